@@ -1,0 +1,347 @@
+//! The bodies of the proxy's HTTP API, as edges and workspace clients see it.
+//! All JSON is camelCase; unknown members are ignored by readers.
+//!
+//! | method and path | who | body → answer |
+//! | --- | --- | --- |
+//! | `POST /hooks/{source}` | a provider | raw → 200 |
+//! | `POST /webhooks/linear/{app}` | Linear | raw → 200 |
+//! | `POST /edge/register` | an edge, workspace token in the body | [`RegisterRequest`] → [`RegisterResponse`] |
+//! | `POST /edge/workers/{id}/lease` | its worker credential | [`LeaseRequest`] → [`LeaseResponse`] |
+//! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
+//! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
+//! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
+//! | `GET /v1/sources` | workspace token | → [`SourceList`] |
+//! | `POST /v1/events/trigger` | workspace token with scope `events:trigger`, or a worker credential | [`TriggerRequest`] → [`TriggerResponse`] |
+//! | `GET /v1/events/{event}` | workspace token | → [`EventRecord`] |
+//!
+//! Credentials travel as `Authorization: Bearer …`; errors are
+//! [`crate::ErrorBody`].
+
+use crate::event::Provider;
+use crate::id::{DeliveryId, EventId, SourceId, WorkerId, WorkspaceId};
+use crate::secret::{self, Secret};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// In which order a worker wants its deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Ordering {
+    /// As they come.
+    #[default]
+    None,
+    /// First in, first out for each entity (issue, pull request, …).
+    Entity,
+}
+
+/// What happens to events held while a worker was away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUp {
+    /// Held until someone chooses.
+    Ask,
+    /// Delivered, oldest first.
+    #[default]
+    All,
+    /// Only the newest of each entity.
+    NewestPerEntity,
+    /// Skipped.
+    None,
+}
+
+/// `POST /edge/register`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterRequest {
+    /// Where deliveries are to be posted: `https://…`, or `http://` to
+    /// loopback where the proxy allows it.
+    pub webhook_url: String,
+    /// A token issued by the proxy (`pst_…`) with scope `workers:register`.
+    #[serde(serialize_with = "secret::expose")]
+    pub token: Secret,
+    /// The machine's name for people, 1–100 characters. Registering a name
+    /// again in the same workspace needs that worker's credential in
+    /// `Authorization`; without it a new worker is made beside it.
+    pub name: String,
+    /// Which events are wanted: see [`crate::filter::Filter`]. Empty is all.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// In which order.
+    #[serde(default)]
+    pub ordering: Ordering,
+    /// What becomes of events held during an absence.
+    #[serde(default)]
+    pub catch_up: CatchUp,
+    /// [`crate::PROTOCOL_VERSION`] of the edge.
+    pub protocol_version: String,
+}
+
+/// The answer to [`RegisterRequest`]: the worker is `pending` until it has
+/// answered the ownership challenge, which follows at once.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterResponse {
+    /// The worker's id.
+    pub worker_id: WorkerId,
+    /// Renews and changes this worker. Shown once.
+    #[serde(serialize_with = "secret::expose")]
+    pub credential: Secret,
+    /// Signs the deliveries (`whsec_…`). Shown once.
+    #[serde(serialize_with = "secret::expose")]
+    pub secret: Secret,
+    /// How long the lease lasts from now; renew well before.
+    pub lease_seconds: u32,
+    /// The workspace the token belongs to.
+    pub workspace: WorkspaceInfo,
+    /// What waits for this worker.
+    pub waiting: Waiting,
+    /// `pending` at first.
+    pub state: WorkerState,
+}
+
+/// A workspace, named.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceInfo {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// Deliveries not yet made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// How many.
+    #[ts(type = "number")]
+    pub count: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<UnixMillis>,
+}
+
+/// Where a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// Registered; the ownership challenge is not answered yet. Gets nothing.
+    Pending,
+    /// Leased and delivered to.
+    Active,
+    /// The lease ran out: its events are held.
+    Away,
+    /// Held on request.
+    Paused,
+    /// Has left, or answered 410: gets nothing any more.
+    Gone,
+}
+
+/// `POST /edge/workers/{id}/lease`: renews the lease. An away worker is back;
+/// what waits flows at once.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRequest {
+    /// `true` pauses (events are held), `false` resumes, absent leaves as is.
+    pub paused: Option<bool>,
+}
+
+/// The answer to [`LeaseRequest`].
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseResponse {
+    /// How long the lease lasts from now.
+    pub lease_seconds: u32,
+    /// Where the worker stands after the renewal.
+    pub state: WorkerState,
+    /// What waits for it.
+    pub waiting: Waiting,
+    /// The proxy's clock, to tell skew.
+    pub now: UnixMillis,
+    /// Why the worker is still pending, when its last challenge failed.
+    pub challenge_error: Option<String>,
+    /// Why deliveries are not getting through, when the last one failed for
+    /// want of a connection.
+    pub last_transport_error: Option<String>,
+}
+
+/// The body of the ownership challenge the proxy posts, signed like a
+/// delivery, to a worker's URL. The answer is 200 with [`ChallengeAnswer`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Challenge {
+    /// Always [`Challenge::TYPE`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A fresh random text.
+    pub challenge: String,
+}
+
+impl Challenge {
+    /// What `type` says.
+    pub const TYPE: &'static str = "postern.challenge";
+}
+
+/// Proof that the worker holds the secret: the value of a
+/// `webhook-signature` with id `challenge`, timestamp 0 and the challenge's
+/// text as body ([`crate::signature::standard::sign`]).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ChallengeAnswer {
+    /// The proof.
+    pub answer: String,
+}
+
+/// `GET /v1/sources`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SourceList {
+    /// The workspace's sources, oldest first.
+    pub sources: Vec<SourceInfo>,
+}
+
+/// A source without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceInfo {
+    /// Its id.
+    pub id: SourceId,
+    /// Its name, unique in the workspace.
+    pub name: String,
+    /// Who posts to it.
+    pub provider: Provider,
+    /// Where: the whole URL as providers see it.
+    pub url: String,
+    /// How many secrets it accepts.
+    pub secrets: u32,
+}
+
+/// `POST /v1/events/trigger`: makes a synthetic event that takes the whole
+/// path: signed as the source's provider would, stored, delivered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerRequest {
+    /// Which source to use by id or name; without it the workspace's first of
+    /// `provider`, made on the spot when there is none.
+    pub source: Option<String>,
+    /// Whose event it is.
+    pub provider: Provider,
+    /// The provider's headers that name the event (`linear-event`,
+    /// `x-github-event`, delivery ids). Signature headers are the proxy's.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The body as text, sent byte for byte.
+    pub body: String,
+    /// Deliver to every matching worker instead of the caller's own. Without
+    /// it `worker` says which one; a worker credential implies its worker.
+    #[serde(default)]
+    pub all: bool,
+    /// The one worker to deliver to.
+    pub worker: Option<WorkerId>,
+}
+
+/// The answer to [`TriggerRequest`].
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerResponse {
+    /// The event made.
+    pub event_id: EventId,
+    /// To how many workers it goes.
+    pub deliveries: u32,
+}
+
+/// `GET …/events/{id}`: an event with everything the proxy did with it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRecord {
+    /// Its id.
+    pub id: EventId,
+    /// When it was accepted.
+    pub received_at: UnixMillis,
+    /// How long verification and commit took, in microseconds.
+    #[ts(type = "number")]
+    pub commit_micros: u64,
+    /// The source it came in by.
+    pub source: String,
+    /// Who posted it.
+    pub provider: Provider,
+    /// `Issue.update`.
+    pub name: String,
+    /// The body's size in bytes.
+    #[ts(type = "number")]
+    pub size: u64,
+    /// Whether `trigger` made it.
+    pub synthetic: bool,
+    /// One entry per worker it goes to.
+    pub deliveries: Vec<DeliveryRecord>,
+}
+
+/// One event's way to one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// To whom.
+    pub worker_id: WorkerId,
+    /// The worker's name.
+    pub worker: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When the next attempt is due, while it is pending.
+    pub next_attempt_at: Option<UnixMillis>,
+    /// The attempts made, oldest first.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waiting for its time, its worker, or a sender.
+    Pending,
+    /// Claimed by a sender right now.
+    Sending,
+    /// Answered 2xx.
+    Delivered,
+    /// Out of attempts, or the worker left: see the reason.
+    Dead,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptRecord {
+    /// From 1. Attempts that never reached the worker count here too, though
+    /// they burn nothing of the schedule.
+    pub number: u32,
+    /// When it was sent.
+    pub at: UnixMillis,
+    /// How long until the outcome was known, in microseconds.
+    #[ts(type = "number")]
+    pub micros: u64,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, when an answer came.
+    pub status: Option<u16>,
+    /// What went wrong, in words, when no 2xx came.
+    pub error: Option<String>,
+    /// The first 4 KiB of the answer's body, as text, lossily.
+    pub answer: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// 2xx.
+    Delivered,
+    /// An answer other than 2xx.
+    Refused,
+    /// The name did not resolve.
+    Dns,
+    /// No connection.
+    Connect,
+    /// TLS failed.
+    Tls,
+    /// No answer in time, or the connection broke.
+    Timeout,
+    /// The worker's clock and the proxy's differ too much.
+    ClockSkew,
+}

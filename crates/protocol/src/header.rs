@@ -1,0 +1,113 @@
+//! HTTP header names Postern puts on the wire, and a list of headers that
+//! keeps order, repetition and raw bytes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// Standard Webhooks: the delivery's id, the same for every attempt.
+pub const WEBHOOK_ID: &str = "webhook-id";
+/// Standard Webhooks: when this attempt was signed, in Unix seconds.
+pub const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
+/// Standard Webhooks: space-separated `v1,<base64>` signatures.
+pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
+/// `Issue.update`, `github:push`'s bare `push`: what happened.
+pub const POSTERN_EVENT: &str = "postern-event";
+/// The name of the source the event came in by.
+pub const POSTERN_SOURCE: &str = "postern-source";
+/// The provider of that source: `linear`, `github`, …
+pub const POSTERN_PROVIDER: &str = "postern-provider";
+/// The workspace's id.
+pub const POSTERN_WORKSPACE: &str = "postern-workspace";
+/// Which attempt this is, from 1.
+pub const POSTERN_ATTEMPT: &str = "postern-attempt";
+/// When the proxy accepted the event, in Unix milliseconds.
+pub const POSTERN_RECEIVED_AT: &str = "postern-received-at";
+/// `true` on events made by `trigger` or a canary.
+pub const POSTERN_SYNTHETIC: &str = "postern-synthetic";
+/// `challenge` on the ownership challenge, absent otherwise.
+pub const POSTERN_KIND: &str = "postern-kind";
+/// Prefix under which a provider's header travels whose name collides with
+/// one of ours; the edge restores it when it forwards.
+pub const POSTERN_ORIGINAL_PREFIX: &str = "postern-original-";
+
+/// Headers in order of arrival, repeated ones repeated, values as bytes.
+///
+/// As JSON: `[["content-type","application/json"], …]`; a value that is not
+/// UTF-8 is `{"base64":"…"}`, so that nothing is lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderList(Vec<(String, HeaderText)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HeaderText(Vec<u8>);
+
+impl HeaderList {
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a header at the end. The name is kept in lower case.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.0.push((name.to_ascii_lowercase(), HeaderText(value.as_ref().to_vec())));
+    }
+
+    /// The first value of `name` (any case), when there is one and it is UTF-8.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, v)| std::str::from_utf8(v).ok())
+    }
+
+    /// Names (lower case) and raw values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(n, v)| (n.as_str(), v.0.as_slice()))
+    }
+
+    /// How many headers there are, repeats counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderList {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(items: I) -> Self {
+        let mut list = Self::new();
+        for (name, value) in items {
+            list.push(name.as_ref(), value);
+        }
+        list
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum HeaderJson {
+    Text(String),
+    Bytes { base64: String },
+}
+
+impl Serialize for HeaderText {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => s.serialize_str(text),
+            Err(_) => HeaderJson::Bytes { base64: STANDARD.encode(&self.0) }.serialize(s),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderText {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match HeaderJson::deserialize(d)? {
+            HeaderJson::Text(text) => Ok(Self(text.into_bytes())),
+            HeaderJson::Bytes { base64 } => STANDARD.decode(base64).map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}

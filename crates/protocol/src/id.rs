@@ -1,0 +1,103 @@
+//! Identifiers: a prefix that says what they name, and a ULID (48 bits of
+//! milliseconds, 80 bits of entropy), so that they sort by time of creation.
+//!
+//! Text form: `evt_01JD3Q…`, prefix and 26 Crockford base32 characters.
+
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use ulid::Ulid;
+
+/// Why a text is not an id of the kind asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid id: expected {prefix} followed by 26 base32 characters")]
+pub struct InvalidId {
+    /// The prefix the text should have had, with its underscore.
+    pub prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS)]
+        #[serde(try_from = "String", into = "String")]
+        #[ts(type = "string")]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// The prefix of the text form, with its underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// An id made at `now` with 80 bits of entropy from a
+            /// cryptographic source. A time before 1970 counts as 1970.
+            #[must_use]
+            pub fn new(now: UnixMillis, entropy: [u8; 10]) -> Self {
+                let random = entropy.iter().fold(0u128, |n, b| n << 8 | u128::from(*b));
+                Self(Ulid::from_parts(now.0.max(0).unsigned_abs(), random))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix($prefix)
+                    .filter(|rest| rest.len() == 26)
+                    .and_then(|rest| Ulid::from_string(rest).ok())
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+    };
+}
+
+id!(
+    /// One accepted webhook. Also the `webhook-id` of its deliveries, bare or
+    /// with the suffix `.r{n}` for the n-th deliberate replay.
+    EventId, "evt_"
+);
+id!(
+    /// A team: owns sources, tokens and workers.
+    WorkspaceId, "ws_"
+);
+id!(
+    /// Where a provider posts to: `/hooks/{source id}`. Unguessable.
+    SourceId, "src_"
+);
+id!(
+    /// A registered receiver of deliveries: a laptop or a server.
+    WorkerId, "wrk_"
+);
+id!(
+    /// One event on its way to one worker.
+    DeliveryId, "dlv_"
+);
+id!(
+    /// An issued token (its name in lists, never the token itself).
+    TokenId, "tok_"
+);
