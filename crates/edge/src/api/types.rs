@@ -1,0 +1,500 @@
+//! What the local API's operations take and give. TypeScript is generated
+//! from these types (`ui/src/transport/generated/`).
+
+use postern_protocol::api::{SourceInfo, Waiting, WorkerState, WorkspaceInfo};
+use postern_protocol::signature::Failure;
+use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// An error as it crosses to a shell.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiError {
+    /// A stable code of [`postern_protocol::ErrorCode`], as text.
+    pub code: String,
+    /// What happened, what was kept, what to do: for people.
+    pub message: String,
+    /// Whether the same call may succeed later, unchanged.
+    pub retryable: bool,
+}
+
+/// `status`: everything the shell's frame shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Postern's version.
+    pub version: String,
+    /// The worker's name for people; the machine's host name by default.
+    pub name: String,
+    /// Who is signed in where; absent before sign-in.
+    pub session: Option<Session>,
+    /// How the registration stands.
+    pub connection: Connection,
+    /// Where events are forwarded to; absent: nowhere.
+    pub forward: Option<Forward>,
+    /// What the user may set.
+    pub settings: Settings,
+    /// Events in this profile's history.
+    #[ts(type = "number")]
+    pub events: u64,
+    /// Requests the receiver refused and remembers.
+    #[ts(type = "number")]
+    pub rejected: u64,
+    /// The change cursor at this moment: see [`Since`].
+    #[ts(type = "number")]
+    pub cursor: u64,
+    /// This machine's clock.
+    pub now: UnixMillis,
+}
+
+/// Whom the edge works for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The proxy's base URL.
+    pub proxy_url: String,
+    /// The workspace.
+    pub workspace: WorkspaceInfo,
+    /// The worker's id at the proxy, once registered.
+    pub worker_id: Option<String>,
+    /// Where deliveries arrive on this machine.
+    pub webhook_url: String,
+    /// Where the token is kept: `keychain`, `file`, `environment`, `memory`.
+    pub token_kept_in: String,
+}
+
+/// How the registration stands. `Live` is said only when the proxy said so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "state", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Connection {
+    /// Nobody has signed in.
+    SignedOut,
+    /// Registering, or waiting for the ownership challenge.
+    Connecting {
+        /// Since when.
+        since: UnixMillis,
+        /// What the proxy says is wrong, if it does (challenge failed, …).
+        problem: Option<String>,
+    },
+    /// Registered, leased, reachable.
+    Live {
+        /// The proxy's last word, or the last delivery: the later.
+        proven_at: UnixMillis,
+        /// When the lease ends unless renewed.
+        leased_until: UnixMillis,
+        /// The proxy's clock minus ours, in milliseconds.
+        #[ts(type = "number")]
+        skew_ms: i64,
+        /// What waits at the proxy.
+        waiting: Waiting,
+    },
+    /// Paused here: the proxy holds the events.
+    Paused {
+        /// What waits at the proxy.
+        waiting: Waiting,
+    },
+    /// The proxy cannot be reached; what arrives is held there.
+    Reconnecting {
+        /// Why the last try failed.
+        problem: String,
+        /// When the next one starts.
+        retry_at: UnixMillis,
+    },
+    /// The proxy refuses the token: sign in again.
+    Refused {
+        /// In the proxy's words.
+        problem: String,
+    },
+}
+
+impl Connection {
+    /// The proxy's state for this one, where there is a counterpart.
+    #[must_use]
+    pub fn worker_state(&self) -> Option<WorkerState> {
+        match self {
+            Self::Connecting { .. } => Some(WorkerState::Pending),
+            Self::Live { .. } => Some(WorkerState::Active),
+            Self::Paused { .. } => Some(WorkerState::Paused),
+            Self::SignedOut | Self::Reconnecting { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// The one forward target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Forward {
+    /// `http://localhost:3000/webhooks`.
+    pub url: String,
+    /// The last run against it: did it answer?
+    pub last: Option<HandlerRun>,
+}
+
+/// What the user may set; kept per machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Show a desktop notification for each event (grouped when many).
+    pub notifications: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { notifications: true }
+    }
+}
+
+/// `sign_in`.
+#[derive(Clone, Debug, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SignIn {
+    /// The proxy's base URL, `https://…` (`http://` for loopback).
+    pub proxy_url: String,
+    /// A workspace token, `pst_…`.
+    #[ts(type = "string")]
+    pub token: Secret,
+    /// The worker's name; the machine's by default.
+    pub name: Option<String>,
+}
+
+/// `set_paused`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, TS)]
+pub struct SetPaused {
+    /// Whether the proxy shall hold events.
+    pub paused: bool,
+}
+
+/// `set_forward`.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SetForward {
+    /// Where to; absent or null: nowhere.
+    pub url: Option<String>,
+}
+
+/// `events`: a page of the history, newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+#[ts(optional_fields)]
+pub struct EventQuery {
+    /// Full-text search over the human line, headers and payload; empty: no search.
+    pub search: Option<String>,
+    /// Only this provider.
+    pub provider: Option<Provider>,
+    /// Only this source, by name.
+    pub source: Option<String>,
+    /// Only this type (`Issue`).
+    pub event_type: Option<String>,
+    /// Only this outcome.
+    pub outcome: Option<OutcomeKind>,
+    /// Rows older than this one ([`EventPage::next`]).
+    pub before: Option<String>,
+    /// At most so many rows: 1–500, 100 by default.
+    pub limit: Option<u32>,
+}
+
+/// A page of events.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventPage {
+    /// Newest first.
+    pub rows: Vec<EventSummary>,
+    /// Where the next page starts ([`EventQuery::before`]); absent at the end.
+    pub next: Option<String>,
+    /// How many rows the query has in all.
+    #[ts(type = "number")]
+    pub total: u64,
+    /// The change cursor the page is true at.
+    #[ts(type = "number")]
+    pub cursor: u64,
+}
+
+/// `events_since`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, TS)]
+pub struct Since {
+    /// The cursor of the last batch, page or status seen.
+    #[ts(type = "number")]
+    pub cursor: u64,
+}
+
+/// Rows inserted or changed since a cursor.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Changes {
+    /// In order of change; a row stands for its newest state.
+    pub rows: Vec<EventSummary>,
+    /// The cursor after them.
+    #[ts(type = "number")]
+    pub cursor: u64,
+    /// Whether there are more: ask again.
+    pub more: bool,
+    /// The history was cleared or the profile changed: load afresh.
+    pub reset: bool,
+}
+
+/// What is pushed live.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Live {
+    /// Rows inserted or changed, as in [`Changes`]; at most 200.
+    pub changes: Option<Changes>,
+    /// The status, when something in it changed.
+    pub status: Option<Status>,
+}
+
+/// One row of the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventSummary {
+    /// The `webhook-id`: the event's id, with `.r{n}` on a replay.
+    pub id: String,
+    /// When the proxy accepted it.
+    pub received_at: UnixMillis,
+    /// When it was stored here.
+    pub stored_at: UnixMillis,
+    /// The source's name.
+    pub source: String,
+    /// Its provider.
+    pub provider: Provider,
+    /// `Issue`.
+    pub event_type: String,
+    /// `update`.
+    pub action: Option<String>,
+    /// `Issue.update`.
+    pub name: String,
+    /// The line's strong start: `ENG-42 Fix login`.
+    pub subject: String,
+    /// Its rest: `status Todo → In Progress · by Ada`.
+    pub detail: String,
+    /// The body's size in bytes.
+    #[ts(type = "number")]
+    pub size: u64,
+    /// Made by `trigger`.
+    pub synthetic: bool,
+    /// What the newest handler run came to.
+    pub outcome: Outcome,
+    /// Proxy's receipt to storage here, in milliseconds, skew included.
+    #[ts(type = "number")]
+    pub latency_ms: i64,
+    /// The change cursor of the row's newest state.
+    #[ts(type = "number")]
+    pub seq: u64,
+}
+
+/// What handling an event came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// In one word.
+    pub kind: OutcomeKind,
+    /// For the row's pill: `200 · 12 ms`, `localhost:3000 refused`, `no handler`.
+    pub label: String,
+}
+
+/// The word of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeKind {
+    /// No handler wanted it.
+    None,
+    /// Waiting for, or in, its handler.
+    Running,
+    /// Answered 2xx.
+    Succeeded,
+    /// Anything else.
+    Failed,
+}
+
+/// `event`, `event_record`.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct EventKey {
+    /// [`EventSummary::id`].
+    pub id: String,
+}
+
+/// `event`: everything this machine knows of one event.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventDetail {
+    /// The row.
+    pub summary: EventSummary,
+    /// The delivery's headers as they came, ours and the provider's.
+    #[ts(type = "Array<[string, string | { base64: string }]>")]
+    pub headers: HeaderList,
+    /// The body, byte for byte.
+    pub body: Body,
+    /// Why the event is believed.
+    pub verification: Verification,
+    /// Which attempt of the proxy brought it.
+    pub attempt: u32,
+    /// Handler runs, oldest first.
+    pub runs: Vec<HandlerRun>,
+}
+
+/// Bytes for a screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "encoding", rename_all = "snake_case")]
+pub enum Body {
+    /// Valid UTF-8.
+    Utf8 {
+        /// The text.
+        text: String,
+    },
+    /// Anything else.
+    Base64 {
+        /// The bytes in base64 (standard alphabet, padded).
+        base64: String,
+    },
+}
+
+/// Why an event is believed: each check with its finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// In order of checking.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// What was checked: `The proxy's signature`, `Timestamp`, …
+    pub name: String,
+    /// Whether it held; absent: not applicable here.
+    pub passed: Option<bool>,
+    /// In words: `signed 0.2 s before it arrived`.
+    pub reason: String,
+}
+
+/// One run of a handler.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct HandlerRun {
+    /// Unique in this history.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// Where it went.
+    pub target: String,
+    /// Whether a person asked for it.
+    pub replay: bool,
+    /// When it began.
+    pub started_at: UnixMillis,
+    /// How long it took, in microseconds; absent while it runs.
+    #[ts(type = "number | null")]
+    pub micros: Option<u64>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// The answer's headers.
+    #[ts(type = "Array<[string, string | { base64: string }]>")]
+    pub response_headers: HeaderList,
+    /// The answer's first 64 KiB, lossily as text.
+    pub response_body: Option<String>,
+    /// What went wrong when no answer came: `connection refused — nothing listens on 3000`.
+    pub error: Option<String>,
+}
+
+/// `replay`: sends an event to a target once more, body and headers as they came.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[ts(optional_fields)]
+pub struct Replay {
+    /// [`EventSummary::id`].
+    pub id: String,
+    /// Where to; the forward target by default.
+    pub target: Option<String>,
+}
+
+/// `trigger`: asks the proxy for a synthetic event from a template.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Trigger {
+    /// `linear`, `github`.
+    pub provider: Provider,
+    /// `Issue.create`, `pull_request.opened`.
+    pub name: String,
+}
+
+/// The event made.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Triggered {
+    /// Its id: the row's when it arrives.
+    pub event_id: String,
+}
+
+/// What `trigger` knows.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Templates {
+    /// In the order of a menu.
+    pub templates: Vec<Template>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Template {
+    /// Whose.
+    pub provider: Provider,
+    /// `Issue.create`.
+    pub name: String,
+    /// For people.
+    pub about: String,
+}
+
+/// The workspace's sources.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Sources {
+    /// Oldest first.
+    pub sources: Vec<SourceInfo>,
+}
+
+/// `rejected`: what the receiver refused, newest first.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, TS)]
+#[serde(default)]
+#[ts(optional_fields)]
+pub struct RejectedQuery {
+    /// Rows older than this id.
+    #[ts(type = "number")]
+    pub before: Option<u64>,
+    /// At most so many: 1–500, 100 by default.
+    pub limit: Option<u32>,
+}
+
+/// A page of refused requests.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RejectedPage {
+    /// Newest first.
+    pub rows: Vec<Rejected>,
+    /// How many are remembered in all.
+    #[ts(type = "number")]
+    pub total: u64,
+}
+
+/// A request the receiver refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    /// Unique in this history.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// When.
+    pub at: UnixMillis,
+    /// The status it was answered with.
+    pub status: u16,
+    /// The code it was answered with.
+    pub code: String,
+    /// In words.
+    pub reason: String,
+    /// The signature check's finding, when that was it.
+    pub failure: Option<Failure>,
+    /// Who sent it: address and port.
+    pub peer: String,
+    /// `POST /hook`.
+    pub request: String,
+    /// The body's size in bytes, as far as read.
+    #[ts(type = "number")]
+    pub size: u64,
+    /// How many like it (same code and peer) it stands for, 1 and up.
+    #[ts(type = "number")]
+    pub count: u64,
+}
