@@ -1,0 +1,433 @@
+//! What the proxy keeps, and the intentions with which it is touched.
+//!
+//! Each method is one transaction: what it promises has been committed when it
+//! returns, or it returned an error and nothing happened. Two implementations
+//! are meant: SQLite for one node (here), PostgreSQL for several (later); both
+//! pass one suite of contract tests. Secrets go in and come out in the clear;
+//! the store seals them at rest with its [`crate::vault::Vault`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postern_protocol::api::{AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState};
+use postern_protocol::dedupe::DedupeKey;
+use postern_protocol::event::{Described, Provider};
+use postern_protocol::filter::Filter;
+use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_protocol::{HeaderList, Secret, UnixMillis};
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room, no server, no answer: nothing was written, a later try may work.
+    #[error("the store cannot take this now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is named already (a source's or workspace's name).
+    #[error("{0} exists already")]
+    Exists(String),
+    /// What the call refers to is not there.
+    #[error("{0} does not exist")]
+    Missing(String),
+    /// A defect or a damaged database.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What the proxy keeps.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether a small write and read work now.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    // -- administration -----------------------------------------------------
+
+    /// Makes a workspace; names are unique.
+    async fn create_workspace(&self, workspace: Workspace) -> Result<(), StoreError>;
+    /// All of them, oldest first.
+    async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError>;
+    /// Makes a source; names are unique in a workspace.
+    async fn create_source(&self, source: Source) -> Result<(), StoreError>;
+    /// A workspace's sources, oldest first.
+    async fn sources(&self, workspace: WorkspaceId) -> Result<Vec<Source>, StoreError>;
+    /// One source. Called for every webhook: answered from memory where
+    /// possible, at most a second behind other processes' changes.
+    async fn source(&self, id: SourceId) -> Result<Option<Source>, StoreError>;
+    /// Replaces a source's secrets (rotation: old and new together).
+    async fn set_source_secrets(&self, id: SourceId, secrets: Vec<Secret>) -> Result<(), StoreError>;
+    /// Removes a source; its events stay.
+    async fn remove_source(&self, id: SourceId) -> Result<(), StoreError>;
+    /// Makes or replaces a Linear OAuth app that serves many organisations.
+    async fn put_linear_app(&self, app: LinearApp) -> Result<(), StoreError>;
+    /// One app by its slug; from memory where possible, as [`Store::source`].
+    async fn linear_app(&self, slug: &str) -> Result<Option<LinearApp>, StoreError>;
+    /// Routes an organisation's webhooks of an app to a source.
+    async fn link_organization(&self, app: &str, organization: &str, source: SourceId) -> Result<(), StoreError>;
+    /// Keeps a token (hashed by the caller).
+    async fn create_token(&self, token: Token) -> Result<(), StoreError>;
+    /// A workspace's tokens, oldest first, revoked ones included.
+    async fn tokens(&self, workspace: WorkspaceId) -> Result<Vec<Token>, StoreError>;
+    /// The token with this SHA-256, and notes its use at `now` (to the minute).
+    async fn token_by_hash(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<Token>, StoreError>;
+    /// Revokes a token and ends the leases of workers registered with it.
+    async fn revoke_token(&self, id: TokenId, now: UnixMillis) -> Result<(), StoreError>;
+
+    // -- ingest -------------------------------------------------------------
+
+    /// Stores an event and a delivery for each worker of the workspace whose
+    /// filter takes it (away and paused ones included, gone and never
+    /// activated ones not), unless its dedupe key is known within the window.
+    async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError>;
+
+    // -- registry -----------------------------------------------------------
+
+    /// Keeps a new worker, `pending`.
+    async fn register_worker(&self, worker: Worker) -> Result<(), StoreError>;
+    /// Replaces what a registration may change: URL, name, filter, ordering,
+    /// catch-up, secret (the old secret goes on signing until
+    /// `previous_until`), token; state becomes `pending`.
+    async fn update_worker(&self, worker: Worker) -> Result<(), StoreError>;
+    /// The worker with this credential's SHA-256.
+    async fn worker_by_credential(&self, hash: [u8; 32]) -> Result<Option<Worker>, StoreError>;
+    /// One worker.
+    async fn worker(&self, id: WorkerId) -> Result<Option<Worker>, StoreError>;
+    /// A workspace's workers, oldest first.
+    async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<Worker>, StoreError>;
+    /// The challenge's outcome: `Ok` makes a pending worker active (or paused,
+    /// when it was) with a lease until then; `Err` keeps the reason.
+    async fn settle_challenge(&self, id: WorkerId, outcome: Result<UnixMillis, String>) -> Result<(), StoreError>;
+    /// Renews a lease; pauses or resumes when said; clears the worker's
+    /// unreachable mark, so that what waits flows at once. `None` when gone.
+    async fn renew_lease(&self, id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Result<Option<Worker>, StoreError>;
+    /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
+    async fn remove_worker(&self, id: WorkerId, reason: DeadReason, now: UnixMillis) -> Result<(), StoreError>;
+    /// Marks active workers whose lease ended before `now` as away.
+    async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError>;
+    /// What waits for a worker.
+    async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
+
+    // -- delivery -----------------------------------------------------------
+
+    /// Claims deliveries whose time has come, of workers that are active and
+    /// not marked unreachable, oldest first within each worker; never more
+    /// than `per_worker` of one worker in flight, so that a slow one cannot
+    /// take all the room. A claim is exclusive until [`Store::finish_attempt`]
+    /// or the process ends.
+    async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
+    /// Records an attempt and what follows from it.
+    async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError>;
+    /// When the next waiting delivery falls due (or a worker's unreachable
+    /// mark ends): the scheduler sleeps until then, or until it is woken.
+    async fn next_due(&self) -> Result<Option<UnixMillis>, StoreError>;
+    /// An event with its deliveries and attempts, when it is the workspace's.
+    async fn event_record(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<EventRecord>, StoreError>;
+    /// Counts for metrics.
+    async fn depth(&self) -> Result<Depth, StoreError>;
+    /// Deletes events (with their deliveries, attempts and dedupe keys)
+    /// accepted before `before`, at most `batch`; undelivered ones become dead
+    /// letters first. Returns how many went.
+    async fn prune(&self, before: UnixMillis, batch: u32) -> Result<u64, StoreError>;
+}
+
+/// A team.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name, 1–100 characters.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// Where a provider posts.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its id: the last part of its URL.
+    pub id: SourceId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Its name, 1–64 of `a-z 0-9 - _ .`.
+    pub name: String,
+    /// Who posts to it.
+    pub provider: Provider,
+    /// The secrets it accepts, newest first; empty only for [`Provider::None`].
+    pub secrets: Vec<Secret>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// A Linear OAuth app whose webhooks serve many organisations.
+#[derive(Clone, Debug)]
+pub struct LinearApp {
+    /// Its slug: the last part of `/webhooks/linear/{slug}`.
+    pub slug: String,
+    /// Its signing secrets, newest first.
+    pub secrets: Vec<Secret>,
+    /// Organisation id → source.
+    pub organizations: Vec<(String, SourceId)>,
+}
+
+/// An issued token, known by its hash.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Its id.
+    pub id: TokenId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// For people.
+    pub label: String,
+    /// SHA-256 of the token's text.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it ends; absent: never.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixMillis>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<UnixMillis>,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Register workers: `workers:register`.
+    WorkersRegister,
+    /// Make synthetic events: `events:trigger`.
+    EventsTrigger,
+    /// Read events, sources and workers: `events:read`.
+    EventsRead,
+}
+
+impl Scope {
+    /// All of them: what a token has unless said otherwise.
+    pub const ALL: [Self; 3] = [Self::WorkersRegister, Self::EventsTrigger, Self::EventsRead];
+
+    /// The stable text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WorkersRegister => "workers:register",
+            Self::EventsTrigger => "events:trigger",
+            Self::EventsRead => "events:read",
+        }
+    }
+}
+
+/// A webhook to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// How it came in.
+    pub source: SourceId,
+    /// The source's name at that time.
+    pub source_name: String,
+    /// Who posted it.
+    pub provider: Provider,
+    /// When its body had been read.
+    pub received_at: UnixMillis,
+    /// What makes it the same event as an earlier one; absent: always new.
+    pub dedupe: Option<DedupeKey>,
+    /// How long ago the same key must have come to be a duplicate.
+    pub dedupe_since: UnixMillis,
+    /// What it is.
+    pub described: Described,
+    /// The provider's headers, hop-by-hop and credential ones stripped.
+    pub headers: HeaderList,
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// Made by `trigger`.
+    pub synthetic: bool,
+    /// Deliver to this worker alone, whatever its filter.
+    pub only: Option<WorkerId>,
+    /// The delivery ids to use, made by the caller on demand: called once per
+    /// matching worker.
+    pub new_delivery: fn(UnixMillis) -> DeliveryId,
+}
+
+/// What became of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Committed, with a delivery to each of these workers.
+    Stored {
+        /// Who gets it.
+        workers: Vec<WorkerId>,
+    },
+    /// The same key came before within the window.
+    Duplicate {
+        /// The earlier event.
+        of: EventId,
+    },
+}
+
+/// A registered worker.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Its id.
+    pub id: WorkerId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// The token it registered with.
+    pub token: TokenId,
+    /// For people.
+    pub name: String,
+    /// Where deliveries are posted.
+    pub url: String,
+    /// SHA-256 of its credential.
+    pub credential_hash: [u8; 32],
+    /// Signs its deliveries.
+    pub secret: Secret,
+    /// The secret before, and until when it signs too.
+    pub previous_secret: Option<(Secret, UnixMillis)>,
+    /// Which events it wants.
+    pub filter: Filter,
+    /// In which order.
+    pub ordering: Ordering,
+    /// What becomes of events held during an absence.
+    pub catch_up: CatchUp,
+    /// Where it stands.
+    pub state: WorkerState,
+    /// When its lease ends.
+    pub leased_until: UnixMillis,
+    /// Why its last challenge failed.
+    pub challenge_error: Option<String>,
+    /// Until when no delivery is tried, after transport failures.
+    pub unreachable_until: Option<UnixMillis>,
+    /// Transport failures in a row.
+    pub transport_failures: u32,
+    /// The last of them, in words.
+    pub transport_error: Option<String>,
+    /// When it first registered.
+    pub created_at: UnixMillis,
+}
+
+/// What [`Store::claim_due`] may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The present.
+    pub now: UnixMillis,
+    /// At most so many in all.
+    pub limit: u32,
+    /// At most so many of one worker in flight, earlier claims included.
+    pub per_worker: u32,
+}
+
+/// A delivery claimed for one attempt, with all that sending it takes.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// The `webhook-id` on the wire.
+    pub webhook_id: String,
+    /// To whom.
+    pub worker: WorkerId,
+    /// Where to.
+    pub url: String,
+    /// The secrets to sign with: the present one, then one in its grace.
+    pub secrets: Vec<Secret>,
+    /// This attempt's number on the wire, from 1; burnt or not.
+    pub attempt: u32,
+    /// How many answered failures the schedule has counted so far.
+    pub failures: u32,
+    /// When the first attempt was made.
+    pub first_attempt_at: Option<UnixMillis>,
+    /// Transport failures of the worker in a row.
+    pub transport_failures: u32,
+    /// Whose event it is.
+    pub workspace: WorkspaceId,
+    /// The source's name.
+    pub source_name: String,
+    /// Who posted it.
+    pub provider: Provider,
+    /// `Issue.update`.
+    pub event_name: String,
+    /// When it was accepted.
+    pub received_at: UnixMillis,
+    /// Made by `trigger`.
+    pub synthetic: bool,
+    /// The provider's headers.
+    pub headers: HeaderList,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// An attempt and what follows from it.
+#[derive(Clone, Debug)]
+pub struct FinishAttempt {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// To which worker.
+    pub worker: WorkerId,
+    /// The record; its number is the claim's.
+    pub attempt: AttemptRecord,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Done. Clears the worker's transport failures.
+    Delivered,
+    /// An answered failure: one more of the schedule is used, the next attempt
+    /// is due then. Clears the worker's transport failures.
+    RetryAt(UnixMillis),
+    /// Held without using up the schedule, due again then (clock skew).
+    HoldUntil(UnixMillis),
+    /// Never reached the worker: nothing is used up, and none of the worker's
+    /// deliveries is tried until then.
+    WorkerUnreachableUntil(UnixMillis),
+    /// No more attempts.
+    Dead(DeadReason),
+    /// The worker answered 410: it is gone, with all that waits for it.
+    WorkerGone,
+}
+
+/// Why a delivery became a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadReason {
+    /// The schedule is used up.
+    Exhausted,
+    /// The worker left.
+    WorkerLeft,
+    /// The worker answered 410.
+    WorkerGone,
+    /// Held past the retention.
+    Expired,
+}
+
+impl DeadReason {
+    /// The stable text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::WorkerLeft => "worker_left",
+            Self::WorkerGone => "worker_gone",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// How much there is of what, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Deliveries waiting.
+    pub pending: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// When the oldest waiting one was accepted.
+    pub oldest: Option<UnixMillis>,
+}
+
+/// The outcomes that count as never having reached the worker.
+#[must_use]
+pub fn is_transport(outcome: AttemptOutcome) -> bool {
+    matches!(outcome, AttemptOutcome::Dns | AttemptOutcome::Connect | AttemptOutcome::Tls | AttemptOutcome::Timeout)
+}
