@@ -107,7 +107,9 @@ impl<'de> Deserialize<'de> for HeaderText {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         match HeaderJson::deserialize(d)? {
             HeaderJson::Text(text) => Ok(Self(text.into_bytes())),
-            HeaderJson::Bytes { base64 } => STANDARD.decode(base64).map(Self).map_err(serde::de::Error::custom),
+            HeaderJson::Bytes { base64 } => {
+                STANDARD.decode(base64).map(Self).map_err(serde::de::Error::custom)
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What Postern's parts say to one another: ids, the event model, API bodies,
-//! header names, error codes, signature schemes, capability filters and the
-//! human line of an event.
+//! header names, error codes, signature schemes, dedupe keys, capability
+//! filters and the human line of an event.
 //!
 //! Pure: no I/O, no clock, no randomness of its own. Whoever needs the time or
 //! entropy hands it in, so that every function here answers the same question
 //! the same way twice.
 
 pub mod api;
+pub mod dedupe;
 pub mod error;
 pub mod event;
 pub mod filter;

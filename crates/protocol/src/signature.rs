@@ -5,6 +5,7 @@
 
 pub mod github;
 pub mod linear;
+mod mac;
 pub mod standard;
 
 use crate::time::UnixMillis;

@@ -1,0 +1,187 @@
+//! A payload, read only as far as a human line can need it.
+//!
+//! Bodies come from strangers and may be 25 MiB. What lies deeper than
+//! [`DEPTH`], beyond the first [`ITEMS`] of a list or after [`NODES`] values is
+//! skipped without being kept, and skipping does not recurse: memory and stack
+//! are bounded, the time is proportional to the body's length.
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::Cell;
+use std::fmt;
+
+const DEPTH: usize = 8;
+const ITEMS: usize = 64;
+const NODES: usize = 20_000;
+/// Characters kept of one text: more than any line shows.
+const TEXT: usize = 500;
+/// Longest key kept, in bytes.
+const KEY: usize = 200;
+
+/// A value, pruned. Of repeated keys the last counts, as in JavaScript.
+#[derive(Debug, PartialEq)]
+pub(super) enum Json {
+    /// Null, or skipped.
+    Null,
+    Bool(bool),
+    /// As decimal text, for display.
+    Number(String),
+    Text(String),
+    /// The first items, and how many there are in all.
+    List(Vec<Json>, usize),
+    Object(Vec<(String, Json)>),
+}
+
+/// Reads a whole body; `None` when it is not one JSON value.
+pub(super) fn read(body: &[u8]) -> Option<Json> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let budget = Cell::new(NODES);
+    let json = Pruned { depth: DEPTH, budget: &budget }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(json)
+}
+
+impl Json {
+    /// The value at a path of keys (`data.state.name`); null where there is none.
+    pub(super) fn at(&self, path: &str) -> &Self {
+        self.find(path).unwrap_or(&Self::Null)
+    }
+
+    /// Whether there is a value at the path, be it null.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.find(path).is_some()
+    }
+
+    fn find(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |json, key| match json {
+            Self::Object(members) => members.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v),
+            _ => None,
+        })
+    }
+
+    /// The text, or the number as text, at a path; `None` where it is blank.
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
+        self.at(path).as_text()
+    }
+
+    /// This value as [`Json::text`] has it.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether `true` stands at a path.
+    pub(super) fn is_true(&self, path: &str) -> bool {
+        *self.at(path) == Self::Bool(true)
+    }
+
+    /// The first items of the list at a path; none where there is no list.
+    pub(super) fn items(&self, path: &str) -> &[Self] {
+        match self.at(path) {
+            Self::List(items, _) => items,
+            _ => &[],
+        }
+    }
+
+    /// How many items the list at a path has.
+    pub(super) fn count(&self, path: &str) -> usize {
+        match self.at(path) {
+            Self::List(_, count) => *count,
+            _ => 0,
+        }
+    }
+
+    /// The keys of an object, in order; none of anything else.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let members: &[_] = if let Self::Object(members) = self { members } else { &[] };
+        members.iter().map(|(key, _)| key.as_str())
+    }
+}
+
+struct Pruned<'b> {
+    depth: usize,
+    budget: &'b Cell<usize>,
+}
+
+impl Pruned<'_> {
+    fn within(&self) -> Self {
+        Self { depth: self.depth - 1, ..*self }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Pruned<'_> {
+    type Value = Json;
+    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Json, D::Error> {
+        if self.depth == 0 || self.budget.get() == 0 {
+            return d.deserialize_ignored_any(IgnoredAny).map(|_| Json::Null);
+        }
+        self.budget.set(self.budget.get() - 1);
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pruned<'_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.chars().take(TEXT).collect()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < ITEMS {
+            match seq.next_element_seed(self.within())? {
+                Some(item) => items.push(item),
+                None => {
+                    let count = items.len();
+                    return Ok(Json::List(items, count));
+                }
+            }
+        }
+        let mut count = items.len();
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Json::List(items, count))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut members = Vec::new();
+        while self.budget.get() > 0 {
+            match map.next_key::<String>()? {
+                None => return Ok(Json::Object(members)),
+                Some(key) if key.len() > KEY => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Some(key) => members.push((key, map.next_value_seed(self.within())?)),
+            }
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Json::Object(members))
+    }
+}
