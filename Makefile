@@ -1,0 +1,38 @@
+# The commands of this repository. `make help` lists them.
+SHELL := bash
+# rustup's place, for the shell that has not read it yet after scripts/setup.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench package clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: ## build and start the proxy and the app (without a display: the web UI)
+	@scripts/setup build
+	@scripts/run
+
+test: ## every check and every test; STEPS="rust interop" runs only those
+	@scripts/setup test
+	@scripts/test $(STEPS)
+
+lint: ## formatting, clippy, the UI's checks; cargo-deny where it is installed
+	@scripts/setup test
+	@scripts/test fmt ui-fmt ui-check ui-build clippy
+	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: advisories not checked"; fi
+
+fmt: ## format everything
+	@scripts/setup test
+	cargo fmt --all
+	npm run --silent fmt
+
+bench: ## measure intake, in release builds (minutes)
+	@scripts/setup build
+	@scripts/bench
+
+package: ## the desktop app as .deb and .rpm, in target/release/bundle
+	@scripts/setup build
+	npx tauri build --bundles deb,rpm
+
+clean: ## remove what was built
+	rm -rf target ui/dist gen test-results
