@@ -26,8 +26,102 @@
 //! Live changes: HTTP `GET /api/live?after={cursor}` answers NDJSON-in-SSE
 //! (`text/event-stream`, each `data:` a [`Live`]); Tauri emits the same
 //! [`Live`] as event `postern://live`. Batches come at most 60 times a
-//! second; whoever missed some asks `events_since`.
+//! second; whoever missed some asks `events_since`. `&listen={url}` makes the
+//! stream a temporary forward target too, for as long as it is open.
 
+mod operations;
 pub mod types;
 
+pub use operations::*;
 pub use types::*;
+
+use crate::EdgeHandle;
+use postern_protocol::ErrorCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+impl ApiError {
+    /// An error with this code; whether it is worth repeating follows from it.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let retryable = matches!(
+            code,
+            ErrorCode::RateLimited
+                | ErrorCode::StoreUnavailable
+                | ErrorCode::Unavailable
+                | ErrorCode::BodyTimeout
+                | ErrorCode::ProxyUnreachable
+                | ErrorCode::KeychainLocked
+        );
+        Self { code: code.as_str().into(), message: message.into(), retryable }
+    }
+
+    /// The HTTP status it is answered with; 502 for a code this version does
+    /// not know, which came from a newer proxy.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        ErrorCode::ALL.iter().find(|c| c.as_str() == self.code).map_or(502, |c| c.status())
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The one table of operations: name, function, with arguments or without.
+macro_rules! operations {
+    ($($op:ident $(($args:ty))?;)*) => {
+        /// The names [`call`] knows.
+        pub const OPERATIONS: &[&str] = &[$(stringify!($op)),*];
+
+        /// Calls an operation by its name.
+        ///
+        /// # Errors
+        /// `not_found` for a name that is none of [`OPERATIONS`],
+        /// `request.malformed` for arguments that do not fit it, and what the
+        /// operation itself says.
+        pub async fn call(edge: &EdgeHandle, op: &str, args: Value) -> Result<Value, ApiError> {
+            match op {
+                $(stringify!($op) => answer(op, $op(edge $(, read::<$args>(op, args)?)?).await?),)*
+                _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no operation `{op}`"))),
+            }
+        }
+    };
+}
+
+operations! {
+    status;
+    sign_in(SignIn);
+    sign_out;
+    set_paused(SetPaused);
+    set_forward(SetForward);
+    set_settings(Settings);
+    events(EventQuery);
+    events_since(Since);
+    event(EventKey);
+    event_record(EventKey);
+    replay(Replay);
+    trigger(Trigger);
+    templates;
+    sources;
+    rejected(RejectedQuery);
+}
+
+/// Absent arguments are an empty object, which suits all that are optional.
+fn read<A: DeserializeOwned>(op: &str, args: Value) -> Result<A, ApiError> {
+    let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
+    serde_json::from_value(args)
+        .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("the arguments of `{op}`: {e}")))
+}
+
+fn answer<R: Serialize>(op: &str, result: R) -> Result<Value, ApiError> {
+    serde_json::to_value(result).map_err(|e| {
+        tracing::error!(op, error = %e, "an answer could not be written as JSON");
+        ApiError::new(ErrorCode::Internal, format!("the answer of `{op}` could not be written"))
+    })
+}

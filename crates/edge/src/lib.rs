@@ -2,6 +2,34 @@
 //! and verifies deliveries, keeps their history, and forwards them.
 //!
 //! No Tauri, no command line: the desktop app and the CLI are two shells
-//! around an [`EdgeHandle`](crate) and the operations in [`api`].
+//! around an [`EdgeHandle`] and the operations in [`api`].
+//!
+//! ```no_run
+//! # async fn shell() -> Result<(), Box<dyn std::error::Error>> {
+//! use postern_edge::{Edge, EdgeConfig, MemorySecrets, api};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let config = EdgeConfig::new("/home/ada/.local/share/postern", MemorySecrets::new());
+//! let (handle, edge) = Edge::start(config).await?;
+//! let stop = CancellationToken::new();
+//! let running = tokio::spawn(edge.run(stop.clone()));
+//! let status = api::status(&handle).await?;
+//! stop.cancel();
+//! running.await?;
+//! # Ok(()) }
+//! ```
 
 pub mod api;
+mod clock;
+mod edge;
+mod handle;
+mod private_file;
+pub mod secrets;
+
+pub use clock::SystemClock;
+pub use edge::{ApiConfig, Edge, EdgeConfig, EnvironmentToken, Running, StartError, Timing};
+pub use handle::{EdgeHandle, Listener};
+pub use secrets::{
+    FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
+    SecretStoreError,
+};

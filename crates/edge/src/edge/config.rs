@@ -1,0 +1,119 @@
+//! What a shell decides before an edge starts.
+
+use crate::{SecretStore, SystemClock};
+use postern_protocol::{Clock, Secret};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything an edge is built from.
+#[derive(Clone)]
+pub struct EdgeConfig {
+    /// The folder for history, settings and the lock; made when absent. One
+    /// edge runs on it at a time.
+    pub data_dir: PathBuf,
+    /// Where deliveries are received. Port 0 takes the port of the last time
+    /// if it is free, any other one otherwise, so that the registered URL
+    /// survives restarts. Default: 127.0.0.1, port 0.
+    pub receiver_bind: SocketAddr,
+    /// The receiver's address as the proxy sees it, without a path, where it
+    /// is not `http://{receiver_bind}`: `https://laptop.example`.
+    pub webhook_base: Option<String>,
+    /// The local HTTP API: on by default, on 127.0.0.1 and a free port, so
+    /// that a second program attaches to this edge. `None` serves none.
+    pub api: Option<ApiConfig>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where secrets are kept.
+    pub secrets: Arc<dyn SecretStore>,
+    /// The worker's name unless the user gives another: the host's name.
+    pub default_name: String,
+    /// A workspace token from the environment: signs in by itself at start.
+    /// The token is not stored; the worker's credential is, in `secrets`.
+    pub environment: Option<EnvironmentToken>,
+    /// Intervals and limits.
+    pub timing: Timing,
+}
+
+impl EdgeConfig {
+    /// The defaults, with the data in `data_dir` and secrets in `secrets`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, secrets: impl SecretStore) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            receiver_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            webhook_base: None,
+            api: Some(ApiConfig::default()),
+            clock: Arc::new(SystemClock),
+            secrets: Arc::new(secrets),
+            default_name: "this machine".into(),
+            environment: None,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// The local HTTP API's listener.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Where; a loopback address. Default: 127.0.0.1, any free port.
+    pub bind: SocketAddr,
+    /// What answers paths outside `/api`: the web UI.
+    pub ui: Option<axum::Router>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ui: None }
+    }
+}
+
+/// A sign-in that the environment provides (`POSTERN_TOKEN`).
+#[derive(Clone, Debug)]
+pub struct EnvironmentToken {
+    /// The workspace token.
+    pub token: Secret,
+    /// The proxy's base URL; by default the one signed in to last.
+    pub proxy_url: Option<String>,
+}
+
+/// Intervals and limits. The defaults are the product's; tests shorten them.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// The shortest and longest wait between tries to reach the proxy.
+    pub backoff: (Duration, Duration),
+    /// How often to ask the proxy whether the ownership challenge held, at
+    /// first; the interval doubles up to the longest backoff.
+    pub challenge_poll: Duration,
+    /// How long a call to the proxy may take.
+    pub proxy_timeout: Duration,
+    /// How long a delivery's body may take to arrive.
+    pub body_timeout: Duration,
+    /// The largest body accepted, in bytes.
+    pub body_limit: usize,
+    /// How long a forward target may take to answer.
+    pub forward_timeout: Duration,
+    /// How many events are forwarded at a time.
+    pub forward_concurrency: usize,
+    /// How long a replaced signing secret still verifies.
+    pub secret_grace: Duration,
+    /// How long stopping may take before what remains is dropped.
+    pub drain: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            challenge_poll: Duration::from_millis(100),
+            proxy_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            body_limit: 26 * 1024 * 1024,
+            forward_timeout: Duration::from_secs(30),
+            forward_concurrency: 16,
+            secret_grace: Duration::from_secs(3600),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
