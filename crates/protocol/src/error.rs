@@ -69,6 +69,8 @@ codes! {
     ChallengeFailed = "worker.challenge_failed", 422;
     /// The capability filter cannot be read.
     FilterInvalid = "filter.invalid", 422;
+    /// The request is understood, and asks for what this proxy does not do.
+    Unsupported = "request.unsupported", 422;
     /// The edge and the proxy speak no common protocol version.
     ProtocolUnsupported = "protocol.unsupported", 426;
     /// The proxy cannot be reached (DNS, connect, TLS, timeout).
