@@ -1,1 +1,7 @@
-fn main(){}
+//! The desktop app's binary: see the library.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+fn main() -> std::process::ExitCode {
+    postern_desktop::run()
+}

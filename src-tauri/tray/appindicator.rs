@@ -32,7 +32,8 @@ pub(super) fn loadable() -> bool {
 
 /// Every path the loader may take one of [`NAMES`] from.
 fn candidates(library_path: Option<&OsStr>, cache: &[u8]) -> impl Iterator<Item = PathBuf> {
-    let folders = library_path.map(|list| std::env::split_paths(list).collect::<Vec<_>>()).unwrap_or_default();
+    let folders =
+        library_path.map(|list| std::env::split_paths(list).collect::<Vec<_>>()).unwrap_or_default();
     let by_folder = folders
         .into_iter()
         .chain(DEFAULT_FOLDERS.map(PathBuf::from))
@@ -69,10 +70,7 @@ mod tests {
     fn finds_the_library_in_the_loaders_cache() {
         let cache = b"glibc-ld.so.cache1.1\0junk\0libayatana-appindicator3.so.1\0\
             /usr/lib/x86_64-linux-gnu/libayatana-appindicator3.so.1\0/usr/lib/libz.so.1\0";
-        assert_eq!(
-            cached(cache),
-            [PathBuf::from("/usr/lib/x86_64-linux-gnu/libayatana-appindicator3.so.1")]
-        );
+        assert_eq!(cached(cache), [PathBuf::from("/usr/lib/x86_64-linux-gnu/libayatana-appindicator3.so.1")]);
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! The command as the page calls it, through Tauri's IPC, without a display.
+
+use super::register;
+use postern_edge::{Edge, EdgeConfig, MemorySecrets};
+use serde_json::{Value, json};
+use tauri::ipc::{CallbackFn, InvokeBody};
+use tauri::test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder, mock_context, noop_assets};
+use tauri::webview::InvokeRequest;
+use tauri::{App, WebviewWindow, WebviewWindowBuilder};
+use tempfile::TempDir;
+
+/// A page over a real edge, which nobody has signed in to.
+struct Page {
+    window: WebviewWindow<MockRuntime>,
+    _edge: Edge,
+    _app: App<MockRuntime>,
+    _data: TempDir,
+}
+
+impl Page {
+    fn open() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let data = tempfile::tempdir().unwrap();
+        let config = EdgeConfig::new(data.path(), MemorySecrets::new());
+        let (handle, edge) = tauri::async_runtime::block_on(Edge::start(config)).unwrap();
+        let app = register(mock_builder()).manage(handle).build(mock_context(noop_assets())).unwrap();
+        let window = WebviewWindowBuilder::new(&app, "main", tauri::WebviewUrl::default()).build().unwrap();
+        Self { window, _edge: edge, _app: app, _data: data }
+    }
+
+    fn call(&self, arguments: Value) -> Result<Value, Value> {
+        let request = InvokeRequest {
+            cmd: "call".into(),
+            callback: CallbackFn(0),
+            error: CallbackFn(1),
+            url: if cfg!(windows) { "http://tauri.localhost" } else { "tauri://localhost" }.parse().unwrap(),
+            body: InvokeBody::Json(arguments),
+            headers: tauri::http::HeaderMap::new(),
+            invoke_key: INVOKE_KEY.to_owned(),
+        };
+        get_ipc_response(&self.window, request).map(|body| body.deserialize().unwrap())
+    }
+
+    fn error_code(&self, op: &str, args: &Value) -> String {
+        let error = self.call(json!({ "op": op, "args": args })).unwrap_err();
+        assert!(error["message"].is_string() && error["retryable"].is_boolean(), "{error}");
+        error["code"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn the_page_learns_how_things_stand() {
+    let status = Page::open().call(json!({ "op": "status" })).unwrap();
+    assert_eq!(status["connection"], json!({ "state": "signed_out" }));
+    assert_eq!((&status["session"], &status["events"]), (&Value::Null, &json!(0)));
+    assert_eq!(status["settings"]["notifications"], json!(true));
+}
+
+#[test]
+fn what_is_set_is_seen() {
+    let page = Page::open();
+    page.call(json!({ "op": "set_settings", "args": { "notifications": false } })).unwrap();
+    let status = page.call(json!({ "op": "status", "args": null })).unwrap();
+    assert_eq!(status["settings"]["notifications"], json!(false));
+}
+
+#[test]
+fn an_unknown_operation_is_not_found() {
+    assert_eq!(Page::open().error_code("make_coffee", &Value::Null), "not_found");
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_malformed() {
+    assert_eq!(Page::open().error_code("sign_in", &json!({ "proxyUrl": 7 })), "request.malformed");
+}
+
+#[test]
+fn an_unreachable_proxy_is_told_apart_from_a_bad_address() {
+    let page = Page::open();
+    // A port that was free a moment ago and that nobody listens on.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sign_in = |proxy: String| json!({ "proxyUrl": proxy, "token": "pst_whatever" });
+    assert_eq!(page.error_code("sign_in", &sign_in(format!("http://{nobody}"))), "proxy.unreachable");
+    assert_eq!(page.error_code("sign_in", &sign_in("not a url".to_owned())), "request.malformed");
+}
+
+#[test]
+fn without_a_sign_in_there_is_nothing_to_trigger() {
+    let trigger = json!({ "provider": "linear", "name": "Issue.create" });
+    assert_eq!(Page::open().error_code("trigger", &trigger), "edge.not_signed_in");
+}

@@ -1,0 +1,75 @@
+//! What the environment decides: `POSTERN_DATA_DIR` (the folder of history,
+//! settings and lock, instead of the system's usual place) and `POSTERN_LOG`
+//! (what is logged to stderr, in `tracing`'s filter syntax).
+
+use postern_edge::EdgeConfig;
+use std::path::PathBuf;
+use tauri::{Manager, Runtime};
+use tracing_subscriber::EnvFilter;
+
+use crate::secrets::DesktopSecrets;
+
+/// What is logged unless `POSTERN_LOG` says otherwise.
+const DEFAULT_LOG: &str = "warn,postern=info,postern_desktop=info,postern_edge=info";
+
+/// The environment, read once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    /// Instead of the system's usual place.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the environment.
+    pub(crate) fn from_environment() -> Self {
+        Self {
+            data_dir: std::env::var_os("POSTERN_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
+        }
+    }
+
+    /// The edge of this machine.
+    pub(crate) fn edge<R: Runtime>(&self, app: &impl Manager<R>) -> Result<EdgeConfig, ConfigError> {
+        let data_dir = match &self.data_dir {
+            Some(dir) => dir.clone(),
+            None => app.path().app_data_dir().map_err(ConfigError::NoDataDir)?,
+        };
+        let secrets = DesktopSecrets::start().map_err(ConfigError::NoThread)?;
+        let mut config = EdgeConfig::new(data_dir, secrets);
+        if let Some(name) = host_name() {
+            config.default_name = name;
+        }
+        Ok(config)
+    }
+}
+
+/// Why the edge cannot be configured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The system does not say where data belongs.
+    #[error("the system names no folder for data: set POSTERN_DATA_DIR")]
+    NoDataDir(#[source] tauri::Error),
+    /// The keychain's thread.
+    #[error("the system has no thread to give")]
+    NoThread(#[source] std::io::Error),
+}
+
+/// Logs to stderr, from here on.
+pub(crate) fn start_logging() {
+    let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    let started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    if let Err(problem) = started {
+        tracing::warn!(%problem, "a logger was there already");
+    }
+}
+
+/// What the machine is called, without its domain.
+fn host_name() -> Option<String> {
+    let name = if cfg!(target_os = "linux") {
+        std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?
+    } else {
+        let answer = std::process::Command::new("hostname").output().ok()?;
+        String::from_utf8(answer.stdout).ok()?
+    };
+    let name = name.trim().split('.').next().unwrap_or_default();
+    (!name.is_empty()).then(|| name.to_owned())
+}

@@ -1,0 +1,69 @@
+//! How the app ends: always by draining the edge first.
+
+use crate::edge::RunningEdge;
+use crate::{failure, tray, window};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tauri::{AppHandle, Manager, Runtime};
+
+/// Set once quitting has begun.
+static QUITTING: AtomicBool = AtomicBool::new(false);
+
+/// Stops the edge, waits for it, and ends the app. Once is enough.
+pub(crate) fn quit<R: Runtime>(app: &AppHandle<R>) {
+    if QUITTING.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let code = match app.try_state::<RunningEdge>() {
+            Some(edge) => {
+                edge.stop().await;
+                0
+            }
+            None => failure::EXIT_CODE,
+        };
+        app.exit(code);
+    });
+}
+
+/// The window's close button: with a tray icon that somebody shows, the
+/// window goes and the work goes on; without one, closing is quitting.
+pub(crate) fn on_close<R: Runtime>(app: &AppHandle<R>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let in_tray = tray::is_built(&app) && tray::hosted().await;
+        if !in_tray || window::hide(&app).is_err() {
+            quit(&app);
+        }
+    });
+}
+
+/// Ending the session, Ctrl-C and `kill` quit like the menu does.
+pub(crate) fn on_signals<R: Runtime>(app: &AppHandle<R>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        match asked_to_end().await {
+            Ok(()) => quit(&app),
+            Err(problem) => tracing::warn!(%problem, "signals end the app without draining"),
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn asked_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+        _ = hang_up.recv() => (),
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
