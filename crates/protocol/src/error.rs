@@ -116,3 +116,6 @@ impl ErrorBody {
         Self { error: ErrorDetail { code: code.as_str().into(), message: message.into() } }
     }
 }
+
+#[cfg(test)]
+mod tests;

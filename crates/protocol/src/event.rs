@@ -81,3 +81,6 @@ impl Described {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,8 @@ impl Filter {
 }
 
 /// Whether a type or an action may contain `c`. Described events contain
-/// nothing else, dots in actions apart, so that a filter can name them all.
+/// nothing else, dots in actions apart, so that a filter can name them all (a
+/// type with a colon after its provider's name).
 pub(crate) fn in_names(c: char) -> bool {
     c.is_alphanumeric() || "_-/#@+~$:".contains(c)
 }

@@ -36,6 +36,7 @@ pub const POSTERN_ORIGINAL_PREFIX: &str = "postern-original-";
 /// As JSON: `[["content-type","application/json"], …]`; a value that is not
 /// UTF-8 is `{"base64":"…"}`, so that nothing is lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, HeaderText)>")]
 pub struct HeaderList(Vec<(String, HeaderText)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,13 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderList {
     }
 }
 
+impl From<Vec<(String, HeaderText)>> for HeaderList {
+    fn from(mut items: Vec<(String, HeaderText)>) -> Self {
+        items.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+        Self(items)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum HeaderJson {
@@ -113,3 +121,6 @@ impl<'de> Deserialize<'de> for HeaderText {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

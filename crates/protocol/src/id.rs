@@ -36,6 +36,18 @@ macro_rules! id {
                 let random = entropy.iter().fold(0u128, |n, b| n << 8 | u128::from(*b));
                 Self(Ulid::from_parts(now.0.max(0).unsigned_abs(), random))
             }
+
+            /// The id without its prefix as 16 bytes, which sort as the id does.
+            #[must_use]
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_bytes()
+            }
+
+            /// The id that [`Self::to_bytes`] was called on.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Ulid::from_bytes(bytes))
+            }
         }
 
         impl fmt::Display for $name {
@@ -53,9 +65,10 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
+                // Base32 has several texts for one number (lower case, a first
+                // digit beyond 128 bits); an id has one.
                 text.strip_prefix($prefix)
-                    .filter(|rest| rest.len() == 26)
-                    .and_then(|rest| Ulid::from_string(rest).ok())
+                    .and_then(|rest| Ulid::from_string(rest).ok().filter(|ulid| ulid.to_string() == rest))
                     .map(Self)
                     .ok_or(InvalidId { prefix: $prefix })
             }
@@ -101,3 +114,6 @@ id!(
     /// An issued token (its name in lists, never the token itself).
     TokenId, "tok_"
 );
+
+#[cfg(test)]
+mod tests;

@@ -78,19 +78,21 @@ impl Line {
     }
 
     fn finish(self) -> Described {
-        let by = self.by.map(|person| format!("by {}", text::cut(&text::clean(&person), LONGEST_PERSON)));
+        let by = self.by.map(|person| text::cut(&text::clean(&person), LONGEST_PERSON));
         let parts: Vec<_> = self.parts.iter().map(|p| text::clean(p)).filter(|p| !p.is_empty()).collect();
         let mut detail = parts.join(" · ");
-        if let Some(by) = by {
+        if let Some(by) = by.filter(|by| !by.is_empty()).map(|by| format!("by {by}")) {
             let room = LONGEST_DETAIL - by.chars().count() - 3;
             detail = if detail.is_empty() { by } else { format!("{} · {by}", text::cut(&detail, room)) };
         }
-        let name = |name: Option<String>| name.map(|n| text::name(&n)).filter(|n| !n.is_empty());
+        let name = |name: Option<String>, dots| name.map(|n| text::name(&n, dots)).filter(|n| !n.is_empty());
+        let event_type = name(self.event_type, false).unwrap_or_else(|| UNKNOWN.to_owned());
+        let subject = text::cut(&text::clean(&self.subject), LONGEST_SUBJECT);
         Described {
-            event_type: name(self.event_type).unwrap_or_else(|| UNKNOWN.to_owned()),
-            action: name(self.action),
+            subject: if subject.is_empty() { event_type.clone() } else { subject },
+            event_type,
+            action: name(self.action, true),
             entity: self.entity.map(|e| text::cut(&text::clean(&e), LONGEST_ENTITY)),
-            subject: text::cut(&text::clean(&self.subject), LONGEST_SUBJECT),
             detail: text::cut(&detail, LONGEST_DETAIL),
         }
     }

@@ -52,3 +52,6 @@ impl<'de> Deserialize<'de> for Secret {
 pub fn expose<S: serde::Serializer>(secret: &Secret, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(secret.reveal())
 }
+
+#[cfg(test)]
+mod tests;

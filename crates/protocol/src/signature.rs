@@ -113,3 +113,6 @@ pub fn verify(
         Provider::None => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,9 @@ pub(super) fn term(text: &str) -> Result<Term, InvalidFilter> {
     let negative = text.starts_with('!');
     let mut start = usize::from(negative);
     let mut provider = None;
-    if let Some((name, _)) = text[start..].split_once(':') {
+    // Further on, in an action, a colon is a character like any other.
+    let mark = text[start..].find([':', '.', '[']).filter(|at| text[start + at..].starts_with(':'));
+    if let Some(name) = mark.map(|at| &text[start..start + at]) {
         let known = name.parse::<Provider>().map_err(|unknown| wrong(start, unknown.to_string()))?;
         provider = Some(known);
         start += name.len() + 1;

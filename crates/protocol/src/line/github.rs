@@ -106,7 +106,8 @@ fn ping(json: &Json) -> Line {
 /// An event that has no line of its own: the thing it is named after, where
 /// the payload has it, and the action in words.
 fn other(event: &str, json: &Json, action: Option<&str>) -> Line {
-    let thing = [event, "alert", "member", "team", "membership", "blocked_user", "installation"]
+    let installation = if event.starts_with("installation") { "installation" } else { event };
+    let thing = [event, installation, "alert", "member", "team", "blocked_user"]
         .into_iter()
         .map(|key| json.at(key))
         .find(|thing| matches!(thing, Json::Object(_)))

@@ -56,9 +56,9 @@ pub(super) fn quote_line(text: &str) -> Option<String> {
     text.lines().find_map(quote)
 }
 
-/// A type or an action as a filter can name it.
-pub(super) fn name(text: &str) -> String {
-    let fit = |c: char| if crate::filter::in_names(c) || c == '.' { c } else { '_' };
+/// A type, or an action, which may have dots, as a filter can name it.
+pub(super) fn name(text: &str, dots: bool) -> String {
+    let fit = |c: char| if crate::filter::in_names(c) || (dots && c == '.') { c } else { '_' };
     text.trim().chars().take(LONGEST_NAME).map(fit).collect()
 }
 

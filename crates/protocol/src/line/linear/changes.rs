@@ -55,15 +55,23 @@ const SILENT: &[&str] = &[
     "subscriberIds",
     "syncedWith",
     "contentState",
+    "labels",
 ];
 
 /// The changes as the parts of a line, the telling ones first.
 pub(super) fn of(data: &Json, from: &Json) -> Vec<String> {
-    let mut said: Vec<_> =
-        TABLE.iter().filter(|(key, _)| from.has(key)).map(|(_, say)| say(data, from)).collect();
+    // `state` beside `stateId` is the same change told twice.
+    let referred = |key: &str| from.has(&format!("{key}Id"));
+    let mut said: Vec<_> = TABLE
+        .iter()
+        .filter(|(key, _)| from.has(key) && !referred(key))
+        .map(|(_, say)| say(data, from))
+        .collect();
     said.extend(
         from.keys()
-            .filter(|key| !SILENT.contains(key) && !TABLE.iter().any(|(known, _)| known == key))
+            .filter(|key| {
+                !SILENT.contains(key) && !referred(key) && !TABLE.iter().any(|(known, _)| known == key)
+            })
             .take(5)
             .map(|key| format!("{} changed", text::words(key.strip_suffix("Id").unwrap_or(key)))),
     );
