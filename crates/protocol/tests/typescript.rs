@@ -8,6 +8,7 @@ use postern_protocol::signature::Failure;
 use postern_protocol::{Described, ErrorCode};
 use ts_rs::{Config, TS};
 
+#[expect(clippy::unwrap_used, reason = "a test's failure")]
 fn export<T: TS + 'static>() -> String {
     T::export_to_string(&Config::default()).unwrap()
 }
