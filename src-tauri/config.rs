@@ -62,14 +62,7 @@ pub(crate) fn start_logging() {
     }
 }
 
-/// What the machine is called, without its domain.
+/// What the machine is called, where it has a name.
 fn host_name() -> Option<String> {
-    let name = if cfg!(target_os = "linux") {
-        std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?
-    } else {
-        let answer = std::process::Command::new("hostname").output().ok()?;
-        String::from_utf8(answer.stdout).ok()?
-    };
-    let name = name.trim().split('.').next().unwrap_or_default();
-    (!name.is_empty()).then(|| name.to_owned())
+    gethostname::gethostname().into_string().ok().filter(|name| !name.is_empty())
 }

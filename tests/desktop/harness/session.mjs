@@ -1,0 +1,98 @@
+// A desktop session as a user has one: a display, a session bus, folders of
+// its own, an unlocked keyring, a notification service. Nothing is shared
+// with the machine's real session or with another test.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Program, eventually, run } from "./processes.mjs";
+
+/** Variables of the test's own environment that a program needs to run. */
+const INHERITED = ["PATH", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME"];
+
+export class Session {
+  #stop = [];
+
+  /** Begins a session that ends with test `t`. */
+  static async begin(t, { keyring = true, notifications = true, size = "1360x860" } = {}) {
+    const session = new Session();
+    t.after(() => session.end());
+    session.folder = await mkdtemp(join(tmpdir(), "postern-desktop-"));
+    session.env = Object.fromEntries(INHERITED.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
+    for (const [name, folder] of [
+      ["HOME", "home"],
+      ["XDG_RUNTIME_DIR", "run"],
+      ["XDG_DATA_HOME", "data"],
+      ["XDG_CONFIG_HOME", "config"],
+      ["XDG_CACHE_HOME", "cache"],
+      ["XDG_STATE_HOME", "state"],
+    ]) {
+      session.env[name] = join(session.folder, folder);
+      await mkdir(session.env[name], { mode: 0o700 });
+    }
+    session.env.XDG_SESSION_TYPE = "x11";
+    // Accessibility's bus would outlive the session's.
+    session.env.NO_AT_BRIDGE = "1";
+
+    // Server 0's number comes back on file descriptor 3.
+    const display = session.start("Xvfb", ["-displayfd", "3", "-screen", "0", `${size}x24`, "-nolisten", "tcp"], { extra: ["pipe"] });
+    session.env.DISPLAY = `:${(await display.says(/^(\d+)\n/m))[1]}`;
+
+    const bus = session.start("dbus-daemon", ["--session", "--nofork", "--nopidfile", "--print-address"]);
+    session.env.DBUS_SESSION_BUS_ADDRESS = (await bus.says(/^(unix:\S+)\n/m))[1];
+
+    if (keyring) await session.#unlockKeyring();
+    if (notifications) {
+      session.start("dunst", []);
+      await session.#named("org.freedesktop.Notifications");
+    }
+    return session;
+  }
+
+  /** Starts a program that ends with the session. */
+  start(command, args, { env = {}, ...options } = {}) {
+    const program = new Program(command, args, { ...options, env: { ...this.env, ...env } });
+    this.#stop.push(() => program.stop());
+    return program;
+  }
+
+  /** What a program that ends by itself says. */
+  async run(command, ...args) {
+    return run(command, args, { env: this.env });
+  }
+
+  /** Takes a picture of the whole screen. */
+  async photograph(file) {
+    await this.run("import", "-window", "root", file);
+  }
+
+  /** All items of ours in the keyring, as `secret-tool` shows them to the user. */
+  async keyringItems() {
+    return this.run("secret-tool", "search", "--all", "--unlock", "service", "Postern");
+  }
+
+  /** Notifications shown so far, newest first: `{summary, body, actions}`. */
+  async notifications() {
+    const { data } = JSON.parse(await this.run("dunstctl", "history"));
+    const shown = JSON.parse((await this.run("dunstctl", "count")).match(/\d+/) ? JSON.stringify(data[0]) : "[]");
+    return shown.map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
+  }
+
+  async end() {
+    for (const stop of this.#stop.splice(0).reverse()) await stop();
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #unlockKeyring() {
+    this.start("gnome-keyring-daemon", ["--foreground", "--unlock", "--components=secrets"], { input: "test" });
+    await this.#named("org.freedesktop.secrets");
+  }
+
+  /** Waits until somebody owns a name on the session bus. */
+  async #named(name) {
+    await eventually(`${name} on the session bus`, async () => {
+      const owned = await this.run("gdbus", "call", "--session", "--dest", "org.freedesktop.DBus", "--object-path",
+        "/org/freedesktop/DBus", "--method", "org.freedesktop.DBus.NameHasOwner", name); // prettier-ignore
+      return owned.includes("true");
+    });
+  }
+}
