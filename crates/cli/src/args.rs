@@ -1,0 +1,253 @@
+//! The command line, as clap reads it. The doc comments are the help texts.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The port of `serve`'s interface unless another is asked for.
+pub(crate) const UI_PORT: u16 = 4690;
+
+const EXIT_STATUSES: &str = "Exit statuses:
+  0  done
+  1  failed: the sentence on standard error says why
+  2  the command line is wrong
+  3  not signed in
+  4  the proxy cannot be reached
+  5  the proxy refuses the credentials
+  6  the keychain is absent, locked, or failed
+
+Environment:
+  POSTERN_TOKEN     a workspace token (pst_…), instead of `postern login`
+  POSTERN_PROXY     the proxy's address, instead of --proxy
+  POSTERN_DATA_DIR  the data folder, instead of --data-dir
+  NO_COLOR          no colours, also on a terminal";
+
+/// Webhooks, delivered to this machine.
+///
+/// Events that Linear, GitHub and others post to your team's Postern proxy
+/// arrive here, verified, kept and forwarded to your local server.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, after_help = EXIT_STATUSES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Where history and settings are kept; one worker runs on each folder.
+    #[arg(long, global = true, env = "POSTERN_DATA_DIR", value_name = "FOLDER", hide_env = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print JSON: one document, or with `listen` one per line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say on standard error what happens inside; -vv says more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign this machine in to a workspace.
+    Login(Login),
+    /// Forget the token and leave the workspace.
+    Logout,
+    /// Say who is signed in, and how the connection stands.
+    Status,
+    /// Run the worker without a desktop, with its interface for a browser.
+    Serve(Serve),
+    /// Print a fresh link to the running worker's interface.
+    Open,
+    /// Show events as they arrive, and forward them for as long as this runs.
+    Listen(Listen),
+    /// Look into the history.
+    #[command(subcommand)]
+    Events(Events),
+    /// Send an event to a target once more, byte for byte as it came.
+    Replay(Replay),
+    /// Have the proxy make a synthetic event that takes the whole path.
+    Trigger(Trigger),
+    /// Where events are forwarded to.
+    #[command(subcommand)]
+    Forward(Forward),
+    /// Have the proxy hold events until `resume`.
+    Pause,
+    /// Let held events flow again.
+    Resume,
+    /// List the requests that the receiver refused, and why.
+    Rejected(Rejected),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which one.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Proxy {
+    /// The proxy's address, `https://…` (`http://` only on this machine).
+    #[arg(long, env = "POSTERN_PROXY", value_name = "URL", hide_env = true)]
+    pub(crate) proxy: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) proxy: Proxy,
+    /// The worker's name for people [default: this machine's].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Read the token from standard input instead of asking for it.
+    #[arg(long)]
+    pub(crate) token_stdin: bool,
+    /// Keep the token in a file that only you can read, instead of the
+    /// keychain. It is not encrypted.
+    #[arg(long)]
+    pub(crate) plaintext_file: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) proxy: Proxy,
+    /// The port of the interface on 127.0.0.1; 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = UI_PORT)]
+    pub(crate) ui_port: u16,
+    /// The port that deliveries arrive at on 127.0.0.1; 0 takes the one of the
+    /// last time, or any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Listen {
+    #[command(flatten)]
+    pub(crate) proxy: Proxy,
+    /// Forward what arrives to this address, for as long as this runs.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: Option<String>,
+    /// Only these events: `Issue`, `Comment.create`, `github:pull_request.*`,
+    /// `!Issue.remove`. May be given several times.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// List events, newest first.
+    List(EventsList),
+    /// Show one event: headers, verification, runs, payload.
+    Show(EventsShow),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsList {
+    /// At most so many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Only events with these words in their line, headers or payload.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) search: Option<String>,
+    /// Only this type: `Issue`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// Only this provider: linear, github, standard_webhooks, none.
+    #[arg(long)]
+    pub(crate) provider: Option<postern_protocol::Provider>,
+    /// Only this source, by name.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only what its handler came to: none, running, succeeded, failed.
+    #[arg(long, value_parser = outcome)]
+    pub(crate) outcome: Option<postern_edge::api::OutcomeKind>,
+    /// Only events older than this one: the next page.
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsShow {
+    /// Its id, as `events list` prints it.
+    pub(crate) id: String,
+    /// Only the body, byte for byte as the provider sent it.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+}
+
+/// The outcomes by the names the API gives them.
+fn outcome(text: &str) -> Result<postern_edge::api::OutcomeKind, String> {
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "known are none, running, succeeded, failed".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The event's id, as `events list` prints it.
+    pub(crate) id: String,
+    /// Where to [default: the forward target].
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Trigger {
+    /// Whose event: linear, github.
+    #[arg(required_unless_present = "list")]
+    pub(crate) provider: Option<postern_protocol::Provider>,
+    /// Which: `Issue.create`, `pull_request.opened`.
+    #[arg(required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// List the events there are templates for.
+    #[arg(long, conflicts_with_all = ["provider", "name"])]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) proxy: Proxy,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Forward {
+    /// Forward every event to this address.
+    Set {
+        /// `http://localhost:3000/webhooks`.
+        url: String,
+    },
+    /// Forward nothing.
+    Clear,
+    /// Say where to.
+    Show,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rejected {
+    /// At most so many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn trigger_wants_a_provider_and_a_name_or_the_list() {
+        for good in [&["trigger", "linear", "Issue.create"][..], &["trigger", "--list"]] {
+            assert!(Cli::try_parse_from([&["postern"], good].concat()).is_ok(), "{good:?}");
+        }
+        for bad in [&["trigger"][..], &["trigger", "linear"], &["trigger", "gitlab", "x"], &["trigger", "linear", "x", "--list"]]
+        {
+            assert!(Cli::try_parse_from([&["postern"], bad].concat()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_no_argument() {
+        assert!(Cli::try_parse_from(["postern", "login", "--token", "pst_x"]).is_err());
+    }
+}

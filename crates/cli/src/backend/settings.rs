@@ -1,0 +1,97 @@
+//! Which data folder, which secrets, which sign-in: what every edge that this
+//! program starts is made of.
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use postern_edge::{
+    EdgeConfig, EnvironmentToken, FileSecrets, KeychainSecrets, MemorySecrets, OsKeychain, SecretStore,
+};
+use postern_protocol::{ErrorCode, Secret};
+use std::path::PathBuf;
+
+/// The desktop app's identifier: both keep their data in one folder, so that
+/// they find each other's edge.
+const IDENTIFIER: &str = "dev.postern.app";
+
+/// The service name under which people find Postern's items in their keychain.
+const KEYCHAIN_SERVICE: &str = "Postern";
+
+/// Secrets that the user wanted in a plain file.
+const PLAIN_FILE: &str = "secrets.json";
+
+/// The worker's credentials of a sign-in by `POSTERN_TOKEN`. Not the same
+/// file: its existence says nothing about where `login` may keep a token.
+const ENVIRONMENT_FILE: &str = "worker.json";
+
+/// Where `login` keeps the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Where it was kept before; the keychain at first.
+    AsBefore,
+    /// In a file that only its owner can read, as the user said.
+    PlainFile,
+}
+
+/// What the command line and the environment decide.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    /// `POSTERN_TOKEN`.
+    pub(crate) token: Option<Secret>,
+    /// This machine's name.
+    host: String,
+}
+
+impl Settings {
+    /// The data folder is the given one, or the platform's place for data.
+    ///
+    /// # Errors
+    /// When no folder is given and the user has no home.
+    pub(crate) fn new(data_dir: Option<PathBuf>, environment: Environment) -> Result<Self, Failure> {
+        let data_dir = match data_dir {
+            Some(folder) => folder,
+            None => directories::BaseDirs::new().map(|base| base.data_dir().join(IDENTIFIER)).ok_or_else(|| {
+                Failure::usage("There is no home folder to keep data in: name a folder with --data-dir or POSTERN_DATA_DIR.")
+            })?,
+        };
+        Ok(Self { data_dir, token: environment.token, host: environment.host })
+    }
+
+    /// An edge that works: with `POSTERN_TOKEN` it signs in by itself, at
+    /// `proxy` or the one of the last time.
+    ///
+    /// # Errors
+    /// When the keychain's thread cannot be started.
+    pub(crate) fn edge(&self, proxy: Option<String>) -> Result<EdgeConfig, Failure> {
+        let Some(token) = &self.token else { return self.keeper(Keep::AsBefore) };
+        let mut config = self.config(FileSecrets::new(self.data_dir.join(ENVIRONMENT_FILE)));
+        config.environment = Some(EnvironmentToken { token: token.clone(), proxy_url: proxy });
+        Ok(config)
+    }
+
+    /// An edge that knows where secrets are kept.
+    ///
+    /// # Errors
+    /// When the keychain's thread cannot be started.
+    pub(crate) fn keeper(&self, keep: Keep) -> Result<EdgeConfig, Failure> {
+        let file = self.data_dir.join(PLAIN_FILE);
+        if keep == Keep::PlainFile || file.exists() {
+            return Ok(self.config(FileSecrets::new(file)));
+        }
+        let keychain = KeychainSecrets::start(OsKeychain::new(KEYCHAIN_SERVICE), KeychainSecrets::TIMEOUT);
+        keychain.map(|keychain| self.config(keychain)).map_err(|error| {
+            Failure::new(ErrorCode::Internal, format!("The system did not give the keychain its thread: {error}."))
+        })
+    }
+
+    /// An edge for what lies in the data folder: it asks for no secrets.
+    pub(crate) fn reader(&self) -> EdgeConfig {
+        self.config(MemorySecrets::new())
+    }
+
+    fn config(&self, secrets: impl SecretStore) -> EdgeConfig {
+        let mut config = EdgeConfig::new(&self.data_dir, secrets);
+        config.default_name.clone_from(&self.host);
+        config
+    }
+}

@@ -1,0 +1,50 @@
+//! The commands: each asks the edge and prints the answer.
+
+mod events;
+mod forward;
+mod listen;
+mod login;
+mod rejected;
+mod replay;
+mod serve;
+mod status;
+mod trigger;
+
+use crate::args::{Cli, Command, Events, Forward};
+use crate::backend::Settings;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::output::Output;
+use clap::CommandFactory;
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// When it could not be done.
+pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> Result<(), Failure> {
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "postern", &mut script);
+        return output.bytes(&script);
+    }
+    let settings = Settings::new(cli.global.data_dir, environment)?;
+    match cli.command {
+        Command::Login(args) => login::login(&settings, args, output).await,
+        Command::Logout => login::logout(&settings, output).await,
+        Command::Status => status::status(&settings, output).await,
+        Command::Serve(args) => serve::serve(&settings, args, output).await,
+        Command::Open => serve::open(&settings, output).await,
+        Command::Listen(args) => listen::listen(&settings, args, output).await,
+        Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
+        Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
+        Command::Replay(args) => replay::replay(&settings, args, output).await,
+        Command::Trigger(args) => trigger::trigger(&settings, args, output).await,
+        Command::Forward(Forward::Set { url }) => forward::set(&settings, Some(url), output).await,
+        Command::Forward(Forward::Clear) => forward::set(&settings, None, output).await,
+        Command::Forward(Forward::Show) => forward::show(&settings, output).await,
+        Command::Pause => status::pause(&settings, true, output).await,
+        Command::Resume => status::pause(&settings, false, output).await,
+        Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
+        Command::Completions { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! `postern events list` and `postern events show`.
+
+use crate::args::{EventsList, EventsShow};
+use crate::backend::{Backend, Settings};
+use crate::failure::Failure;
+use crate::output::{self, Output};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use postern_edge::api::{Body, EventDetail, EventKey, EventPage, EventQuery};
+use postern_protocol::ErrorCode;
+
+/// Lists a page of the history, newest first.
+pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
+    let edge = Backend::open(settings, settings.reader()).await?;
+    let query = EventQuery {
+        search: args.search,
+        provider: args.provider,
+        source: args.source,
+        event_type: args.event_type,
+        outcome: args.outcome,
+        before: args.before,
+        limit: Some(args.limit),
+    };
+    let page: EventPage = edge.call("events", query).await?;
+    output.show(&page, |style| output::page(style, &page))
+}
+
+/// Shows everything this machine knows of one event.
+pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output) -> Result<(), Failure> {
+    let edge = Backend::open(settings, settings.reader()).await?;
+    let event: EventDetail = edge.call("event", EventKey { id: args.id }).await?;
+    if !args.raw {
+        return output.show(&event, |style| output::detail(style, &event));
+    }
+    match event.body {
+        Body::Utf8 { text } => output.bytes(text.as_bytes()),
+        Body::Base64 { base64 } => {
+            let unreadable =
+                |_| Failure::new(ErrorCode::Internal, "The worker's answer holds a body that is not base64.");
+            output.bytes(&STANDARD.decode(base64).map_err(unreadable)?)
+        }
+    }
+}

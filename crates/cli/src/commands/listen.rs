@@ -1,0 +1,134 @@
+//! `postern listen`: events as they arrive, one line each, forwarded for as
+//! long as the command runs.
+//!
+//! It attaches to the edge that runs on the data folder, or runs one itself.
+//! The forward is a rule of that edge which ends with the stream: nothing is
+//! registered, and the forward target that is set stays as it is.
+
+use super::status::not_signed_in;
+use crate::args;
+use crate::backend::{Backend, Client, Own, Settings, running};
+use crate::failure::Failure;
+use crate::output::{self, Output, safe};
+use crate::{signals, ui};
+use futures_util::StreamExt;
+use postern_edge::api::{Connection, EventSummary, Live, OutcomeKind, Status};
+use postern_edge::{ApiConfig, StartError};
+use postern_protocol::event::Described;
+use postern_protocol::filter::Filter;
+use std::collections::VecDeque;
+use tokio_util::sync::CancellationToken;
+
+/// Shows, and forwards, what arrives until a signal.
+pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Output) -> Result<(), Failure> {
+    let filter = Filter::parse(&args.filter).map_err(|error| Failure::usage(output::sentence(&error.to_string())))?;
+    let stop = CancellationToken::new();
+    signals::cancel_on_signal(stop.clone());
+    let (client, own) = attach(settings, args.proxy.proxy).await?;
+    let listened = tokio::select! {
+        listened = follow(settings, client, args.forward_to.as_deref(), &filter, output) => listened,
+        () = stop.cancelled() => Ok(()),
+    };
+    if let Some(own) = own {
+        own.drain().await;
+    }
+    listened
+}
+
+/// The running edge, or one that this command runs, reached the same way.
+async fn attach(settings: &Settings, proxy: Option<String>) -> Result<(Client, Option<Own>), Failure> {
+    if let Some(client) = running(settings).await? {
+        return Ok((client, None));
+    }
+    let mut config = settings.edge(proxy)?;
+    config.api = Some(ApiConfig { ui: Some(ui::router()), ..ApiConfig::default() });
+    let own = match Own::start(config).await {
+        Ok(own) => Some(own),
+        // It was faster.
+        Err(StartError::AlreadyRunning(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match running(settings).await? {
+        Some(client) => Ok((client, own)),
+        None => Err(Failure::coded("edge.unreachable", "The worker ended as soon as it had started. Try again with -v to see why.")),
+    }
+}
+
+async fn follow(
+    settings: &Settings,
+    client: Client,
+    forward_to: Option<&str>,
+    filter: &Filter,
+    output: &Output,
+) -> Result<(), Failure> {
+    let edge = Backend::Running(client.clone());
+    let status: Status = edge.call("status", ()).await?;
+    // With a token from the environment the sign-in may still be under way.
+    if status.session.is_none() && settings.token.is_none() {
+        return Err(not_signed_in());
+    }
+    let mut live = client.live(status.cursor, forward_to).await?;
+    let target = forward_to.map(|url| format!(", forwarding to {}", safe(url))).unwrap_or_default();
+    output.note(&format!("Listening{target}. Ctrl-C ends it."));
+    let mut shown = Shown::default();
+    let mut state = None;
+    while let Some(batch) = live.next().await {
+        let Live { changes, status } = batch?;
+        for event in changes.into_iter().flat_map(|changes| changes.rows) {
+            if wanted(filter, &event) && shown.is_news(&event) {
+                output.show(&event, |style| output::live_row(style, &event))?;
+            }
+        }
+        if let Some(status) = status {
+            let now = std::mem::discriminant(&status.connection);
+            let before = state.replace(now);
+            if before != Some(now) && (before.is_some() || !matches!(status.connection, Connection::Live { .. })) {
+                output.note(&output::state(&output.style, &status));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wanted(filter: &Filter, event: &EventSummary) -> bool {
+    let described = Described {
+        event_type: event.event_type.clone(),
+        action: event.action.clone(),
+        entity: None,
+        subject: String::new(),
+        detail: String::new(),
+    };
+    filter.takes(event.provider, &described)
+}
+
+/// Which events have been shown: an event is news when its handler has come
+/// to an end, once, and again after it has run again.
+#[derive(Default)]
+struct Shown(VecDeque<String>);
+
+impl Shown {
+    /// Older ones are forgotten: they seldom change any more.
+    const REMEMBERED: usize = 1_000;
+
+    fn is_news(&mut self, event: &EventSummary) -> bool {
+        let known = self.0.iter().position(|id| *id == event.id);
+        match (event.outcome.kind, known) {
+            (OutcomeKind::Running, Some(at)) => {
+                self.0.remove(at);
+                false
+            }
+            (OutcomeKind::Running, None) => false,
+            (_, Some(_)) => false,
+            (_, None) => {
+                self.0.push_back(event.id.clone());
+                if self.0.len() > Self::REMEMBERED {
+                    self.0.pop_front();
+                }
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

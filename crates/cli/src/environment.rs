@@ -1,0 +1,37 @@
+//! What the environment says beyond the flags it has a variable for. Read
+//! once, at start.
+
+use postern_protocol::Secret;
+use std::io::IsTerminal;
+
+/// The environment's share of the settings.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// `POSTERN_TOKEN`: a workspace token. Not a flag, because arguments are
+    /// seen by every user of the machine.
+    pub(crate) token: Option<Secret>,
+    /// Whether colours are wanted: standard output is a terminal that has
+    /// them, and `NO_COLOR` is not set (<https://no-color.org>).
+    pub(crate) colour: bool,
+    /// This machine's name.
+    pub(crate) host: String,
+}
+
+impl Environment {
+    /// Reads it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn read() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_none_or(|terminal| terminal == "dumb") && cfg!(unix);
+        Self {
+            token: set("POSTERN_TOKEN").map(|token| Secret::new(token.trim())),
+            colour: std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb,
+            host: host(),
+        }
+    }
+}
+
+fn host() -> String {
+    let name = gethostname::gethostname().to_string_lossy().into_owned();
+    if name.is_empty() { "this machine".into() } else { name }
+}

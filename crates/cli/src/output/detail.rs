@@ -1,0 +1,103 @@
+//! Everything about one event, one run, one refused request.
+
+use super::row::outcome;
+use super::{Ink, Style, count, safe, size, span};
+use postern_edge::api::{Body, Check, EventDetail, HandlerRun, Rejected, RejectedPage};
+use serde_json::Value;
+
+/// `events show`.
+pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
+    let summary = &event.summary;
+    let mut lines = vec![
+        format!(
+            "{}  {}",
+            style.paint(Ink::Strong, &safe(&summary.name)),
+            [&summary.subject, &summary.detail].into_iter().filter(|t| !t.is_empty()).map(|t| safe(t)).collect::<Vec<_>>().join(" · ")
+        ),
+        format!("  id         {}", safe(&summary.id)),
+        format!(
+            "  source     {} ({}){}",
+            safe(&summary.source),
+            summary.provider,
+            if summary.synthetic { ", synthetic" } else { "" }
+        ),
+        format!("  received   {} by the proxy", style.day_and_time(summary.received_at)),
+        format!("  stored     {} later, from attempt {}", span(summary.latency_ms), event.attempt),
+        format!("  size       {}", size(summary.size)),
+        format!("  outcome    {}", outcome(style, &summary.outcome)),
+    ];
+    let mut section = |title: &str, entries: Vec<String>| {
+        if !entries.is_empty() {
+            lines.push(String::new());
+            lines.push(style.paint(Ink::Strong, title));
+            lines.extend(entries);
+        }
+    };
+    section("Verification", event.verification.checks.iter().map(|c| check(style, c)).collect());
+    section("Runs", event.runs.iter().map(|r| format!("  {}", run(style, r))).collect());
+    section("Headers", event.headers.iter().map(|(name, value)| header(name, value)).collect());
+    section("Payload", vec![payload(&event.body)]);
+    lines.join("\n")
+}
+
+fn check(style: &Style, check: &Check) -> String {
+    let mark = match check.passed {
+        Some(true) => style.paint(Ink::Good, "✓"),
+        Some(false) => style.paint(Ink::Bad, "✗"),
+        None => style.paint(Ink::Faint, "–"),
+    };
+    format!("  {mark} {}: {}", safe(&check.name), safe(&check.reason))
+}
+
+fn header(name: &str, value: &[u8]) -> String {
+    format!("  {}: {}", safe(name), safe(&String::from_utf8_lossy(value)))
+}
+
+/// JSON is shown indented; the bytes as they came are in `--raw`.
+fn payload(body: &Body) -> String {
+    match body {
+        Body::Utf8 { text } => match serde_json::from_str::<Value>(text).and_then(|v| serde_json::to_string_pretty(&v)) {
+            Ok(pretty) => safe(&pretty),
+            Err(_) => safe(text),
+        },
+        Body::Base64 { base64 } => format!("(not text; in base64) {base64}"),
+    }
+}
+
+/// `10:42:07  http://localhost:3000  200 · 12 ms`
+pub(crate) fn run(style: &Style, run: &HandlerRun) -> String {
+    let why = run.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
+    let replay = if run.replay { "  (replay)" } else { "" };
+    format!(
+        "{}  {}  {}{replay}{why}",
+        style.paint(Ink::Faint, &style.time(run.started_at)),
+        safe(&run.target),
+        outcome(style, &run.outcome)
+    )
+}
+
+/// `rejected`.
+pub(crate) fn rejected(style: &Style, page: &RejectedPage) -> String {
+    if page.rows.is_empty() {
+        return "No request was refused.".into();
+    }
+    let mut lines: Vec<_> = page.rows.iter().map(|row| refused(style, row)).collect();
+    let shown = page.rows.len() as u64;
+    if shown < page.total {
+        lines.push(format!("{} of {} shown", count(shown), count(page.total)));
+    }
+    lines.join("\n")
+}
+
+fn refused(style: &Style, row: &Rejected) -> String {
+    let times = if row.count > 1 { format!("  ×{}", count(row.count)) } else { String::new() };
+    format!(
+        "{}  {}  {}  {}  {}{times}  [{}]",
+        style.paint(Ink::Faint, &style.day_and_time(row.at)),
+        style.paint(Ink::Bad, &row.status.to_string()),
+        safe(&row.request),
+        safe(&row.peer),
+        safe(&row.reason),
+        safe(&row.code),
+    )
+}

@@ -1,0 +1,82 @@
+//! `status`: who is signed in, and how the connection stands.
+
+use super::{Ink, Style, count, counted, safe, span};
+use postern_edge::api::{Connection, Status};
+use postern_protocol::UnixMillis;
+use postern_protocol::api::Waiting;
+
+/// The status in a few lines. Without a `running` edge, what was last known.
+pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
+    let Some(session) = &status.session else {
+        return "Not signed in. `postern login --proxy URL` signs this machine in.".into();
+    };
+    let state = if running { connection(style, &status.connection, status.now) } else { stopped(style) };
+    let forward = match &status.forward {
+        None => "nowhere".to_owned(),
+        Some(forward) => match &forward.last {
+            None => safe(&forward.url),
+            Some(run) => format!("{} (last: {})", safe(&forward.url), super::row::outcome(style, &run.outcome)),
+        },
+    };
+    [
+        format!("workspace  {} at {}", style.paint(Ink::Strong, &safe(&session.workspace.name)), safe(&session.proxy_url)),
+        format!("worker     {}, token kept in {}", safe(&status.name), kept(&session.token_kept_in)),
+        format!("state      {state}"),
+        format!("receives   {}", safe(&session.webhook_url)),
+        format!("forwards   {forward}"),
+        format!("history    {}, {}", counted(status.events, "event"), counted(status.rejected, "refused request")),
+    ]
+    .join("\n")
+}
+
+/// `10:42:07  live`: one line for one change of the connection.
+pub(crate) fn state(style: &Style, status: &Status) -> String {
+    let at = style.paint(Ink::Faint, &style.time(status.now));
+    format!("{at}  {}", connection(style, &status.connection, status.now))
+}
+
+fn kept(place: &str) -> String {
+    match place {
+        "keychain" => "the keychain".into(),
+        "file" => "a plain file".into(),
+        "environment" => "the environment".into(),
+        "memory" => "memory".into(),
+        other => safe(other),
+    }
+}
+
+fn stopped(style: &Style) -> String {
+    style.paint(Ink::Busy, "not running: the proxy holds what arrives; `postern serve` starts it")
+}
+
+fn connection(style: &Style, connection: &Connection, now: UnixMillis) -> String {
+    match connection {
+        Connection::SignedOut => "signed out".into(),
+        Connection::Connecting { problem: None, .. } => style.paint(Ink::Busy, "connecting"),
+        Connection::Connecting { problem: Some(problem), .. } => {
+            format!("{}: {}", style.paint(Ink::Busy, "connecting"), safe(problem))
+        }
+        Connection::Live { proven_at, skew_ms, waiting, .. } => {
+            let skew = if skew_ms.abs() > 2_000 {
+                let way = if *skew_ms > 0 { "ahead of" } else { "behind" };
+                format!(" · the proxy's clock is {} {way} this one", span(skew_ms.abs()))
+            } else {
+                String::new()
+            };
+            let live = style.paint(Ink::Good, "live");
+            format!("{live}, proven {} ago{}{skew}", span(now.since(*proven_at)), held(waiting))
+        }
+        Connection::Paused { waiting } => format!("{}{}", style.paint(Ink::Busy, "paused"), held(waiting)),
+        Connection::Reconnecting { problem, retry_at } => format!(
+            "{} in {}: {}",
+            style.paint(Ink::Busy, "reconnecting"),
+            span(retry_at.since(now)),
+            safe(problem)
+        ),
+        Connection::Refused { problem } => format!("{}: {}", style.paint(Ink::Bad, "refused"), safe(problem)),
+    }
+}
+
+fn held(waiting: &Waiting) -> String {
+    if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) }
+}

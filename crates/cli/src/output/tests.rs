@@ -1,0 +1,194 @@
+use super::*;
+use postern_edge::api::{
+    Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Outcome, OutcomeKind,
+    Rejected, RejectedPage, Session, Settings, Status, Template, Templates, Verification,
+};
+use postern_protocol::api::{Waiting, WorkspaceInfo};
+use postern_protocol::{HeaderList, Provider};
+
+const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
+
+fn plain() -> Style {
+    Style { colour: false, zone: TimeZone::UTC }
+}
+
+fn coloured() -> Style {
+    Style { colour: true, ..plain() }
+}
+
+pub(crate) fn event() -> EventSummary {
+    EventSummary {
+        id: "evt_01K9Z0000000000000000000AA".into(),
+        received_at: NOON,
+        stored_at: NOON.plus(4),
+        source: "linear".into(),
+        provider: Provider::Linear,
+        event_type: "Issue".into(),
+        action: Some("update".into()),
+        name: "Issue.update".into(),
+        subject: "ENG-42 Fix login".into(),
+        detail: "status Todo → In Progress · by Ada".into(),
+        size: 1234,
+        synthetic: false,
+        outcome: Outcome { kind: OutcomeKind::Succeeded, label: "200 · 12 ms".into() },
+        latency_ms: 4,
+        seq: 7,
+    }
+}
+
+fn handler_run() -> HandlerRun {
+    HandlerRun {
+        id: 1,
+        target: "http://localhost:3000/hooks".into(),
+        replay: false,
+        started_at: NOON.plus(5),
+        micros: Some(812),
+        outcome: Outcome { kind: OutcomeKind::Failed, label: "localhost:3000 refused".into() },
+        status: None,
+        response_headers: HeaderList::new(),
+        response_body: None,
+        error: Some("connection refused — nothing listens on 3000".into()),
+    }
+}
+
+fn session() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        name: "ada-laptop".into(),
+        session: Some(Session {
+            proxy_url: "https://postern.example".into(),
+            workspace: WorkspaceInfo {
+                id: "ws_01K9Z0000000000000000000AA".parse().unwrap(),
+                name: "Acme".into(),
+            },
+            worker_id: Some("wrk_01K9Z0000000000000000000AA".into()),
+            webhook_url: "http://127.0.0.1:41234/hook/k".into(),
+            token_kept_in: "keychain".into(),
+        }),
+        connection: Connection::Live {
+            proven_at: NOON.plus(-12_000),
+            leased_until: NOON.plus(60_000),
+            skew_ms: -4_200,
+            waiting: Waiting { count: 3, oldest: Some(NOON) },
+        },
+        forward: Some(Forward { url: "http://localhost:3000/hooks".into(), last: Some(handler_run()) }),
+        settings: Settings::default(),
+        events: 1234,
+        rejected: 1,
+        cursor: 9,
+        now: NOON,
+    }
+}
+
+#[test]
+fn rows() {
+    let bare = EventSummary {
+        name: "push".into(),
+        provider: Provider::Github,
+        detail: String::new(),
+        outcome: Outcome { kind: OutcomeKind::None, label: "no handler".into() },
+        ..event()
+    };
+    insta::assert_snapshot!(
+        [live_row(&plain(), &event()), live_row(&plain(), &bare)].join("\n"),
+        @r"
+    12:00:00  Issue.update              ENG-42 Fix login · status Todo → In Progress · by Ada  → 200 · 12 ms  (4 ms)
+    12:00:00  push                      ENG-42 Fix login  → no handler  (4 ms)
+    "
+    );
+    insta::assert_snapshot!(live_row(&coloured(), &event()).escape_debug().to_string(), @"");
+}
+
+#[test]
+fn pages() {
+    let shown = EventPage { rows: vec![event()], next: Some("c7".into()), total: 1200, cursor: 9 };
+    insta::assert_snapshot!(page(&plain(), &shown), @"");
+    let empty = EventPage { rows: Vec::new(), next: None, total: 0, cursor: 9 };
+    insta::assert_snapshot!(page(&plain(), &empty), @"");
+}
+
+#[test]
+fn an_event_in_full() {
+    let headers = [("webhook-id", "evt_01K9Z0000000000000000000AA"), ("linear-event", "Issue"), ("x-odd", "a\u{1b}[31mb")];
+    let shown = EventDetail {
+        summary: event(),
+        headers: headers.into_iter().collect(),
+        body: Body::Utf8 { text: r#"{"action":"update","data":{"title":"Fix \u001b[2Jlogin"}}"#.into() },
+        verification: Verification {
+            checks: vec![
+                Check { name: "The proxy's signature".into(), passed: Some(true), reason: "made with the current secret".into() },
+                Check { name: "Timestamp".into(), passed: Some(false), reason: "signed 301 s ago".into() },
+                Check { name: "The provider's signature".into(), passed: None, reason: "its secret is not known here".into() },
+            ],
+        },
+        attempt: 2,
+        runs: vec![handler_run(), HandlerRun { replay: true, error: None, ..handler_run() }],
+    };
+    insta::assert_snapshot!(detail(&plain(), &shown), @"");
+}
+
+#[test]
+fn statuses() {
+    insta::assert_snapshot!(status(&plain(), &session(), true), @"");
+    insta::assert_snapshot!(status(&plain(), &session(), false).lines().nth(2).unwrap(), @"");
+    insta::assert_snapshot!(status(&plain(), &Status { session: None, ..session() }, true), @"");
+}
+
+#[test]
+fn connections() {
+    let lines: Vec<_> = [
+        Connection::Connecting { since: NOON, problem: None },
+        Connection::Connecting { since: NOON, problem: Some("nothing answers at http://127.0.0.1:1".into()) },
+        Connection::Paused { waiting: Waiting { count: 38, oldest: None } },
+        Connection::Reconnecting { problem: "connection refused".into(), retry_at: NOON.plus(4_000) },
+        Connection::Refused { problem: "the token was revoked".into() },
+    ]
+    .into_iter()
+    .map(|connection| state(&plain(), &Status { connection, ..session() }))
+    .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn refused_requests() {
+    let row = Rejected {
+        id: 1,
+        at: NOON,
+        status: 401,
+        code: "signature.mismatch".into(),
+        reason: "the signature matches none of the 1 configured secret(s): wrong secret, or altered body".into(),
+        failure: None,
+        peer: "127.0.0.1:50123".into(),
+        request: "POST /hook".into(),
+        size: 12,
+        count: 41,
+    };
+    insta::assert_snapshot!(rejected(&plain(), &RejectedPage { rows: vec![row], total: 5 }), @"");
+    insta::assert_snapshot!(rejected(&plain(), &RejectedPage { rows: Vec::new(), total: 0 }), @"");
+}
+
+#[test]
+fn template_lists() {
+    let list = Templates {
+        templates: vec![
+            Template { provider: Provider::Linear, name: "Issue.create".into(), about: "An issue is created".into() },
+            Template { provider: Provider::Github, name: "push".into(), about: "Commits are pushed".into() },
+        ],
+    };
+    insta::assert_snapshot!(templates(&plain(), &list), @"");
+}
+
+#[test]
+fn nothing_commands_the_terminal() {
+    assert_eq!(safe("a\u{1b}[2Jb\u{202e}c\u{9b}d\te\nf"), "a\\u{1b}[2Jb\\u{202e}c\\u{9b}d\te\nf");
+}
+
+#[test]
+fn quantities() {
+    assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    assert_eq!([0, 999, 1_250, 5_242_880].map(size), ["0 B", "999 B", "1.2 KB", "5.2 MB"]);
+    let spans = [-5, 999, 3_400, 61_000, 300_000, 7_200_000, 259_200_000].map(span);
+    assert_eq!(spans, ["0 ms", "999 ms", "3.4 s", "61 s", "5 min", "2 h", "3 d"]);
+    assert_eq!(counted(1, "event"), "1 event");
+    assert_eq!(counted(1_000, "event"), "1,000 events");
+}

@@ -1,0 +1,138 @@
+//! A TCP relay that can be cut, in the middle of a body too, and restored.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The relay; gone, with all connections through it, when dropped.
+#[derive(Debug)]
+pub struct FlakyLink {
+    address: SocketAddr,
+    wire: Arc<Wire>,
+    _relay: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug)]
+struct Wire {
+    up: watch::Sender<bool>,
+    /// How many more bytes may pass towards the target before the cut.
+    until_cut: Mutex<Option<usize>>,
+}
+
+impl FlakyLink {
+    /// A link on a free port of loopback to `target`.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let wire = Arc::new(Wire { up: watch::Sender::new(true), until_cut: Mutex::new(None) });
+        let relay = AbortOnDropHandle::new(tokio::spawn(accept(listener, target, Arc::clone(&wire))));
+        Self { address, wire, _relay: relay }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets every connection, and every new one until [`FlakyLink::restore`].
+    pub fn cut(&self) {
+        self.wire.cut();
+    }
+
+    /// Cuts the link as soon as `bytes` more have passed towards the target.
+    pub fn cut_after(&self, bytes: usize) {
+        *self.wire.until_cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+    }
+
+    /// Lets connections through again.
+    pub fn restore(&self) {
+        *self.wire.until_cut.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.wire.up.send_replace(true);
+    }
+
+    /// Waits until the link is cut, by whichever way.
+    ///
+    /// # Panics
+    /// When it is not before the deadline.
+    pub async fn is_cut(&self) {
+        let mut up = self.wire.up.subscribe();
+        let cut = crate::within("the link to be cut", up.wait_for(|up| !up)).await;
+        drop(cut.expect("the link outlives its own wait"));
+    }
+}
+
+impl Wire {
+    fn cut(&self) {
+        self.up.send_replace(false);
+    }
+
+    /// How many of `wanted` bytes may pass; fewer mean that the link is cut
+    /// after them.
+    fn allow(&self, wanted: usize) -> usize {
+        let mut until_cut = self.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
+        match until_cut.as_mut() {
+            None => wanted,
+            Some(left) => {
+                let allowed = wanted.min(*left);
+                *left -= allowed;
+                allowed
+            }
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, wire: Arc<Wire>) {
+    // Dropped with the link, and every connection with it.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((visitor, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connect(visitor, target, Arc::clone(&wire)));
+    }
+}
+
+async fn connect(visitor: TcpStream, target: SocketAddr, wire: Arc<Wire>) {
+    // A reset, not an orderly end: nobody may take a cut body for a whole one.
+    let _ = visitor.set_zero_linger();
+    if !*wire.up.borrow() {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(target).await else { return };
+    let _ = server.set_zero_linger();
+    let mut up = wire.up.subscribe();
+    let (from_visitor, to_visitor) = visitor.into_split();
+    let (from_server, to_server) = server.into_split();
+    let both = async {
+        tokio::join!(copy(from_visitor, to_server, Some(&wire)), copy(from_server, to_visitor, None));
+    };
+    tokio::select! {
+        () = both => {}
+        _ = up.wait_for(|up| !up) => {}
+    }
+}
+
+/// Copies until the end, which it passes on; counts against the cut when
+/// there is one to count against.
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Option<&Wire>) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let allowed = wire.map_or(read, |wire| wire.allow(read));
+        if to.write_all(&buffer[..allowed]).await.is_err() {
+            return;
+        }
+        if allowed < read {
+            if let Some(wire) = wire {
+                wire.cut();
+            }
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}
