@@ -14,6 +14,7 @@ use postern_protocol::event::{Described, Provider};
 use postern_protocol::filter::Filter;
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{HeaderList, Secret, UnixMillis};
+use std::time::Duration;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +96,8 @@ pub trait Store: Send + Sync + 'static {
     /// when it was) with a lease until then; `Err` keeps the reason.
     async fn settle_challenge(&self, id: WorkerId, outcome: Result<UnixMillis, String>) -> Result<(), StoreError>;
     /// Renews a lease; pauses or resumes when said; clears the worker's
-    /// unreachable mark, so that what waits flows at once. `None` when gone.
+    /// unreachable mark, so that what waits flows at once. `None` when gone,
+    /// or when its token has been revoked.
     async fn renew_lease(&self, id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Result<Option<Worker>, StoreError>;
     /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
     async fn remove_worker(&self, id: WorkerId, reason: DeadReason, now: UnixMillis) -> Result<(), StoreError>;
@@ -109,22 +111,27 @@ pub trait Store: Send + Sync + 'static {
     /// Claims deliveries whose time has come, of workers that are active and
     /// not marked unreachable, oldest first within each worker; never more
     /// than `per_worker` of one worker in flight, so that a slow one cannot
-    /// take all the room. A claim is exclusive until [`Store::finish_attempt`]
-    /// or the process ends.
+    /// take all the room, and only one of a worker whose last attempt did not
+    /// reach it, so that one probe tells. A claim is exclusive until
+    /// [`Store::finish_attempt`] or the process ends. Claim again whenever an
+    /// attempt has finished: it made room.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
     /// Records an attempt and what follows from it.
     async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError>;
     /// When the next waiting delivery falls due (or a worker's unreachable
     /// mark ends): the scheduler sleeps until then, or until it is woken.
+    /// Workers with no room for another claim do not count.
     async fn next_due(&self) -> Result<Option<UnixMillis>, StoreError>;
     /// An event with its deliveries and attempts, when it is the workspace's.
     async fn event_record(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<EventRecord>, StoreError>;
     /// Counts for metrics.
     async fn depth(&self) -> Result<Depth, StoreError>;
     /// Deletes events (with their deliveries, attempts and dedupe keys)
-    /// accepted before `before`, at most `batch`; undelivered ones become dead
-    /// letters first. Returns how many went.
-    async fn prune(&self, before: UnixMillis, batch: u32) -> Result<u64, StoreError>;
+    /// accepted more than `keep` before `now`, at most `batch`. Where one is
+    /// still undelivered, its deliveries become dead letters (`Expired`) and
+    /// it is kept for `keep` once more. Returns how many events were deleted
+    /// or expired; fewer than `batch`: none is left to do.
+    async fn prune(&self, now: UnixMillis, keep: Duration, batch: u32) -> Result<u64, StoreError>;
 }
 
 /// A team.

@@ -1,0 +1,260 @@
+//! Secrets at rest: sealed with XChaCha20-Poly1305 under the proxy's master
+//! key, so that a stolen database file reveals none.
+//!
+//! A sealed secret is `1 ‖ key id (8) ‖ nonce (24) ‖ ciphertext and tag`. The
+//! associated data is what the secret belongs to, so that a ciphertext moved
+//! to another row does not open. The key's id names the key without telling
+//! anything of it, so that keys can be rotated and a wrong one is recognised.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use postern_protocol::Secret;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const KEY_ID: usize = 8;
+const NONCE: usize = 24;
+const HEAD: usize = 1 + KEY_ID + NONCE;
+
+/// Names a master key; tells nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyId(pub [u8; KEY_ID]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why there is no vault, or a secret does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The key's text is not a key.
+    #[error("{origin} is not a master key: expected 32 bytes in base64 (44 characters), such as `openssl rand -base64 32` prints")]
+    NotAKey {
+        /// Where the text came from: a variable's or a file's name.
+        origin: String,
+    },
+    /// The key file cannot be read or made.
+    #[error("the master key file {path} cannot be {what}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The key file is not there, and making one would not help: secrets have
+    /// been sealed with the one that is lost.
+    #[error("the master key file {path} is missing, but the database was sealed with its key: put the file back, or set POSTERN_MASTER_KEY")]
+    KeyFileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sealed with another key.
+    #[error("sealed with master key {sealed}, while the present one is {present}: set POSTERN_MASTER_KEY or master_key_file to the former")]
+    WrongKey {
+        /// The key it was sealed with.
+        sealed: KeyId,
+        /// The vault's key.
+        present: KeyId,
+    },
+    /// Not a sealed secret, altered, or of another row.
+    #[error("a sealed secret is damaged")]
+    Damaged,
+}
+
+/// Seals and opens secrets.
+pub struct Vault {
+    cipher: XChaCha20Poly1305,
+    key_id: KeyId,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vault({})", self.key_id)
+    }
+}
+
+impl Vault {
+    /// A vault under this key.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        let digest = Sha256::new().chain_update(b"postern master key id").chain_update(key).finalize();
+        let mut id = [0; KEY_ID];
+        id.copy_from_slice(&digest[..KEY_ID]);
+        Self { cipher: XChaCha20Poly1305::new(key.into()), key_id: KeyId(id) }
+    }
+
+    /// A vault under a key in base64. `origin` names where the text is from,
+    /// for the error.
+    ///
+    /// # Errors
+    /// When the text is not 32 bytes in base64.
+    pub fn from_text(key: &Secret, origin: &str) -> Result<Self, VaultError> {
+        let not_a_key = || VaultError::NotAKey { origin: origin.to_owned() };
+        let bytes = Zeroizing::new(STANDARD.decode(key.reveal().trim()).map_err(|_| not_a_key())?);
+        let key = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| not_a_key())?);
+        Ok(Self::new(&key))
+    }
+
+    /// A vault under the key in a file. Where the file is absent, a new key
+    /// is made and kept in it (mode 0600), unless `must_exist`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or holds no key.
+    pub fn from_file(path: &Path, must_exist: bool) -> Result<Self, VaultError> {
+        let failed = |what| move |source| VaultError::KeyFile { path: path.to_owned(), what, source };
+        match fs::read_to_string(path) {
+            Ok(text) => return Self::from_text(&Secret::new(text), &format!("the file {}", path.display())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("read")(error)),
+            Err(_) if must_exist => return Err(VaultError::KeyFileMissing { path: path.to_owned() }),
+            Err(_) => {}
+        }
+        let key = Zeroizing::new(crate::entropy::bytes::<32>());
+        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
+        match write_private_new(path, text.as_bytes()) {
+            // Another process was faster: its key is the key.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::from_file(path, true),
+            Err(error) => Err(failed("written")(error)),
+            Ok(()) => Ok(Self::new(&key)),
+        }
+    }
+
+    /// Which key this is.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// Seals a text that belongs to `context` (`source:<id>`).
+    #[must_use]
+    pub fn seal(&self, context: &str, text: &str) -> Vec<u8> {
+        let nonce = crate::entropy::bytes::<NONCE>();
+        let payload = Payload { msg: text.as_bytes(), aad: context.as_bytes() };
+        #[expect(clippy::expect_used, reason = "fails only beyond 256 GiB")]
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("the text is short");
+        let mut out = Vec::with_capacity(HEAD + sealed.len());
+        out.push(VERSION);
+        out.extend_from_slice(&self.key_id.0);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        out
+    }
+
+    /// Opens what [`Vault::seal`] made for the same context.
+    ///
+    /// # Errors
+    /// When it was sealed with another key, for another context, or altered.
+    pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Secret, VaultError> {
+        let (head, text) = sealed.split_at_checked(HEAD).ok_or(VaultError::Damaged)?;
+        let key = KeyId(head[1..=KEY_ID].try_into().map_err(|_| VaultError::Damaged)?);
+        let nonce: [u8; NONCE] = head[1 + KEY_ID..].try_into().map_err(|_| VaultError::Damaged)?;
+        if head[0] != VERSION {
+            return Err(VaultError::Damaged);
+        }
+        if key != self.key_id {
+            return Err(VaultError::WrongKey { sealed: key, present: self.key_id });
+        }
+        let payload = Payload { msg: text, aad: context.as_bytes() };
+        let text = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
+        String::from_utf8(text).map(Secret::new).map_err(|_| VaultError::Damaged)
+    }
+}
+
+/// Writes a file that must not exist yet, readable by its owner alone and on
+/// the disk when this returns. Written beside its place and linked into it, so
+/// that nobody ever sees half of it.
+fn write_private_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let draft = folder.join(format!(".{}.draft", hex::encode(crate::entropy::bytes::<8>())));
+    let written = private_file(&draft)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::hard_link(&draft, path));
+    let _ = fs::remove_file(&draft);
+    written
+}
+
+/// A new file, mode 0600 where modes exist.
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_what_it_sealed_and_only_for_its_context() {
+        let vault = Vault::new(&[7; 32]);
+        let sealed = vault.seal("source:a", "lin_whs_x");
+        assert_eq!(vault.open("source:a", &sealed).unwrap(), Secret::new("lin_whs_x"));
+        assert!(matches!(vault.open("source:b", &sealed), Err(VaultError::Damaged)));
+        assert_ne!(sealed, vault.seal("source:a", "lin_whs_x"), "every sealing has its own nonce");
+    }
+
+    #[test]
+    fn every_altered_byte_is_noticed() {
+        let vault = Vault::new(&[7; 32]);
+        let sealed = vault.seal("x", "secret");
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert!(vault.open("x", &altered).is_err(), "byte {at}");
+            assert!(vault.open("x", &sealed[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn another_key_is_named() {
+        let sealed = Vault::new(&[7; 32]).seal("x", "secret");
+        let other = Vault::new(&[8; 32]);
+        let error = other.open("x", &sealed).unwrap_err();
+        assert!(matches!(error, VaultError::WrongKey { present, .. } if present == other.key_id()));
+        assert!(error.to_string().contains("POSTERN_MASTER_KEY"));
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/master.key");
+        let first = Vault::from_file(&path, false).unwrap();
+        assert_eq!(Vault::from_file(&path, true).unwrap().key_id(), first.key_id());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_missing_or_bad_key_file_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        assert!(matches!(Vault::from_file(&path, true), Err(VaultError::KeyFileMissing { .. })));
+        fs::write(&path, "c2hvcnQ=").unwrap();
+        let error = Vault::from_file(&path, false).unwrap_err();
+        assert!(error.to_string().contains("master.key") && error.to_string().contains("32 bytes"), "{error}");
+    }
+}
