@@ -83,13 +83,12 @@ export class Program {
 }
 
 /** What a program that ends by itself writes to stdout; its failure is ours. */
-export async function run(command, args, { env, input } = {}) {
-  const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+export async function run(command, args, { env } = {}) {
+  const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
-  child.stdin.end(input ?? "");
   const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
   return stdout.trimEnd();

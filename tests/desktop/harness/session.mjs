@@ -70,11 +70,36 @@ export class Session {
     return this.run("secret-tool", "search", "--all", "--unlock", "service", "Postern");
   }
 
-  /** Notifications shown so far, newest first: `{summary, body, actions}`. */
+  /** Notifications on the screen are put away; gives all there were, newest first. */
   async notifications() {
+    await this.run("dunstctl", "close-all");
     const { data } = JSON.parse(await this.run("dunstctl", "history"));
-    const shown = JSON.parse((await this.run("dunstctl", "count")).match(/\d+/) ? JSON.stringify(data[0]) : "[]");
-    return shown.map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
+    return data[0].map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
+  }
+
+  /** How many notifications are on the screen. */
+  async notificationsShown() {
+    return Number(await this.run("dunstctl", "count", "displayed"));
+  }
+
+  /** The tray icon's menu as a panel gets it: `[{label, enabled, press()}]`. */
+  async trayMenu() {
+    const path = "/org/ayatana/NotificationItem/tray_icon_tray_app_postern";
+    const names = (await this.run("busctl", "--user", "list", "--no-legend", "--unique")).split("\n").map((line) => line.split(" ")[0]);
+    for (const name of names) {
+      const menu = [name, `${path}/Menu`, "com.canonical.dbusmenu"];
+      const layout = await this.run("busctl", "--user", "--json=short", "call", "--", ...menu, "GetLayout", "iias", "0", "-1", "0").catch(() => undefined);
+      if (layout === undefined) continue;
+      const [, [, , items]] = JSON.parse(layout).data;
+      return items
+        .map(({ data: [id, properties] }) => ({
+          label: properties.label?.data?.replace("_", ""),
+          enabled: properties.enabled?.data ?? true,
+          press: () => this.run("busctl", "--user", "call", ...menu, "Event", "isvu", String(id), "clicked", "s", "", "0"),
+        }))
+        .filter((item) => item.label);
+    }
+    return undefined;
   }
 
   async end() {

@@ -1,7 +1,9 @@
 // The part of W3C WebDriver that the tests need, spoken to WebKitGTK's own
 // driver (https://www.w3.org/TR/webdriver2/).
-import { createServer } from "node:net";
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { eventually } from "./processes.mjs";
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
@@ -20,27 +22,33 @@ async function freePort() {
 export class Page {
   #base;
   #driver;
+  #log;
 
   /** Starts `binary` under a driver of its own, in `session`. */
   static async open(session, binary, env = {}) {
     const page = new Page();
     const port = await freePort();
+    // The driver swallows what the app writes: a script in between keeps it.
+    page.#log = join(session.folder, `app-${port}.log`);
+    const script = join(session.folder, `app-${port}`);
+    await writeFile(script, `#!/bin/sh\nexec '${binary}' "$@" >>'${page.#log}' 2>&1\n`, { mode: 0o755 });
     page.#driver = session.start("WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`], {
       // By this the app lets itself be driven.
       env: { ...env, TAURI_WEBVIEW_AUTOMATION: "true" },
     });
     page.#base = `http://127.0.0.1:${port}`;
     await eventually("the driver", () => page.#request("GET", "/status").then(() => true, () => false));
-    const { sessionId } = await page.#request("POST", "/session", {
-      capabilities: { alwaysMatch: { "webkitgtk:browserOptions": { binary, args: [] } } },
+    const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": { binary: script, args: [] } } };
+    const { sessionId } = await page.#request("POST", "/session", { capabilities }).catch(async (error) => {
+      throw new Error(`${error.message}; the app said:\n${await page.log()}`);
     });
     page.#base += `/session/${sessionId}`;
     return page;
   }
 
-  /** What the app and the driver have written. */
-  get output() {
-    return this.#driver.output;
+  /** What the app has written to stdout and stderr. */
+  async log() {
+    return readFile(this.#log, "utf8").catch(() => "");
   }
 
   /** Ends the session; the app ends with it. */
