@@ -1,0 +1,25 @@
+import { span } from "../../text/time";
+import type { Rejected } from "../../transport/generated/Rejected";
+
+/** Why a request was refused, in a sentence: the signature's finding where that was it. */
+export function reasonOf(row: Rejected): string {
+  const { failure } = row;
+  switch (failure?.kind) {
+    case "stale":
+      return `Signed ${span(failure.by_ms)} ago; ${span(failure.tolerance_ms)} are allowed. Does this machine's clock run ahead?`;
+    case "future":
+      return `Signed ${span(failure.by_ms)} in the future; ${span(failure.tolerance_ms)} are allowed. Is this machine's clock behind?`;
+    case "missing_header":
+      return `The header ${failure.header} is missing.`;
+    case "malformed":
+      return `${failure.field} cannot be read: ${failure.reason}.`;
+    case "wrong_secret":
+      return "Signed with another secret, or the body was altered on the way.";
+    case undefined: {
+      const text = row.reason.trim();
+      return text === ""
+        ? row.code
+        : text[0]?.toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// What happened to an event, step by step: what the proxy has on record, what
+// this machine did, each step with its distance from the receipt.
+
+import { bytes, counted, latency } from "../../../text/time";
+import type { AttemptOutcome } from "../../../transport/generated/AttemptOutcome";
+import type { AttemptRecord } from "../../../transport/generated/AttemptRecord";
+import type { DeliveryRecord } from "../../../transport/generated/DeliveryRecord";
+import type { EventDetail } from "../../../transport/generated/EventDetail";
+import type { EventRecord } from "../../../transport/generated/EventRecord";
+import type { DotTone } from "../../../ui/tones";
+import { PROVIDERS } from "../filter";
+import { DOTS } from "../outcome";
+
+export interface Step {
+  tone: DotTone;
+  title: string;
+  text: string;
+  at: number;
+  /** `15:07:38.190` is shown for the first, `+ 24 ms` for the others. */
+  offset: string;
+  /** What was answered, to be folded out. */
+  answer: string | null;
+}
+
+const ATTEMPTS: Record<AttemptOutcome, string> = {
+  delivered: "delivered",
+  refused: "answered with an error",
+  dns: "name not found",
+  connect: "no connection",
+  tls: "TLS failed",
+  timeout: "no answer in time",
+  clock_skew: "clocks differ too much",
+};
+
+const STATES: Record<DeliveryRecord["state"], string> = {
+  pending: "waiting",
+  sending: "on its way",
+  delivered: "delivered",
+  dead: "given up",
+};
+
+function attempt(record: AttemptRecord, offset: (at: number) => string): Step {
+  const good = record.outcome === "delivered";
+  const status = record.status === null ? "" : ` · ${record.status}`;
+  return {
+    tone: good ? "ok" : "bad",
+    title: `Attempt ${record.number} · ${ATTEMPTS[record.outcome]}${status}`,
+    text: [record.error, `took ${latency(record.micros / 1000)}`].filter(Boolean).join(" · "),
+    at: record.at,
+    offset: offset(record.at),
+    answer: record.answer,
+  };
+}
+
+/** The steps in order of time; without the proxy's record only those of this machine. */
+export function steps(detail: EventDetail, record: EventRecord | null, workerId: string | null): Step[] {
+  const { summary } = detail;
+  const start = record?.receivedAt ?? summary.receivedAt;
+  const offset = (at: number) => `${at < start ? "" : "+ "}${latency(at - start)}`;
+  const list: Step[] = [
+    {
+      tone: "ok",
+      title: summary.synthetic ? "A test event was made" : `${PROVIDERS[summary.provider]} sent it`,
+      text: `source ${record?.source ?? summary.source} · ${bytes(record?.size ?? summary.size)}`,
+      at: start,
+      offset: "",
+      answer: null,
+    },
+  ];
+  if (record) {
+    const took = record.commitMicros / 1000;
+    list.push({
+      tone: "ok",
+      title: "The proxy verified and stored it",
+      text: `committed in ${latency(took)}`,
+      at: start + took,
+      offset: `+ ${latency(took)}`,
+      answer: null,
+    });
+    const own = record.deliveries.find((delivery) => delivery.workerId === workerId);
+    for (const made of own?.attempts ?? []) list.push(attempt(made, offset));
+    if (own && (own.state === "dead" || (own.state === "pending" && own.attempts.length > 0))) {
+      list.push({
+        tone: own.state === "dead" ? "bad" : "held",
+        title: own.state === "dead" ? "The proxy gave up" : "Another attempt is due",
+        text: own.state === "dead" ? "It is among the dead letters." : "",
+        at: own.nextAttemptAt ?? Number.MAX_SAFE_INTEGER,
+        offset: own.nextAttemptAt === null ? "" : offset(own.nextAttemptAt),
+        answer: null,
+      });
+    }
+  }
+  list.push({
+    tone: "ok",
+    title: "Stored on this machine",
+    text: `brought by attempt ${detail.attempt}`,
+    at: summary.storedAt,
+    offset: offset(summary.storedAt),
+    answer: null,
+  });
+  for (const run of detail.runs) {
+    list.push({
+      tone: DOTS[run.outcome.kind],
+      title: `${run.replay ? "Replayed" : "Forwarded"} to ${run.target}`,
+      text:
+        run.error ??
+        (run.micros === null
+          ? "running"
+          : `${run.status ?? run.outcome.label} · took ${latency(run.micros / 1000)}`),
+      at: run.startedAt,
+      offset: offset(run.startedAt),
+      answer: run.responseBody,
+    });
+  }
+  return list.sort((a, b) => a.at - b.at);
+}
+
+/** The other workers' deliveries, one line each. */
+export function others(
+  record: EventRecord,
+  workerId: string | null,
+): { worker: string; text: string; tone: DotTone }[] {
+  return record.deliveries
+    .filter((delivery) => delivery.workerId !== workerId)
+    .map((delivery) => ({
+      worker: delivery.worker,
+      text: `${STATES[delivery.state]} · ${counted(delivery.attempts.length, "attempt")}`,
+      tone: delivery.state === "delivered" ? "ok" : delivery.state === "dead" ? "bad" : "held",
+    }));
+}

@@ -1,0 +1,77 @@
+// Actions that more than one place offers: bar, palette, keys, detail.
+
+import type { App } from "../../state/app.svelte";
+import { ApiError, LOCAL_CODES } from "../../transport/types";
+import type { Provider } from "../../transport/generated/Provider";
+import { pausable } from "./words";
+
+/** Says what went wrong where it was asked for. */
+export function fail(app: App, thrown: unknown): void {
+  const error = ApiError.from(thrown);
+  if (error.code === LOCAL_CODES.noSession) return;
+  const action =
+    error.code === "edge.no_target"
+      ? { label: "Set a target", run: () => app.router.go({ page: "handlers" }) }
+      : undefined;
+  app.toasts.show("bad", error.message, { code: error.code, ...(action && { action }) });
+}
+
+/** Pauses or resumes, whichever applies. */
+export async function togglePause(app: App): Promise<void> {
+  const which = pausable(app.backend.status);
+  if (which === null) return;
+  try {
+    await app.backend.change("set_paused", { paused: which === "pause" });
+    app.toasts.show(
+      "ok",
+      which === "pause" ? "Paused. The proxy holds what arrives." : "Resumed. What was held is on its way.",
+    );
+  } catch (thrown) {
+    fail(app, thrown);
+  }
+}
+
+/** How long a test event may take before its absence is worth a word, in milliseconds. */
+const TRIGGER_PATIENCE = 8000;
+
+/** Asks for a test event and opens it when it arrives. */
+export async function trigger(app: App, provider: Provider, name: string): Promise<void> {
+  try {
+    const { eventId } = await app.backend.call("trigger", { provider, name });
+    const timer = setTimeout(() => {
+      app.toasts.show("info", "The test event is at the proxy and has not arrived here yet.", {
+        action: { label: "Connection", run: () => app.router.go({ page: "connection" }) },
+      });
+    }, TRIGGER_PATIENCE);
+    app.events.expect(eventId, (row) => {
+      clearTimeout(timer);
+      app.router.go({ page: "events", id: row.id });
+    });
+  } catch (thrown) {
+    fail(app, thrown);
+  }
+}
+
+/** Replays an event and says what came of it. */
+export async function replay(app: App, id: string, target?: string): Promise<void> {
+  try {
+    const run = await app.backend.call("replay", target === undefined ? { id } : { id, target });
+    const text = run.error
+      ? `Replay failed: ${run.error}`
+      : `Replayed to ${run.target}: ${run.outcome.label}`;
+    app.toasts.show(run.outcome.kind === "failed" ? "bad" : "ok", text);
+  } catch (thrown) {
+    if (ApiError.from(thrown).code === "edge.no_target") app.overlay = "replay";
+    else fail(app, thrown);
+  }
+}
+
+/** Copies text and says so. */
+export async function copy(app: App, text: string, what: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    app.toasts.show("ok", `${what} copied`);
+  } catch {
+    app.toasts.show("bad", `${what} could not be copied: the clipboard is not allowed here.`);
+  }
+}

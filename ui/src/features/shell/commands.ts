@@ -1,0 +1,80 @@
+// What the palette offers: every action there is, by name.
+
+import type { App } from "../../state/app.svelte";
+import type { OutcomeKind } from "../../transport/generated/OutcomeKind";
+import type { Provider } from "../../transport/generated/Provider";
+import type { Template } from "../../transport/generated/Template";
+import type { IconName } from "../../ui/icons";
+import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
+import { replay, togglePause, trigger } from "./actions";
+import { pausable } from "./words";
+
+export interface Command {
+  title: string;
+  hint: string;
+  icon: IconName;
+  run: () => void;
+}
+
+/** Every command that can be given now. */
+export function commands(app: App, templates: readonly Template[]): Command[] {
+  const list: Command[] = [];
+  const add = (icon: IconName, title: string, run: () => void, hint = "") =>
+    list.push({ icon, title, run, hint });
+  const { id } = app.router.route;
+  if (id !== null) {
+    add("replay", "Replay this event", () => void replay(app, id), "R");
+    add("replay", "Replay this event to another address…", () => (app.overlay = "replay"));
+    add(
+      "close",
+      "Close this event",
+      () => app.router.go({ page: "events", params: toParams(app.events.filter) }),
+      "Esc",
+    );
+  }
+  add("events", "Go to events", () => app.router.go({ page: "events" }), "G E");
+  add("handlers", "Go to handlers", () => app.router.go({ page: "handlers" }), "G H");
+  add("connection", "Go to connection", () => app.router.go({ page: "connection" }), "G C");
+  add("settings", "Go to settings", () => app.router.go({ page: "settings" }), "G S");
+  const which = pausable(app.backend.status);
+  if (which)
+    add(
+      which === "pause" ? "pause" : "play",
+      which === "pause" ? "Pause deliveries" : "Resume deliveries",
+      () => void togglePause(app),
+      "P",
+    );
+  for (const template of templates) {
+    add(
+      "bolt",
+      `Send a test event: ${PROVIDERS[template.provider]} ${template.name}`,
+      () => void trigger(app, template.provider, template.name),
+      template.about,
+    );
+  }
+  const show = (filter: Partial<typeof NO_FILTER>) => () =>
+    app.router.go({ page: "events", params: toParams({ ...NO_FILTER, ...filter }) });
+  add("events", "Show all events", show({}));
+  for (const provider of Object.keys(PROVIDERS) as Provider[])
+    add("events", `Show events from ${PROVIDERS[provider]}`, show({ provider }));
+  for (const outcome of Object.keys(OUTCOMES) as OutcomeKind[])
+    add("events", `Show events: ${OUTCOMES[outcome].toLowerCase()}`, show({ outcome }));
+  add("theme", "Theme: light", () => (app.preferences.theme = "light"));
+  add("theme", "Theme: dark", () => (app.preferences.theme = "dark"));
+  add("theme", "Theme: as the system", () => (app.preferences.theme = "system"));
+  add("keys", "Keyboard", () => (app.overlay = "keys"), "?");
+  if (app.backend.status?.session) add("out", "Sign out…", () => (app.overlay = "sign_out"));
+  return list;
+}
+
+/** Those that hold every word of `text`, the ones that begin with it first. */
+export function search(list: readonly Command[], text: string): Command[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [...list];
+  const first = words[0] ?? "";
+  return list
+    .map((command) => ({ command, title: `${command.title} ${command.hint}`.toLowerCase() }))
+    .filter(({ title }) => words.every((word) => title.includes(word)))
+    .sort((a, b) => Number(b.title.startsWith(first)) - Number(a.title.startsWith(first)))
+    .map(({ command }) => command);
+}

@@ -1,0 +1,49 @@
+// Keys: what they are called on this machine, and when a single letter is one.
+
+/** ⌘ on Apple's keyboards, Ctrl elsewhere. */
+export const onMac = /Mac|iPhone|iPad/.test(navigator.platform);
+export const modifier = onMac ? "⌘" : "Ctrl ";
+
+/** Whether the key goes into a text that is being written. */
+export function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio]), textarea, select"))
+  );
+}
+
+/** Whether the command palette was asked for. */
+export const isPalette = (event: KeyboardEvent): boolean =>
+  event.key.toLowerCase() === "k" &&
+  (onMac ? event.metaKey : event.ctrlKey) &&
+  !event.altKey &&
+  !event.shiftKey;
+
+/** For the sheet of keys. */
+export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[] = [
+  {
+    group: "Events",
+    keys: [
+      { keys: ["J", "↓"], does: "Next event" },
+      { keys: ["K", "↑"], does: "Previous event" },
+      { keys: ["Home"], does: "Newest event" },
+      { keys: ["Enter"], does: "Into the detail" },
+      { keys: ["Esc"], does: "Close the detail" },
+      { keys: ["R"], does: "Replay the event" },
+      { keys: ["1", "…", "5"], does: "Payload … Raw" },
+      { keys: ["/"], does: "Search" },
+    ],
+  },
+  {
+    group: "Anywhere",
+    keys: [
+      { keys: [`${modifier}K`], does: "Commands" },
+      { keys: ["?"], does: "This sheet" },
+      { keys: ["P"], does: "Pause, resume" },
+      { keys: ["G", "E"], does: "Events" },
+      { keys: ["G", "H"], does: "Handlers" },
+      { keys: ["G", "C"], does: "Connection" },
+      { keys: ["G", "S"], does: "Settings" },
+    ],
+  },
+];

@@ -1,0 +1,198 @@
+// The connection in words, and the path's hops with the state of each.
+
+import { ago, count, counted, latency, span } from "../../text/time";
+import type { EventSummary } from "../../transport/generated/EventSummary";
+import type { Provider } from "../../transport/generated/Provider";
+import type { Status } from "../../transport/generated/Status";
+import type { Link } from "../../transport/types";
+import type { DotTone } from "../../ui/tones";
+import { PROVIDERS } from "../events/filter";
+
+export interface Words {
+  tone: DotTone;
+  /** For the top bar: `Live · proven 12 s ago`. */
+  short: string;
+  /** What it means and what to do; may be empty. */
+  long: string;
+}
+
+const inTime = (at: number, now: number): string => (at - now < 1000 ? "now" : `in ${span(at - now)}`);
+
+/** The state of the registration, or of the page's own line where that is broken. */
+export function connectionWords(status: Status | null, link: Link, now: number): Words {
+  if (link.state === "broken") {
+    return {
+      tone: "bad",
+      short: `Postern does not answer · trying ${inTime(link.retryAt, now)}`,
+      long: "This page lost its line to Postern on this machine. What you see is as it was; what arrives is held at the proxy.",
+    };
+  }
+  if (!status) return { tone: "idle", short: "Opening…", long: "" };
+  const connection = status.connection;
+  switch (connection.state) {
+    case "signed_out":
+      return { tone: "idle", short: "Not signed in", long: "" };
+    case "connecting":
+      return connection.problem === null
+        ? {
+            tone: "warn",
+            short: `Connecting · ${span(now - connection.since)}`,
+            long: "The proxy is checking that this machine answers.",
+          }
+        : { tone: "bad", short: "Connecting · not reachable", long: connection.problem };
+    case "live": {
+      const { waiting } = connection;
+      if (connection.leasedUntil < now) {
+        const held = waiting.count > 0 ? ` · ${count(waiting.count)} held` : "";
+        return {
+          tone: "held",
+          short: `Away${held}`,
+          long: "The lease ran out, as after a sleep. The proxy holds what arrives until it is renewed.",
+        };
+      }
+      if (waiting.count > 0) {
+        return {
+          tone: "ok",
+          short: `Live · ${count(waiting.count)} catching up`,
+          long: "Events held during an absence are on their way.",
+        };
+      }
+      return {
+        tone: "ok",
+        short: `Live · proven ${ago(connection.provenAt, now)}`,
+        long: "Registered, leased and reachable: events arrive as they happen.",
+      };
+    }
+    case "paused":
+      return {
+        tone: "held",
+        short: `Paused · ${count(connection.waiting.count)} held`,
+        long: "Paused here. The proxy holds what arrives and delivers it, oldest first, when you resume.",
+      };
+    case "reconnecting":
+      return {
+        tone: "warn",
+        short: `Reconnecting ${inTime(connection.retryAt, now)}`,
+        long: `${connection.problem} Nothing is lost: the proxy holds what arrives.`.replace(
+          /([^.!?]) Nothing/,
+          "$1. Nothing",
+        ),
+      };
+    case "refused":
+      return { tone: "bad", short: "Signed out by the proxy", long: connection.problem };
+  }
+}
+
+/** Whether events can be paused or resumed now, and which. */
+export function pausable(status: Status | null): "pause" | "resume" | null {
+  if (status?.connection.state === "live") return "pause";
+  return status?.connection.state === "paused" ? "resume" : null;
+}
+
+export interface Hop {
+  name: string;
+  note: string;
+  tone: DotTone;
+  strong: boolean;
+  title: string;
+}
+
+const hostOf = (url: string): string => {
+  try {
+    return new URL(url).host;
+  } catch {
+    return url;
+  }
+};
+
+export { hostOf };
+
+/** Provider → proxy → this machine → target. */
+export function hops(status: Status, link: Link, latest: EventSummary | null, now: number): Hop[] {
+  const { connection, session, forward } = status;
+  const words = connectionWords(status, link, now);
+  const broken = link.state === "broken";
+  const provider: Provider | undefined = latest?.provider;
+  const proxyTone: DotTone =
+    connection.state === "live" || connection.state === "paused"
+      ? "ok"
+      : connection.state === "connecting"
+        ? "warn"
+        : "bad";
+  const waiting = "waiting" in connection ? connection.waiting.count : 0;
+  const proxyNote =
+    connection.state === "reconnecting"
+      ? "no answer"
+      : connection.state === "refused"
+        ? "refused"
+        : connection.state === "connecting"
+          ? "checking"
+          : waiting > 0
+            ? `${count(waiting)} held`
+            : "reachable";
+  const machineNote =
+    connection.state === "live" && !broken
+      ? words.tone === "held"
+        ? "away"
+        : latest
+          ? latency(latest.latencyMs)
+          : "live"
+      : connection.state === "paused"
+        ? "paused"
+        : "not live";
+  const list: Hop[] = [
+    {
+      name: provider ? PROVIDERS[provider] : "Providers",
+      note: latest ? ago(latest.receivedAt, now) : "no event yet",
+      tone: latest ? "ok" : "idle",
+      strong: false,
+      title: latest ? `The last event came from ${PROVIDERS[latest.provider]}` : "Nothing has come in yet",
+    },
+    {
+      name: session ? hostOf(session.proxyUrl) : "Proxy",
+      note: broken ? "unknown" : proxyNote,
+      tone: broken ? "idle" : proxyTone,
+      strong: false,
+      title: session?.proxyUrl ?? "",
+    },
+    {
+      name: "This machine",
+      note: broken ? "no answer" : machineNote,
+      tone: broken
+        ? "bad"
+        : words.tone === "idle"
+          ? "idle"
+          : connection.state === "reconnecting"
+            ? "idle"
+            : words.tone,
+      strong: true,
+      title: words.long,
+    },
+  ];
+  if (forward) {
+    const outcome = forward.last?.outcome.kind;
+    list.push({
+      name: hostOf(forward.url),
+      note: forward.last
+        ? forward.last.error
+          ? "refused"
+          : (forward.last.outcome.label.split(" · ")[0] ?? "")
+        : "not used yet",
+      tone: outcome === "succeeded" ? "ok" : outcome === "failed" ? "bad" : "idle",
+      strong: false,
+      title: forward.last?.error ?? forward.url,
+    });
+  } else {
+    list.push({
+      name: "No target",
+      note: "set one",
+      tone: "idle",
+      strong: false,
+      title: "Events are shown and kept, and forwarded nowhere",
+    });
+  }
+  return list;
+}
+
+/** `38 events held since 14:02`, for the connection page. */
+export const heldWords = (waiting: number): string => (waiting === 0 ? "nothing" : counted(waiting, "event"));

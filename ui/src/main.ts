@@ -1,0 +1,17 @@
+import { mount } from "svelte";
+import AppView from "./App.svelte";
+import NoSession from "./features/signin/NoSession.svelte";
+import { App } from "./state/app.svelte";
+import { openTransport } from "./transport/open";
+import "./tokens.css";
+import "./base.css";
+
+const target = document.getElementById("app");
+if (!target) throw new Error("index.html has no #app");
+
+try {
+  mount(AppView, { target, props: { app: new App(await openTransport()) } });
+} catch {
+  // The link's token was used before, or is not known: only a new link helps.
+  mount(NoSession, { target });
+}

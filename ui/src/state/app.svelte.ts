@@ -1,0 +1,34 @@
+// The stores, made once and reached by context.
+
+import { createContext } from "svelte";
+import type { Transport } from "../transport/types";
+import { Backend } from "./backend.svelte";
+import { Clock } from "./clock.svelte";
+import { Events } from "./events.svelte";
+import { Preferences } from "./preferences.svelte";
+import { Router } from "./router.svelte";
+import { Toasts } from "./toasts.svelte";
+
+export class App {
+  readonly backend: Backend;
+  readonly events: Events;
+  readonly clock = new Clock();
+  readonly preferences = new Preferences();
+  readonly router = new Router();
+  readonly toasts = new Toasts();
+  /** Which of the windows above the page is open. */
+  overlay = $state<"palette" | "keys" | "replay" | "sign_out" | null>(null);
+
+  constructor(transport: Transport) {
+    this.backend = new Backend(transport);
+    this.events = new Events(this.backend);
+  }
+
+  /** Starts all of them; returns what stops them. */
+  start(): () => void {
+    const stops = [this.clock.start(), this.preferences.start(), this.router.start(), this.backend.start()];
+    return () => stops.forEach((stop) => stop());
+  }
+}
+
+export const [getApp, setApp] = createContext<App>();

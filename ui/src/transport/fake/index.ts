@@ -1,0 +1,342 @@
+// A backend made of thin air, for working on the interface and for its tests.
+// `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
+// reconnecting|refused|connecting|signed_out`, `away=38`, `rate=events/s`,
+// `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line).
+
+import type { Connection } from "../generated/Connection";
+import type { EventPage } from "../generated/EventPage";
+import type { EventSummary } from "../generated/EventSummary";
+import type { HandlerRun } from "../generated/HandlerRun";
+import type { Rejected } from "../generated/Rejected";
+import type { Status } from "../generated/Status";
+import {
+  ApiError,
+  type Answer,
+  type Args,
+  type LiveListener,
+  type Op,
+  type Operations,
+  type Transport,
+} from "../types";
+import { matches, type Filter } from "../../features/events/filter";
+import { detail, idOf, random, run, summary } from "./events";
+
+type Handlers = { [O in Op]: (args: Operations[O]["args"]) => Operations[O]["answer"] };
+
+export function fakeTransport(params: URLSearchParams): Transport {
+  const number = (name: string, fallback: number) => Number(params.get(name) ?? fallback);
+  const slow = number("slow", 15);
+  const failing = new Set((params.get("fail") ?? "").split(",").filter(Boolean));
+  const total = number("rows", 10_000);
+  const waiting = number("away", 0);
+  const start = Date.now();
+  let history: { n: number; row: EventSummary }[] = [];
+  let at = start - 1500;
+  const chance = random(42);
+  for (let n = 0; n < total; n += 1) {
+    history.push({ n, row: { ...summary(n, at), seq: total - n } });
+    at -= n < 14 ? 20_000 + chance() * 100_000 : chance() * 240_000;
+  }
+  let last = total;
+  let cursor = total;
+  let name = "ada-laptop";
+  const listeners = new Set<LiveListener>();
+  const held = { count: waiting, oldest: waiting > 0 ? start - 38 * 60_000 : null };
+  let forward: Status["forward"] = null;
+  const mode = params.get("forward") ?? "refused";
+  const lastRun = (kind: string): HandlerRun => {
+    const row = summary(1, start - 4000);
+    const outcome =
+      kind === "ok"
+        ? { kind: "succeeded" as const, label: "200 · 12 ms" }
+        : { kind: "failed" as const, label: "localhost:3000 refused" };
+    return run(1, { ...row, outcome });
+  };
+  if (mode !== "none") forward = { url: "http://localhost:3000/api/linear", last: lastRun(mode) };
+  let settings = { notifications: true };
+  let connection = connectionOf(params.get("state") ?? "live");
+
+  function connectionOf(state: string): Connection {
+    const now = Date.now();
+    switch (state) {
+      case "signed_out":
+        return { state };
+      case "connecting":
+        return {
+          state,
+          since: now - 9000,
+          problem: params.has("problem")
+            ? "The proxy could not reach http://127.0.0.1:4610/hook: connection refused."
+            : null,
+        };
+      case "paused":
+        return { state, waiting: { count: Math.max(3, waiting), oldest: now - 240_000 } };
+      case "reconnecting":
+        return { state, problem: "hooks.acme.dev: connection refused", retryAt: now + 4500 };
+      case "refused":
+        return { state, problem: "The token was revoked on 20 November." };
+      default:
+        return {
+          state: "live",
+          provenAt: now - 12_000,
+          leasedUntil: now + 48_000,
+          skewMs: -42,
+          waiting: held,
+        };
+    }
+  }
+
+  const status = (): Status => ({
+    version: "0.1.0",
+    name,
+    session:
+      connection.state === "signed_out"
+        ? null
+        : {
+            proxyUrl: "https://hooks.acme.dev",
+            workspace: { id: "wsp_01KAN8Q7Z3M6V1T9XJ2D5R4C0B", name: "Acme Engineering" },
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
+            webhookUrl: "http://127.0.0.1:4610/hook",
+            tokenKeptIn: "keychain",
+          },
+    connection,
+    forward,
+    settings,
+    events: history.length,
+    rejected: number("rejected", 23),
+    cursor,
+    now: Date.now(),
+  });
+
+  const push = (rows: EventSummary[]) => {
+    cursor += 1;
+    const stamped = rows.map((row) => ({ ...row, seq: cursor }));
+    for (const row of stamped) {
+      const known = history.find((entry) => entry.row.id === row.id);
+      if (known) known.row = row;
+    }
+    const changes = { rows: stamped, cursor, more: false, reset: false };
+    for (const listener of listeners) listener.live({ changes, status: status() });
+  };
+
+  const arrive = (make?: (row: EventSummary) => EventSummary) => {
+    const n = last++;
+    const now = Date.now();
+    const drawn = summary(n, now - 20);
+    const row = make ? make(drawn) : drawn;
+    history = [{ n, row }, ...history];
+    if (connection.state === "live") connection = { ...connection, provenAt: now };
+    push([row]);
+    return row;
+  };
+
+  const find = (id: string) => {
+    const found = history.find((entry) => entry.row.id === id);
+    if (!found) throw new ApiError("not_found", `There is no event ${id} in this history.`, false);
+    return found;
+  };
+
+  const set = (next: Connection): Status => {
+    connection = next;
+    for (const listener of listeners) listener.live({ changes: null, status: status() });
+    return status();
+  };
+
+  const handlers: Handlers = {
+    status,
+    sign_in: (args) => {
+      if (args.token.length < 8)
+        throw new ApiError("auth.invalid", "The proxy does not know this token.", false);
+      if (args.proxyUrl.includes("nowhere"))
+        throw new ApiError("proxy.unreachable", "nowhere does not resolve: check the address.", true);
+      name = args.name ?? name;
+      return set(connectionOf("live"));
+    },
+    sign_out: () => set({ state: "signed_out" }),
+    set_paused: ({ paused }) => set(connectionOf(paused ? "paused" : "live")),
+    set_forward: ({ url }) => {
+      forward = url === null ? null : { url, last: null };
+      return status();
+    },
+    set_settings: (args) => {
+      settings = args;
+      return status();
+    },
+    events: (query): EventPage => {
+      const filter: Filter = {
+        search: "",
+        provider: query.provider ?? null,
+        outcome: query.outcome ?? null,
+        eventType: query.eventType ?? null,
+        source: query.source ?? null,
+      };
+      const words = (query.search ?? "").toLowerCase();
+      const found = history.filter(
+        ({ row }) =>
+          matches(filter, row) !== false &&
+          (words === "" || `${row.subject} ${row.detail} ${row.name}`.toLowerCase().includes(words)),
+      );
+      const from = query.before === undefined ? 0 : found.findIndex(({ row }) => row.id === query.before) + 1;
+      const rows = found.slice(from, from + (query.limit ?? 100)).map(({ row }) => row);
+      const more = from + rows.length < found.length;
+      return { rows, next: more ? (rows.at(-1)?.id ?? null) : null, total: found.length, cursor };
+    },
+    events_since: () => ({ rows: [], cursor, more: false, reset: false }),
+    event: ({ id }) => {
+      const { n, row } = find(id);
+      return detail(n, row);
+    },
+    event_record: ({ id }) => {
+      const { row } = find(id);
+      return {
+        id: row.id,
+        receivedAt: row.receivedAt,
+        commitMicros: 612,
+        source: row.source,
+        provider: row.provider,
+        name: row.name,
+        size: row.size,
+        synthetic: row.synthetic,
+        deliveries: [
+          {
+            id: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B8",
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
+            worker: name,
+            state: "delivered",
+            nextAttemptAt: null,
+            attempts: [
+              {
+                number: 1,
+                at: row.receivedAt + 2,
+                micros: 1900,
+                outcome: "connect",
+                status: null,
+                error: "connection refused",
+                answer: null,
+              },
+              {
+                number: 2,
+                at: row.receivedAt + 9,
+                micros: 3400,
+                outcome: "delivered",
+                status: 200,
+                error: null,
+                answer: null,
+              },
+            ],
+          },
+          {
+            id: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B9",
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8B",
+            worker: "grace-desktop",
+            state: "pending",
+            nextAttemptAt: Date.now() + 60_000,
+            attempts: [],
+          },
+        ],
+      };
+    },
+    replay: ({ id, target }) => {
+      const { n, row } = find(id);
+      if (!forward && target === undefined)
+        throw new ApiError("edge.no_target", "Nothing is set to forward to: name a target.", false);
+      const outcome = { kind: "succeeded" as const, label: "200 · 11 ms" };
+      push([{ ...row, outcome }]);
+      return { ...run(n, { ...row, outcome }, true), target: target ?? forward?.url ?? "" };
+    },
+    trigger: ({ provider, name: event }) => {
+      const id = idOf(last);
+      const [eventType = event, action] = event.split(".");
+      setTimeout(
+        () =>
+          arrive((row) => ({
+            ...row,
+            provider,
+            eventType,
+            action: action ?? null,
+            name: event,
+            synthetic: true,
+          })),
+        400,
+      );
+      return { eventId: id };
+    },
+    templates: () => ({
+      templates: [
+        { provider: "linear", name: "Issue.create", about: "An issue is filed" },
+        { provider: "linear", name: "Issue.update", about: "An issue moves from Todo to In Progress" },
+        { provider: "linear", name: "Comment.create", about: "Somebody comments on an issue" },
+        { provider: "github", name: "pull_request.opened", about: "A pull request is opened" },
+        { provider: "github", name: "push", about: "Commits are pushed" },
+      ],
+    }),
+    sources: () => ({
+      sources: [
+        {
+          id: "src_1",
+          name: "linear",
+          provider: "linear",
+          url: "https://hooks.acme.dev/hooks/src_01KAN8PZ9T5N2W7E3R6Y4U1K0M",
+          secrets: 2,
+        },
+        {
+          id: "src_2",
+          name: "github-acme",
+          provider: "github",
+          url: "https://hooks.acme.dev/hooks/src_01KAN8PZ9T5N2W7E3R6Y4U1K0N",
+          secrets: 1,
+        },
+      ],
+    }),
+    rejected: ({ before, limit }) => {
+      const rows = Array.from({ length: number("rejected", 23) }, (_, i): Rejected => {
+        const stale = i % 3 === 1;
+        return {
+          id: 900 - i,
+          at: start - i * 1_340_000 - 20_000,
+          status: 401,
+          code: stale ? "signature.stale" : i % 3 === 2 ? "signature.missing" : "signature.mismatch",
+          reason: stale
+            ? "signed 412000 ms ago, which is more than the 300000 ms allowed"
+            : i % 3 === 2
+              ? "the header webhook-signature is missing"
+              : "the signature matches none of the 1 configured secret(s): wrong secret, or altered body",
+          failure: stale ? { kind: "stale", by_ms: 412_000, tolerance_ms: 300_000 } : null,
+          peer: `127.0.0.1:${52_000 + i}`,
+          request: "POST /hook",
+          size: 1942,
+          count: i === 0 ? 14 : 1,
+        };
+      }).filter((row) => before === undefined || row.id < before);
+      return { rows: rows.slice(0, limit ?? 100), total: number("rejected", 23) };
+    },
+  };
+
+  async function call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>> {
+    await new Promise((resolve) => setTimeout(resolve, slow));
+    if (failing.has(op))
+      throw new ApiError("store.unavailable", "The history cannot be read: disk full.", true);
+    return handlers[op](args);
+  }
+
+  const rate = number("rate", 0);
+  if (rate > 0) setInterval(() => arrive(), 1000 / rate);
+  // For tests in a console: `postern.arrive()`.
+  Object.assign(globalThis, { postern: { arrive, set: (state: string) => set(connectionOf(state)) } });
+
+  return {
+    kind: "fake",
+    call,
+    live: (_, listener) => {
+      listeners.add(listener);
+      if (params.has("broken"))
+        listener.link({
+          state: "broken",
+          retryAt: Date.now() + 4000,
+          problem: "Postern on this machine does not answer.",
+        });
+      else listener.link({ state: "open" });
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,127 @@
+// What the interface asks of the backend, whichever way it is reached. The
+// table follows `crates/edge/src/api.rs`; the types are generated from it.
+
+import type { EventDetail } from "./generated/EventDetail";
+import type { EventKey } from "./generated/EventKey";
+import type { EventPage } from "./generated/EventPage";
+import type { EventQuery } from "./generated/EventQuery";
+import type { EventRecord } from "./generated/EventRecord";
+import type { Changes } from "./generated/Changes";
+import type { HandlerRun } from "./generated/HandlerRun";
+import type { Live } from "./generated/Live";
+import type { RejectedPage } from "./generated/RejectedPage";
+import type { RejectedQuery } from "./generated/RejectedQuery";
+import type { Replay } from "./generated/Replay";
+import type { SetForward } from "./generated/SetForward";
+import type { SetPaused } from "./generated/SetPaused";
+import type { Settings } from "./generated/Settings";
+import type { SignIn } from "./generated/SignIn";
+import type { Since } from "./generated/Since";
+import type { Sources } from "./generated/Sources";
+import type { Status } from "./generated/Status";
+import type { Templates } from "./generated/Templates";
+import type { Trigger } from "./generated/Trigger";
+import type { Triggered } from "./generated/Triggered";
+
+/** No arguments. */
+export type Nothing = Record<string, never>;
+
+/** Every operation with what it takes and gives. */
+export interface Operations {
+  status: { args: Nothing; answer: Status };
+  sign_in: { args: SignIn; answer: Status };
+  sign_out: { args: Nothing; answer: Status };
+  set_paused: { args: SetPaused; answer: Status };
+  set_forward: { args: SetForward; answer: Status };
+  set_settings: { args: Settings; answer: Status };
+  events: { args: EventQuery; answer: EventPage };
+  events_since: { args: Since; answer: Changes };
+  event: { args: EventKey; answer: EventDetail };
+  event_record: { args: EventKey; answer: EventRecord };
+  replay: { args: Replay; answer: HandlerRun };
+  trigger: { args: Trigger; answer: Triggered };
+  templates: { args: Nothing; answer: Templates };
+  sources: { args: Nothing; answer: Sources };
+  rejected: { args: RejectedQuery; answer: RejectedPage };
+}
+
+export type Op = keyof Operations;
+export type Args<O extends Op> = Operations[O]["args"];
+export type Answer<O extends Op> = Operations[O]["answer"];
+
+/** How the page's own line to the backend stands. */
+export type Link =
+  | { state: "open" }
+  | { state: "broken"; retryAt: number; problem: string }
+  | { state: "refused"; problem: string };
+
+/** Who hears of live changes. */
+export interface LiveListener {
+  /** A batch, in order. */
+  live(batch: Live): void;
+  /** The line opened, broke, or was refused for good. */
+  link(link: Link): void;
+}
+
+/** The backend. */
+export interface Transport {
+  /** How it is reached, for texts that differ: the app says "this machine's keychain", a page cannot. */
+  readonly kind: "tauri" | "http" | "fake";
+  /** Runs one operation. Rejects with {@link ApiError} and nothing else. */
+  call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>>;
+  /**
+   * Reports everything that changed after `cursor`, missing nothing across
+   * broken lines. Returns what stops it.
+   */
+  live(cursor: number, listener: LiveListener): () => void;
+}
+
+/** Codes the interface itself makes; all others come from the backend. */
+export const LOCAL_CODES = {
+  unreachable: "ui.unreachable",
+  noSession: "ui.no_session",
+  badAnswer: "ui.bad_answer",
+} as const;
+
+/** An operation's failure. Programs match `code`; `message` is for people. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly retryable: boolean,
+  ) {
+    super(message);
+  }
+
+  /** Makes one of whatever was thrown or answered. */
+  static from(thrown: unknown): ApiError {
+    if (thrown instanceof ApiError) return thrown;
+    const body = unwrap(thrown);
+    if (body) return body;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new ApiError(LOCAL_CODES.badAnswer, message, false);
+  }
+}
+
+const RETRYABLE = new Set([
+  "rate_limited",
+  "store.unavailable",
+  "unavailable",
+  "proxy.unreachable",
+  "keychain.locked",
+]);
+
+/** Reads `{code, message, retryable}`, bare or under `error`. */
+function unwrap(value: unknown): ApiError | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if ("error" in value) return unwrap(value.error);
+  if (!("code" in value) || typeof value.code !== "string") return undefined;
+  const message = "message" in value && typeof value.message === "string" ? value.message : value.code;
+  const retryable =
+    "retryable" in value && typeof value.retryable === "boolean"
+      ? value.retryable
+      : RETRYABLE.has(value.code);
+  return new ApiError(value.code, message, retryable);
+}

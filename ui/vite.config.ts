@@ -1,0 +1,35 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { svelteTesting } from "@testing-library/svelte/vite";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+
+export default defineConfig({
+  root,
+  plugins: [svelte({ configFile: `${root}svelte.config.js` }), svelteTesting()],
+  clearScreen: false,
+  server: {
+    host: "127.0.0.1",
+    port: 1420,
+    strictPort: true,
+    // The headless edge, for `npm run dev` beside a running `postern serve`.
+    proxy: process.env["POSTERN_UI"]
+      ? { "/api": { target: process.env["POSTERN_UI"], changeOrigin: true } }
+      : {},
+  },
+  build: {
+    outDir: `${root}dist`,
+    emptyOutDir: true,
+    target: ["es2022", "safari16.4"],
+    // Nothing inlined as data: URLs: the content security policy allows own files only.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.ts"],
+    setupFiles: ["src/test.setup.ts"],
+    restoreMocks: true,
+  },
+});
