@@ -1,8 +1,20 @@
 //! Postern's central proxy: verifies webhooks, stores them durably and
 //! delivers them, signed and retried, to the workers that registered.
 
+mod admin;
+pub mod app;
+pub mod bus;
 pub mod clock;
 pub mod config;
+mod delivery;
 pub mod entropy;
+mod http;
+mod ingest;
+mod registry;
+mod retention;
 pub mod store;
+mod trigger;
 pub mod vault;
+mod workspace;
+
+pub use app::{App, Listeners, Parts, RunError};

@@ -1,0 +1,279 @@
+//! The composition root: the only place that names a concrete store, bus and
+//! clock, and that knows how the parts hang together. Everything else is
+//! handed what it needs.
+//!
+//! Each long-running part works until a token is cancelled. On stopping, the
+//! public listener closes first; requests and attempts under way get the
+//! drain's time to end; the admin listener closes last.
+
+use crate::admin::{self, Admin, DepthMetrics};
+use crate::bus::{self, Bus};
+use crate::config::Config;
+use crate::delivery::client::{NoTrust, Outbound};
+use crate::delivery::metrics::DeliveryMetrics;
+use crate::delivery::scheduler::Scheduler;
+use crate::delivery::sender::Sender;
+use crate::http::body::BodyReader;
+use crate::http::server::{self, Limits};
+use crate::http::{self};
+use crate::ingest::{Ingest, IngestMetrics};
+use crate::registry::challenge::Challenger;
+use crate::registry::{self, Registry};
+use crate::retention;
+use crate::store::Store;
+use crate::trigger::Trigger;
+use crate::workspace::Reader;
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use postern_protocol::Clock;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Upper bounds of the histograms' buckets, in seconds.
+const BUCKETS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
+/// How often the histograms are folded up.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long connections of the admin listener may take to end.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// Where the proxy listens. Bound by the caller, so that a port taken is said
+/// before anything starts, and tests can bind port 0.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For providers, edges and workspace clients.
+    pub public: TcpListener,
+    /// For health and metrics.
+    pub admin: TcpListener,
+}
+
+/// Why the proxy cannot run, or stopped running.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Outbound TLS cannot be set up.
+    #[error("deliveries cannot be made")]
+    Trust(#[from] TrustError),
+    /// Metrics cannot be set up.
+    #[error("metrics cannot be recorded")]
+    Metrics(#[source] BuildError),
+    /// A listener has no address.
+    #[error("a listener does not say where it listens")]
+    Listener(#[source] std::io::Error),
+    /// A part that should work until the end has ended.
+    #[error("the {0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// Outbound TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct TrustError(NoTrust);
+
+/// What the proxy is made of. Tests put in their own.
+#[derive(Clone)]
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Wake-ups. Whoever moves a clock by hand wakes the scheduler with it.
+    pub bus: Arc<dyn Bus>,
+}
+
+impl Parts {
+    /// These settings and this store, with the system's clock and a bus within
+    /// this process.
+    #[must_use]
+    pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        Self {
+            config,
+            store,
+            clock: Arc::new(crate::clock::SystemClock),
+            bus: Arc::new(bus::InProcess::new()),
+        }
+    }
+}
+
+/// A proxy that is ready to serve.
+pub struct App {
+    parts: Parts,
+    recorder: PrometheusRecorder,
+    prometheus: PrometheusHandle,
+    client: Outbound,
+}
+
+impl App {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When outbound TLS or metrics cannot be set up.
+    pub fn build(parts: Parts) -> Result<Self, RunError> {
+        let recorder =
+            PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(RunError::Metrics)?.build_recorder();
+        let prometheus = recorder.handle();
+        let policy = registry::policy(&parts.config.registration);
+        let client = Outbound::new(policy, parts.config.delivery.timeout).map_err(TrustError)?;
+        Ok(Self { parts, recorder, prometheus, client })
+    }
+
+    /// Serves until `stop`, then drains.
+    ///
+    /// # Errors
+    /// When a listener is unusable, or a part ends before its time.
+    pub async fn serve(self, listeners: Listeners, stop: CancellationToken) -> Result<(), RunError> {
+        let Listeners { public, admin } = listeners;
+        let drain = self.parts.config.drain;
+        let running = Arc::new(AtomicBool::new(false));
+        // Attempts and challenges: what has a drain's time to end.
+        let tasks = TaskTracker::new();
+        let admin_stop = CancellationToken::new();
+        let public_url = self.public_url(&public)?;
+        let routes = http::routes(self.routes_parts(public_url, &tasks, &stop));
+        let admin_routes = admin::routes(Arc::new(self.admin(&running, &stop)));
+        let cut = CancellationToken::new();
+        let scheduler = self.scheduler(&running, &tasks, &cut);
+        let Parts { config, store, clock, .. } = self.parts;
+
+        let mut parts = JoinSet::new();
+        let limits = Limits { header_timeout: config.limits.header_timeout, drain };
+        let admin_limits = Limits { drain: ADMIN_DRAIN, ..limits };
+        let admin_server = tokio::spawn(server::serve(admin, admin_routes, admin_limits, admin_stop.clone()));
+        parts.spawn(named("public listener", server::serve(public, routes, limits, stop.clone())));
+        parts.spawn(named("scheduler", scheduler.run(stop.clone())));
+        parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
+        parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
+        parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));
+
+        let mut outcome = Ok(());
+        let mut deadline = None;
+        while let Some(ended) = parts.join_next().await {
+            // A panic loses the name; the log has the panic.
+            let name = ended.unwrap_or("part that panicked");
+            if !stop.is_cancelled() {
+                tracing::error!(part = name, "ended unexpectedly; stopping");
+                outcome = Err(RunError::Ended(name));
+                stop.cancel();
+            }
+            // The listener's drain and the attempts' have one deadline.
+            deadline.get_or_insert_with(|| Instant::now() + drain);
+        }
+        tasks.close();
+        let deadline = deadline.unwrap_or_else(Instant::now);
+        if tokio::time::timeout_at(deadline, tasks.wait()).await.is_err() {
+            tracing::warn!(attempts = tasks.len(), "attempts were cut: the drain's deadline passed");
+            cut.cancel();
+            tasks.wait().await;
+        }
+        admin_stop.cancel();
+        if admin_server.await.is_err() {
+            tracing::error!("the admin listener panicked");
+        }
+        outcome
+    }
+
+    fn public_url(&self, public: &TcpListener) -> Result<String, RunError> {
+        match &self.parts.config.public_url {
+            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+            None => Ok(format!("http://{}", public.local_addr().map_err(RunError::Listener)?)),
+        }
+    }
+
+    fn routes_parts(&self, public_url: String, tasks: &TaskTracker, stop: &CancellationToken) -> http::Parts {
+        let Parts { config, store, clock, bus } = &self.parts;
+        let room = usize::try_from(config.limits.inflight).unwrap_or(usize::MAX);
+        let bodies = BodyReader::new(room, config.limits.body_timeout);
+        let challenger = Arc::new(Challenger::new(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            self.client.clone(),
+            config.registration.clone(),
+            tasks.clone(),
+            stop.clone(),
+        ));
+        let ingest = Arc::new(Ingest::new(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            bodies.clone(),
+            config.limits.clone(),
+            &config.retention,
+            self.measured(IngestMetrics::new),
+        ));
+        let registry = Arc::new(Registry::new(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            bodies.clone(),
+            config.registration.clone(),
+            challenger,
+        ));
+        let trigger =
+            Arc::new(Trigger { store: store.clone(), clock: clock.clone(), bodies, ingest: ingest.clone() });
+        let reader = Arc::new(Reader { store: store.clone(), clock: clock.clone(), public_url });
+        http::Parts { ingest, registry, trigger, reader }
+    }
+
+    fn admin(&self, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {
+        Admin {
+            store: self.parts.store.clone(),
+            clock: self.parts.clock.clone(),
+            scheduler: running.clone(),
+            stop: stop.clone(),
+            prometheus: self.prometheus.clone(),
+            depth: self.measured(DepthMetrics::new),
+        }
+    }
+
+    fn scheduler(
+        &self,
+        running: &Arc<AtomicBool>,
+        tasks: &TaskTracker,
+        cut: &CancellationToken,
+    ) -> Scheduler {
+        let Parts { config, store, clock, bus } = &self.parts;
+        let sender = Arc::new(Sender {
+            store: store.clone(),
+            clock: clock.clone(),
+            client: self.client.clone(),
+            policy: config.delivery.clone(),
+            metrics: self.measured(DeliveryMetrics::new),
+        });
+        Scheduler {
+            store: store.clone(),
+            clock: clock.clone(),
+            bus: bus.clone(),
+            sender,
+            tasks: tasks.clone(),
+            cut: cut.clone(),
+            running: running.clone(),
+        }
+    }
+
+    /// Metrics belong to an app, not to the process: tests run many.
+    fn measured<T>(&self, make: impl FnOnce() -> T) -> T {
+        metrics::with_local_recorder(&self.recorder, make)
+    }
+}
+
+async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
+    part.await;
+    name
+}
+
+async fn upkeep(prometheus: PrometheusHandle, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => prometheus.run_upkeep(),
+        }
+    }
+}

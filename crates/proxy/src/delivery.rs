@@ -1,0 +1,17 @@
+//! From the store to the workers.
+//!
+//! A delivery is a chain of types, one step each: the store's
+//! [`Claimed`](crate::store::Claimed) is signed, a [`sign::Signed`] is sent, a
+//! [`send::Sent`] is decided, and what was decided is recorded. An unsigned
+//! delivery cannot be sent, an undecided one cannot be recorded.
+//!
+//! The [`scheduler`] reconciles: it claims what is due, whoever woke it and
+//! why, so that a restart takes the same path as a webhook just accepted.
+
+pub(crate) mod client;
+pub(crate) mod metrics;
+pub(crate) mod retry;
+pub(crate) mod scheduler;
+pub(crate) mod send;
+pub(crate) mod sender;
+pub(crate) mod sign;

@@ -1,0 +1,119 @@
+//! Claims what is due and hands it to senders, as many at once as there is
+//! room for. It takes no input: whoever wakes it, it asks the store, so that
+//! after a restart it simply goes on. It sleeps until the next delivery falls
+//! due, until it is woken, or for a while at most.
+
+use super::sender::Sender;
+use crate::bus::Bus;
+use crate::store::{Claim, Store, StoreError};
+use postern_protocol::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the scheduler sleeps at most: a wake-up that went missing, or a
+/// clock that was set, costs no more than that.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How many deliveries are claimed at once.
+const BATCH: usize = 64;
+
+/// Claims and hands out.
+pub(crate) struct Scheduler {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) sender: Arc<Sender>,
+    /// The senders at work, so that a drain can wait for them.
+    pub(crate) tasks: TaskTracker,
+    /// Ends the senders at work where they are: what they had claimed is
+    /// delivered after the next start.
+    pub(crate) cut: CancellationToken,
+    /// Whether the scheduler is at work, for `/readyz`.
+    pub(crate) running: Arc<AtomicBool>,
+}
+
+impl Scheduler {
+    /// Works until `stop`; attempts under way go on in `tasks`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let policy = &self.sender.policy;
+        let room = Arc::new(Semaphore::new(usize::try_from(policy.total).unwrap_or(BATCH)));
+        let per_worker = policy.per_worker;
+        let mut wakes = self.bus.watch();
+        let _running = Running::mark(&self.running);
+        while !stop.is_cancelled() {
+            // Armed before the query: what is accepted from here on wakes.
+            wakes.mark_unchanged();
+            let free = room.available_permits().min(BATCH);
+            let claimed = match self.claim(free, per_worker, &room).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    let error = crate::http::error::chain(&error);
+                    tracing::error!(%error, "cannot claim deliveries; trying again");
+                    0
+                }
+            };
+            if claimed > 0 && claimed == free {
+                continue;
+            }
+            let pause = self.pause().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                changed = wakes.changed() => if changed.is_err() { tokio::time::sleep(pause).await },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn claim(&self, free: usize, per_worker: u32, room: &Arc<Semaphore>) -> Result<usize, StoreError> {
+        if free == 0 {
+            return Ok(0);
+        }
+        let claim =
+            Claim { now: self.clock.now(), limit: u32::try_from(free).unwrap_or(u32::MAX), per_worker };
+        let claimed = self.store.claim_due(claim).await?;
+        let count = claimed.len();
+        for delivery in claimed {
+            let (sender, bus, cut) = (self.sender.clone(), self.bus.clone(), self.cut.clone());
+            // The room was counted above and only this task takes of it.
+            let place = room.clone().try_acquire_owned().ok();
+            self.tasks.spawn(async move {
+                cut.run_until_cancelled(sender.attempt(delivery)).await;
+                drop(place);
+                // There is room for another one, of this worker too.
+                bus.wake();
+            });
+        }
+        Ok(count)
+    }
+
+    /// How long nothing will fall due, as far as the store can tell. What is
+    /// due and was not claimed waits for room, and room is announced.
+    async fn pause(&self) -> Duration {
+        match self.store.next_due().await {
+            Ok(Some(due)) => match u64::try_from(due.since(self.clock.now())) {
+                Ok(millis) if millis > 0 => Duration::from_millis(millis).min(LONGEST_SLEEP),
+                _ => LONGEST_SLEEP,
+            },
+            Ok(None) | Err(_) => LONGEST_SLEEP,
+        }
+    }
+}
+
+/// Up while it lives, down when the scheduler ends, however it ends.
+struct Running(Arc<AtomicBool>);
+
+impl Running {
+    fn mark(flag: &Arc<AtomicBool>) -> Self {
+        flag.store(true, Ordering::Release);
+        Self(flag.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

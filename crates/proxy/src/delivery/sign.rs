@@ -1,0 +1,124 @@
+//! The first step: a claimed delivery becomes a request. The provider's body
+//! byte for byte; its headers in order and repeated; the signature by Standard
+//! Webhooks; Postern's own headers. A provider's header that bears one of our
+//! names travels as `postern-original-…`.
+
+use crate::store::Claimed;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use postern_protocol::header as names;
+use postern_protocol::id::{DeliveryId, EventId, WorkerId};
+use postern_protocol::signature::standard;
+use postern_protocol::{HeaderList, UnixMillis};
+
+/// The client sets these itself, or they speak of another connection.
+const NOT_FORWARDED: [&str; 8] =
+    ["host", "content-length", "connection", "keep-alive", "transfer-encoding", "upgrade", "te", "expect"];
+
+/// How long a header's value made from a payload may be, in characters.
+const LONGEST_VALUE: usize = 200;
+
+/// Which delivery it is and what came before, for whoever decides and records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    /// The delivery.
+    pub(crate) delivery: DeliveryId,
+    /// Its event.
+    pub(crate) event: EventId,
+    /// To whom.
+    pub(crate) worker: WorkerId,
+    /// This attempt's number, from 1.
+    pub(crate) attempt: u32,
+    /// Answered failures so far.
+    pub(crate) failures: u32,
+    /// The worker's transport failures in a row so far.
+    pub(crate) transport_failures: u32,
+    /// When the first attempt was made.
+    pub(crate) first_attempt_at: Option<UnixMillis>,
+    /// When the event was accepted.
+    pub(crate) received_at: UnixMillis,
+}
+
+impl From<&Claimed> for Ticket {
+    fn from(claimed: &Claimed) -> Self {
+        Self {
+            delivery: claimed.delivery,
+            event: claimed.event,
+            worker: claimed.worker,
+            attempt: claimed.attempt,
+            failures: claimed.failures,
+            transport_failures: claimed.transport_failures,
+            first_attempt_at: claimed.first_attempt_at,
+            received_at: claimed.received_at,
+        }
+    }
+}
+
+/// A delivery that can be sent.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    pub(super) ticket: Ticket,
+    pub(super) at: UnixMillis,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// The worker's URL is no address for a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the worker's URL cannot be posted to")]
+pub(crate) struct Unaddressable;
+
+/// Signs a delivery at `at`.
+pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddressable> {
+    let uri: Uri = claimed.url.parse().map_err(|_| Unaddressable)?;
+    let mut headers = originals(&claimed.headers);
+    let mut ours = |name: &'static str, value: &str| {
+        headers.insert(HeaderName::from_static(name), text_value(value));
+    };
+    ours(names::WEBHOOK_ID, &claimed.webhook_id);
+    ours(names::WEBHOOK_TIMESTAMP, &at.seconds().to_string());
+    ours(names::POSTERN_EVENT, &claimed.event_name);
+    ours(names::POSTERN_SOURCE, &claimed.source_name);
+    ours(names::POSTERN_PROVIDER, claimed.provider.as_str());
+    ours(names::POSTERN_WORKSPACE, &claimed.workspace.to_string());
+    ours(names::POSTERN_ATTEMPT, &claimed.attempt.to_string());
+    ours(names::POSTERN_RECEIVED_AT, &claimed.received_at.0.to_string());
+    if claimed.synthetic {
+        ours(names::POSTERN_SYNTHETIC, "true");
+    }
+    let signature = standard::sign(&claimed.secrets, &claimed.webhook_id, at, &claimed.body);
+    headers.insert(
+        HeaderName::from_static(names::WEBHOOK_SIGNATURE),
+        HeaderValue::from_str(&signature).map_err(|_| Unaddressable)?,
+    );
+    Ok(Signed { ticket: Ticket::from(&claimed), at, uri, headers, body: claimed.body })
+}
+
+/// The provider's headers as they travel on.
+fn originals(stored: &HeaderList) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(stored.len() + 10);
+    for (name, value) in stored.iter().filter(|(name, _)| !NOT_FORWARDED.contains(name)) {
+        let renamed = is_ours(name).then(|| format!("{}{name}", names::POSTERN_ORIGINAL_PREFIX));
+        let name = HeaderName::from_bytes(renamed.as_deref().unwrap_or(name).as_bytes());
+        // What came in as a header can go out as one; nothing is lost here.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("webhook-") || name.starts_with("postern-")
+}
+
+/// A value that may come from a payload: on one line, and not endless.
+fn text_value(text: &str) -> HeaderValue {
+    let line: String =
+        text.chars().take(LONGEST_VALUE).map(|c| if c.is_control() { '?' } else { c }).collect();
+    HeaderValue::from_bytes(line.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static("?"))
+}
+
+#[cfg(test)]
+mod tests;

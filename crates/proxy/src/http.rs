@@ -1,0 +1,64 @@
+//! The public HTTP server and THE route table: every route of the proxy but
+//! health and metrics, grouped by who calls it.
+
+use crate::ingest::{self, Ingest};
+use crate::registry::{self, Registry};
+use crate::trigger::{self, Trigger};
+use crate::workspace::{self, Reader};
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{delete, get, post};
+use std::sync::Arc;
+
+pub(crate) mod after;
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod error;
+pub(crate) mod middleware;
+pub(crate) mod rate;
+pub(crate) mod server;
+
+/// The parts the routes belong to.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) trigger: Arc<Trigger>,
+    pub(crate) reader: Arc<Reader>,
+}
+
+/// The routes.
+pub(crate) fn routes(parts: Parts) -> Router {
+    let Parts { ingest, registry, trigger, reader } = parts;
+
+    // Providers post webhooks.
+    let providers = Router::new()
+        .route("/hooks/{source}", post(ingest::hook::receive))
+        .route("/webhooks/linear/{app}", post(ingest::linear_app::receive))
+        .with_state(ingest);
+
+    // Edges register, stay and leave.
+    let edges = Router::new()
+        .route("/edge/register", post(registry::register::register))
+        .route("/edge/workers/{id}/lease", post(registry::lease::renew))
+        .route("/edge/workers/{id}", delete(registry::lease::leave))
+        .with_state(registry);
+
+    // Edges and workspace clients look, and try things out.
+    let workspace = Router::new()
+        .route("/edge/events/{event}", get(workspace::event_for_worker))
+        .route("/v1/workspace", get(workspace::workspace))
+        .route("/v1/sources", get(workspace::sources))
+        .route("/v1/events/{event}", get(workspace::event))
+        .with_state(reader);
+    let trigger = Router::new().route("/v1/events/trigger", post(trigger::trigger)).with_state(trigger);
+
+    Router::new()
+        .merge(providers)
+        .merge(edges)
+        .merge(workspace)
+        .merge(trigger)
+        .fallback(middleware::not_found)
+        .method_not_allowed_fallback(middleware::method_not_allowed)
+        .layer(from_fn(middleware::around))
+}

@@ -1,0 +1,131 @@
+//! Reads a request's body: no larger than allowed, in time, and within the
+//! room all bodies in flight share, so that a flood of large bodies meets 429
+//! instead of the end of memory.
+
+use super::error::ApiError;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use postern_protocol::ErrorCode;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a caller should wait for room, in seconds.
+const ROOM_RETRY_AFTER: u64 = 1;
+
+/// The largest JSON body of the proxy's own API but `trigger`'s, in bytes.
+pub(crate) const JSON_LIMIT: usize = 256 * 1024;
+
+/// Reads bodies.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyReader {
+    room: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+/// A body, and its share of the room until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The body, byte for byte.
+    pub(crate) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyReader {
+    /// `room`: bytes all bodies in flight may take together. `timeout`: how
+    /// long one may take to arrive.
+    pub(crate) fn new(room: usize, timeout: Duration) -> Self {
+        Self { room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))), timeout }
+    }
+
+    /// Reads a body of at most `limit` bytes.
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body, limit: usize) -> Result<Held, ApiError> {
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(too_large(limit));
+        }
+        tokio::time::timeout(self.timeout, self.collect(body, limit)).await.map_err(|_| {
+            let seconds = self.timeout.as_secs();
+            ApiError::new(ErrorCode::BodyTimeout, format!("the body did not arrive within {seconds} s"))
+        })?
+    }
+
+    /// Reads a body of at most `limit` bytes as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        limit: usize,
+    ) -> Result<T, ApiError> {
+        let held = self.read(headers, body, limit).await?;
+        serde_json::from_slice(&held.bytes).map_err(|error| {
+            // serde's messages may quote the value, and the value may be a secret.
+            let (line, column) = (error.line(), error.column());
+            let what = match error.classify() {
+                serde_json::error::Category::Data => shape(&error),
+                _ => "it is not valid JSON".to_owned(),
+            };
+            ApiError::new(
+                ErrorCode::BadRequest,
+                format!("cannot read the body at line {line}, column {column}: {what}"),
+            )
+        })
+    }
+
+    async fn collect(&self, mut body: Body, limit: usize) -> Result<Held, ApiError> {
+        let mut room: Option<OwnedSemaphorePermit> = None;
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| ApiError::new(ErrorCode::BadRequest, "the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if first.len() + rest.len() + data.len() > limit {
+                return Err(too_large(limit));
+            }
+            let more = self.take(data.len())?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+            if first.is_empty() && rest.is_empty() {
+                first = data;
+            } else {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&std::mem::take(&mut first));
+                }
+                rest.extend_from_slice(&data);
+            }
+        }
+        let bytes = if rest.is_empty() { first } else { rest.freeze() };
+        Ok(Held { bytes, _room: room })
+    }
+
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        u32::try_from(bytes).ok().and_then(|n| self.room.clone().try_acquire_many_owned(n).ok()).ok_or_else(
+            || {
+                ApiError::new(ErrorCode::RateLimited, "too many bodies are arriving at once; try again")
+                    .retry_after(ROOM_RETRY_AFTER)
+            },
+        )
+    }
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, format!("the body is larger than the {limit} bytes allowed here"))
+}
+
+/// What serde says of a well-formed body of the wrong shape, when it names
+/// only a member; nothing of the values.
+fn shape(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" at line ") {
+        Some((what, _)) if what.starts_with("missing field") => what.to_owned(),
+        _ => "a member has a wrong type or value".to_owned(),
+    }
+}

@@ -1,0 +1,156 @@
+//! Webhooks come in: read, verify on the raw bytes, tell repetitions apart,
+//! describe, commit with a delivery for each worker, answer. 200 means that
+//! the event is committed; nothing else is said before.
+//!
+//! A chain of types: [`Posted`] (what came), [`Verified`] (the signature
+//! holds, or the source signs nothing), [`Receipt`] (committed).
+
+use crate::bus::Bus;
+use crate::config::{Limits, Retention};
+use crate::http::body::BodyReader;
+use crate::http::error::ApiError;
+use crate::http::rate::Buckets;
+use crate::store::{Accepted, NewEvent, Source, Store};
+use bytes::Bytes;
+use postern_protocol::id::{EventId, SourceId, WorkerId};
+use postern_protocol::{Clock, HeaderList, Provider, UnixMillis};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+mod headers;
+pub(crate) mod hook;
+pub(crate) mod linear_app;
+mod metrics;
+mod verify;
+
+pub(crate) use headers::kept;
+pub(crate) use metrics::IngestMetrics;
+pub(crate) use verify::Verified;
+
+/// Takes webhooks in.
+pub(crate) struct Ingest {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    bus: Arc<dyn Bus>,
+    bodies: BodyReader,
+    limits: Limits,
+    dedupe_millis: i64,
+    rates: Buckets<SourceId>,
+    metrics: IngestMetrics,
+}
+
+/// What was posted, as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    /// Who is to have posted it.
+    pub(crate) provider: Provider,
+    /// Its headers but those that end here.
+    pub(crate) headers: HeaderList,
+    /// The body, byte for byte.
+    pub(crate) body: Bytes,
+    /// When the body had been read.
+    pub(crate) received_at: UnixMillis,
+}
+
+/// Where an event comes from and whom it is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    /// Made by `trigger`.
+    pub(crate) synthetic: bool,
+    /// For this worker alone.
+    pub(crate) only: Option<WorkerId>,
+}
+
+/// The answer to a provider.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Receipt {
+    /// The event; of a duplicate, the earlier one.
+    pub(crate) event_id: EventId,
+    /// Whether it came before.
+    pub(crate) duplicate: bool,
+    /// To how many workers it goes.
+    #[serde(skip)]
+    pub(crate) deliveries: usize,
+}
+
+impl Ingest {
+    /// Takes webhooks in, into `store`.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        bus: Arc<dyn Bus>,
+        bodies: BodyReader,
+        limits: Limits,
+        retention: &Retention,
+        metrics: IngestMetrics,
+    ) -> Self {
+        let rate = f64::from(limits.source_rate);
+        Self {
+            store,
+            clock,
+            bus,
+            bodies,
+            dedupe_millis: i64::try_from(retention.dedupe.as_millis()).unwrap_or(i64::MAX),
+            rates: Buckets::new(rate, 2.0 * rate),
+            limits,
+            metrics,
+        }
+    }
+
+    /// The largest body a provider's webhook may have, in bytes.
+    pub(crate) fn largest(&self, provider: Provider) -> usize {
+        let limit = if provider == Provider::Github { self.limits.github_body } else { self.limits.body };
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    /// Verifies what was posted against the secrets.
+    pub(crate) async fn verify(
+        &self,
+        posted: Posted,
+        secrets: &[postern_protocol::Secret],
+    ) -> Result<Verified, ApiError> {
+        let oldest = posted.received_at.plus(-self.dedupe_millis);
+        verify::verify(posted, secrets, oldest).await
+    }
+
+    /// Commits a verified webhook as an event of `source`.
+    pub(crate) async fn commit(
+        &self,
+        source: &Source,
+        verified: Verified,
+        origin: Origin,
+    ) -> Result<Receipt, ApiError> {
+        let Verified { posted, dedupe, described } = verified;
+        let id = crate::entropy::event_id(posted.received_at);
+        let event = NewEvent {
+            id,
+            workspace: source.workspace,
+            source: source.id,
+            source_name: source.name.clone(),
+            provider: source.provider,
+            received_at: posted.received_at,
+            dedupe,
+            dedupe_since: posted.received_at.plus(-self.dedupe_millis),
+            described,
+            headers: posted.headers,
+            body: posted.body,
+            synthetic: origin.synthetic,
+            only: origin.only,
+            new_delivery: crate::entropy::delivery_id,
+        };
+        let began = Instant::now();
+        let accepted = self.store.accept_event(event).await?;
+        self.metrics.committed(began.elapsed(), &accepted);
+        match accepted {
+            Accepted::Stored { workers } => {
+                if !workers.is_empty() {
+                    self.bus.wake();
+                }
+                Ok(Receipt { event_id: id, duplicate: false, deliveries: workers.len() })
+            }
+            Accepted::Duplicate { of } => Ok(Receipt { event_id: of, duplicate: true, deliveries: 0 }),
+        }
+    }
+}

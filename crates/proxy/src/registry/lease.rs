@@ -1,0 +1,74 @@
+//! `POST /edge/workers/{id}/lease` and `DELETE /edge/workers/{id}`: a worker
+//! stays, pauses, comes back, or leaves. Its own credential says it is itself.
+
+use super::Registry;
+use crate::http::auth;
+use crate::http::body::JSON_LIMIT;
+use crate::http::error::ApiError;
+use crate::store::{DeadReason, Worker};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use http::{HeaderMap, StatusCode};
+use postern_protocol::ErrorCode;
+use postern_protocol::api::{LeaseRequest, LeaseResponse, WorkerState};
+use std::sync::Arc;
+
+/// Renews; what waits flows at once. A worker still pending is challenged again.
+pub(crate) async fn renew(
+    State(registry): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<LeaseResponse>, ApiError> {
+    let before = own(&registry, &id, &headers).await?;
+    let held = registry.bodies.read(&headers, body, JSON_LIMIT).await?;
+    let request: LeaseRequest = if held.bytes.is_empty() {
+        LeaseRequest::default()
+    } else {
+        serde_json::from_slice(&held.bytes)
+            .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("cannot read the body: {error}")))?
+    };
+    let now = registry.clock.now();
+    let until = registry.leased_until(now);
+    let worker = registry.store.renew_lease(before.id, until, request.paused).await?.ok_or_else(|| {
+        ApiError::new(ErrorCode::TokenRevoked, "this worker has left; register again without its credential")
+    })?;
+    let answer = LeaseResponse {
+        lease_seconds: registry.settings.lease_seconds,
+        state: worker.state,
+        waiting: registry.store.waiting(worker.id).await?,
+        now,
+        challenge_error: worker.challenge_error.clone(),
+        // The renewal has cleared the mark; what it said still matters.
+        last_transport_error: if before.transport_failures > 0 { before.transport_error } else { None },
+    };
+    if worker.state == WorkerState::Pending {
+        registry.challenger.repeat(worker);
+    } else {
+        registry.bus.wake();
+    }
+    Ok(Json(answer))
+}
+
+/// Leaves: 204.
+pub(crate) async fn leave(
+    State(registry): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let worker = own(&registry, &id, &headers).await?;
+    registry.store.remove_worker(worker.id, DeadReason::WorkerLeft, registry.clock.now()).await?;
+    tracing::info!(worker = %worker.id, "left");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The worker that asks, which must be the one the path names.
+async fn own(registry: &Registry, id: &str, headers: &HeaderMap) -> Result<Worker, ApiError> {
+    let (worker, _) = auth::calling_worker(registry.store.as_ref(), headers, registry.clock.now()).await?;
+    if worker.id.to_string() == id {
+        Ok(worker)
+    } else {
+        Err(ApiError::new(ErrorCode::Forbidden, "this credential is another worker's"))
+    }
+}

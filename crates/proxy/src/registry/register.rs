@@ -1,0 +1,149 @@
+//! `POST /edge/register`: a new worker, or, with a worker's credential, that
+//! worker anew: other URL, name or capabilities, and a fresh secret beside
+//! which the old one goes on signing for a while. Both are challenged after
+//! the answer is out.
+
+use super::Registry;
+use super::request::{self, Wanted};
+use crate::entropy;
+use crate::http::after::after;
+use crate::http::auth::{self, CREDENTIAL_PREFIX};
+use crate::http::body::JSON_LIMIT;
+use crate::http::error::ApiError;
+use crate::store::{Scope, Token, Worker};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use postern_protocol::api::{RegisterRequest, RegisterResponse, WorkerState, WorkspaceInfo};
+use postern_protocol::id::WorkspaceId;
+use postern_protocol::signature::standard;
+use postern_protocol::{ErrorCode, Secret, UnixMillis};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// 200 with what the worker needs; the challenge follows.
+pub(crate) async fn register(
+    State(registry): State<Arc<Registry>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let now = registry.clock.now();
+    registry.by_address.take(network(peer.ip()), now)?;
+    let request: RegisterRequest = registry.bodies.json(&headers, body, JSON_LIMIT).await?;
+    let store = registry.store.as_ref();
+    let token = auth::scoped(auth::token(store, &request.token, now).await?, Scope::WorkersRegister)?;
+    registry.by_token.take(token.id, now)?;
+    let wanted = request::check(&request, &registry.policy)?;
+    let workspace = workspace(&registry, token.workspace).await?;
+    let (worker, credential) = match auth::bearer(&headers)? {
+        None => registry.make(wanted, &token, now).await?,
+        Some(credential) => registry.change(credential, wanted, &token, now).await?,
+    };
+    let answer = RegisterResponse {
+        worker_id: worker.id,
+        credential,
+        secret: worker.secret.clone(),
+        lease_seconds: registry.settings.lease_seconds,
+        workspace,
+        waiting: store.waiting(worker.id).await?,
+        state: WorkerState::Pending,
+    };
+    tracing::info!(worker = %worker.id, workspace = %worker.workspace, "registered");
+    let challenger = registry.challenger.clone();
+    Ok(after(Json(answer).into_response(), move || challenger.start(worker)))
+}
+
+impl Registry {
+    async fn make(
+        &self,
+        wanted: Wanted,
+        token: &Token,
+        now: UnixMillis,
+    ) -> Result<(Worker, Secret), ApiError> {
+        let credential = entropy::credential(CREDENTIAL_PREFIX);
+        let worker = Worker {
+            id: entropy::worker_id(now),
+            workspace: token.workspace,
+            token: token.id,
+            name: wanted.name,
+            url: wanted.url,
+            credential_hash: entropy::credential_hash(credential.reveal()),
+            secret: standard::new_secret(entropy::bytes()),
+            previous_secret: None,
+            filter: wanted.filter,
+            ordering: wanted.ordering,
+            catch_up: wanted.catch_up,
+            state: WorkerState::Pending,
+            leased_until: self.leased_until(now),
+            challenge_error: None,
+            unreachable_until: None,
+            transport_failures: 0,
+            transport_error: None,
+            created_at: now,
+        };
+        self.store.register_worker(worker.clone()).await?;
+        Ok((worker, credential))
+    }
+
+    async fn change(
+        &self,
+        credential: Secret,
+        wanted: Wanted,
+        token: &Token,
+        now: UnixMillis,
+    ) -> Result<(Worker, Secret), ApiError> {
+        let hash = entropy::credential_hash(credential.reveal());
+        let unknown = || ApiError::new(ErrorCode::Unauthorized, "this worker credential is not known");
+        let id = self.store.worker_by_credential(hash).await?.ok_or_else(unknown)?.id;
+        // A challenge must not settle what it did not ask about.
+        let _gate = self.challenger.gate(id).await;
+        let worker = self.store.worker(id).await?.ok_or_else(unknown)?;
+        if worker.workspace != token.workspace {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "the worker belongs to another workspace than the token",
+            ));
+        }
+        if worker.state == WorkerState::Gone {
+            let message = "this worker has left; register again without its credential";
+            return Err(ApiError::new(ErrorCode::TokenRevoked, message));
+        }
+        let grace = i64::try_from(self.settings.secret_grace.as_millis()).unwrap_or(i64::MAX);
+        let worker = Worker {
+            token: token.id,
+            name: wanted.name,
+            url: wanted.url,
+            secret: standard::new_secret(entropy::bytes()),
+            previous_secret: Some((worker.secret.clone(), now.plus(grace))),
+            filter: wanted.filter,
+            ordering: wanted.ordering,
+            catch_up: wanted.catch_up,
+            state: WorkerState::Pending,
+            leased_until: self.leased_until(now),
+            challenge_error: None,
+            unreachable_until: None,
+            transport_failures: 0,
+            transport_error: None,
+            ..worker
+        };
+        self.store.update_worker(worker.clone()).await?;
+        Ok((worker, credential))
+    }
+}
+
+async fn workspace(registry: &Registry, id: WorkspaceId) -> Result<WorkspaceInfo, ApiError> {
+    let all = registry.store.workspaces().await?;
+    let found = all.into_iter().find(|w| w.id == id).map(|w| WorkspaceInfo { id: w.id, name: w.name });
+    found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "the token's workspace is no longer there"))
+}
+
+/// What counts as one address: of IPv6 the network a site is given, /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}

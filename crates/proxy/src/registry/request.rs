@@ -1,0 +1,129 @@
+//! Reads a registration: each part is checked, and what is wrong is said
+//! precisely. What this version of the proxy does not serve yet is refused in
+//! one place ([`served`]).
+
+use super::address::AddressPolicy;
+use super::url;
+use crate::http::error::ApiError;
+use postern_protocol::api::{CatchUp, Ordering, RegisterRequest};
+use postern_protocol::filter::Filter;
+use postern_protocol::{ErrorCode, PROTOCOL_VERSION};
+
+/// How many capability terms a worker may have.
+const MOST_CAPABILITIES: usize = 100;
+/// How long a worker's name may be, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// What a registration asks for, checked.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) filter: Filter,
+    pub(super) ordering: Ordering,
+    pub(super) catch_up: CatchUp,
+}
+
+pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result<Wanted, ApiError> {
+    version(&request.protocol_version)?;
+    served(request)?;
+    let name = request.name.trim();
+    let length = name.chars().count();
+    if !(1..=LONGEST_NAME).contains(&length) || name.chars().any(char::is_control) {
+        let message = format!("name: write 1 to {LONGEST_NAME} characters on one line");
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
+    if request.capabilities.len() > MOST_CAPABILITIES {
+        let message = format!("capabilities: at most {MOST_CAPABILITIES} terms");
+        return Err(ApiError::new(ErrorCode::FilterInvalid, message));
+    }
+    let filter = Filter::parse(&request.capabilities)
+        .map_err(|error| ApiError::new(ErrorCode::FilterInvalid, error.to_string()))?;
+    let url = url::check(&request.webhook_url, policy)?;
+    let name = name.to_owned();
+    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })
+}
+
+/// Orders and catch-ups this proxy does not serve are refused rather than
+/// silently served as others.
+fn served(request: &RegisterRequest) -> Result<(), ApiError> {
+    let unserved = |message: &str| Err(ApiError::new(ErrorCode::Unsupported, message));
+    match request.ordering {
+        Ordering::None => {}
+        Ordering::Entity => return unserved("ordering: this proxy delivers with `none` only, not `entity`"),
+    }
+    match request.catch_up {
+        CatchUp::All => Ok(()),
+        CatchUp::Ask | CatchUp::NewestPerEntity | CatchUp::None => {
+            unserved("catchUp: this proxy serves `all` only")
+        }
+    }
+}
+
+/// The same major version, and the same minor one or the one before.
+fn version(theirs: &str) -> Result<(), ApiError> {
+    let unsupported = || {
+        let message = format!(
+            "protocolVersion: this proxy speaks {PROTOCOL_VERSION}; update the older one of proxy and edge"
+        );
+        ApiError::new(ErrorCode::ProtocolUnsupported, message)
+    };
+    let (major, minor) = parts(PROTOCOL_VERSION).ok_or_else(unsupported)?;
+    match parts(theirs) {
+        Some(theirs) if theirs.0 == major && (theirs.1 == minor || theirs.1 + 1 == minor) => Ok(()),
+        _ => Err(unsupported()),
+    }
+}
+
+fn parts(version: &str) -> Option<(u16, u32)> {
+    let (major, minor) = version.split_once('.')?;
+    let number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if !number(major) || !number(minor) {
+        return None;
+    }
+    Some((major.parse().ok()?, minor.parse::<u16>().ok()?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> RegisterRequest {
+        serde_json::from_value(serde_json::json!({
+            "webhookUrl": "https://laptop.example/", "token": "pst_x", "name": " Ada's laptop ",
+            "capabilities": ["Issue", "!Issue.remove"], "protocolVersion": PROTOCOL_VERSION,
+        }))
+        .unwrap()
+    }
+
+    fn code(change: impl FnOnce(&mut RegisterRequest)) -> ErrorCode {
+        let mut request = request();
+        change(&mut request);
+        check(&request, &AddressPolicy::default()).unwrap_err().code()
+    }
+
+    #[test]
+    fn a_good_one() {
+        let wanted = check(&request(), &AddressPolicy::default()).unwrap();
+        assert_eq!((wanted.name.as_str(), wanted.url.as_str()), ("Ada's laptop", "https://laptop.example/"));
+    }
+
+    #[test]
+    fn each_wrong_part_has_its_code() {
+        assert_eq!(code(|r| r.name = "  ".into()), ErrorCode::BadRequest);
+        assert_eq!(code(|r| r.name = "x".repeat(101)), ErrorCode::BadRequest);
+        assert_eq!(code(|r| r.name = "a\nb".into()), ErrorCode::BadRequest);
+        assert_eq!(code(|r| r.capabilities = vec!["Issue.".into()]), ErrorCode::FilterInvalid);
+        assert_eq!(code(|r| r.capabilities = vec!["Issue".into(); 101]), ErrorCode::FilterInvalid);
+        assert_eq!(code(|r| r.ordering = Ordering::Entity), ErrorCode::Unsupported);
+        assert_eq!(code(|r| r.catch_up = CatchUp::Ask), ErrorCode::Unsupported);
+        assert_eq!(code(|r| r.webhook_url = "http://laptop.example".into()), ErrorCode::UrlRefused);
+        for version in ["", "1", "2.0", "0.9", "1.1", "1.0.0", "+1.0", "1.x", "1. 0"] {
+            assert_eq!(
+                code(|r| r.protocol_version = version.into()),
+                ErrorCode::ProtocolUnsupported,
+                "{version}"
+            );
+        }
+    }
+}

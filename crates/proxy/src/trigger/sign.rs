@@ -1,0 +1,68 @@
+//! The headers a provider would have sent with a body: those that name the
+//! event as the caller gave them, the delivery's id where the caller gave
+//! none, and the signature.
+
+use crate::entropy;
+use crate::http::error::ApiError;
+use crate::store::Source;
+use postern_protocol::dedupe::{GITHUB_DELIVERY, LINEAR_DELIVERY};
+use postern_protocol::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+use postern_protocol::signature::{github, linear, standard};
+use postern_protocol::{ErrorCode, HeaderList, Provider, Secret, UnixMillis};
+
+/// Signatures are the proxy's to make, whatever the caller sent.
+const SIGNATURES: [&str; 5] =
+    [linear::SIGNATURE, github::SIGNATURE, "x-hub-signature", WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP];
+
+pub(super) fn signed(
+    source: &Source,
+    named: HeaderList,
+    body: &[u8],
+    now: UnixMillis,
+) -> Result<HeaderList, ApiError> {
+    let mut headers: HeaderList = named.iter().filter(|(name, _)| !SIGNATURES.contains(name)).collect();
+    if headers.get("content-type").is_none() {
+        headers.push("content-type", "application/json; charset=utf-8");
+    }
+    let mut identified = |name: &'static str, id: String| match headers.get(name) {
+        Some(given) => given.to_owned(),
+        None => {
+            headers.push(name, &id);
+            id
+        }
+    };
+    match source.provider {
+        Provider::Linear => {
+            identified(LINEAR_DELIVERY, uuid());
+            headers.push(linear::SIGNATURE, linear::sign(secret(source)?, body));
+        }
+        Provider::Github => {
+            identified(GITHUB_DELIVERY, uuid());
+            headers.push(github::SIGNATURE, github::sign(secret(source)?, body));
+        }
+        Provider::StandardWebhooks => {
+            let id = identified(WEBHOOK_ID, format!("msg_{}", hex::encode(entropy::bytes::<12>())));
+            let signature = standard::sign(std::slice::from_ref(secret(source)?), &id, now, body);
+            headers.push(WEBHOOK_TIMESTAMP, now.seconds().to_string());
+            headers.push(WEBHOOK_SIGNATURE, signature);
+        }
+        Provider::None => {}
+    }
+    Ok(headers)
+}
+
+fn secret(source: &Source) -> Result<&Secret, ApiError> {
+    source.secrets.first().ok_or_else(|| {
+        let message = format!("the source `{}` has no secret to sign with; set one", source.name);
+        ApiError::new(ErrorCode::BadRequest, message)
+    })
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes = entropy::bytes::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = hex::encode(bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

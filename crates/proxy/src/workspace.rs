@@ -1,0 +1,86 @@
+//! What workspace clients and edges may read: the workspace, its sources
+//! without their secrets, and what the proxy did with an event.
+
+use crate::http::auth;
+use crate::http::error::ApiError;
+use crate::store::{Scope, Store, Token};
+use axum::Json;
+use axum::extract::{Path, State};
+use http::HeaderMap;
+use postern_protocol::api::{EventRecord, SourceInfo, SourceList, WorkspaceInfo};
+use postern_protocol::id::WorkspaceId;
+use postern_protocol::{Clock, ErrorCode};
+use std::sync::Arc;
+
+/// Reads for callers.
+pub(crate) struct Reader {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The address under which providers reach the proxy, without a slash at
+    /// the end.
+    pub(crate) public_url: String,
+}
+
+/// `GET /v1/workspace`: any token of the workspace may ask.
+pub(crate) async fn workspace(
+    State(reader): State<Arc<Reader>>,
+    headers: HeaderMap,
+) -> Result<Json<WorkspaceInfo>, ApiError> {
+    let workspace = auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await?.workspace();
+    let all = reader.store.workspaces().await?;
+    let found = all.into_iter().find(|w| w.id == workspace);
+    let found =
+        found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "the workspace is no longer there"))?;
+    Ok(Json(WorkspaceInfo { id: found.id, name: found.name }))
+}
+
+/// `GET /v1/sources`.
+pub(crate) async fn sources(
+    State(reader): State<Arc<Reader>>,
+    headers: HeaderMap,
+) -> Result<Json<SourceList>, ApiError> {
+    let token = reader.reading(&headers).await?;
+    let sources = reader.store.sources(token.workspace).await?;
+    let info = |source: crate::store::Source| SourceInfo {
+        id: source.id,
+        url: format!("{}/hooks/{}", reader.public_url, source.id),
+        name: source.name,
+        provider: source.provider,
+        secrets: u32::try_from(source.secrets.len()).unwrap_or(u32::MAX),
+    };
+    Ok(Json(SourceList { sources: sources.into_iter().map(info).collect() }))
+}
+
+/// `GET /v1/events/{event}`.
+pub(crate) async fn event(
+    State(reader): State<Arc<Reader>>,
+    Path(event): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<EventRecord>, ApiError> {
+    let token = reader.reading(&headers).await?;
+    reader.event(token.workspace, &event).await
+}
+
+/// `GET /edge/events/{event}`.
+pub(crate) async fn event_for_worker(
+    State(reader): State<Arc<Reader>>,
+    Path(event): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<EventRecord>, ApiError> {
+    let (worker, _) = auth::calling_worker(reader.store.as_ref(), &headers, reader.clock.now()).await?;
+    reader.event(worker.workspace, &event).await
+}
+
+impl Reader {
+    async fn reading(&self, headers: &HeaderMap) -> Result<Token, ApiError> {
+        auth::calling_token(self.store.as_ref(), headers, Scope::EventsRead, self.clock.now()).await
+    }
+
+    async fn event(&self, workspace: WorkspaceId, event: &str) -> Result<Json<EventRecord>, ApiError> {
+        let found = match event.parse() {
+            Ok(id) => self.store.event_record(workspace, id).await?,
+            Err(_) => None,
+        };
+        found.map(Json).ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such event"))
+    }
+}
