@@ -17,10 +17,10 @@ pub mod proxy;
 pub mod receiver;
 pub mod sender;
 
-pub use edge::EdgeProcess;
+pub use edge::{EdgeProcess, Machine};
 pub use link::FlakyLink;
 pub use process::Process;
-pub use proxy::{Proxy, ProxyProcess};
+
 pub use receiver::{Answer, Receiver, Request};
 pub use sender::{Load, Sender};
 

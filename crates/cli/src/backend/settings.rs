@@ -4,7 +4,7 @@
 use crate::environment::Environment;
 use crate::failure::Failure;
 use postern_edge::{
-    EdgeConfig, EnvironmentToken, FileSecrets, KeychainSecrets, MemorySecrets, OsKeychain, SecretStore,
+    EdgeConfig, EnvironmentToken, FileSecrets, KeychainSecrets, OsKeychain, SecretStore,
 };
 use postern_protocol::{ErrorCode, Secret};
 use std::path::PathBuf;
@@ -82,11 +82,6 @@ impl Settings {
         keychain.map(|keychain| self.config(keychain)).map_err(|error| {
             Failure::new(ErrorCode::Internal, format!("The system did not give the keychain its thread: {error}."))
         })
-    }
-
-    /// An edge for what lies in the data folder: it asks for no secrets.
-    pub(crate) fn reader(&self) -> EdgeConfig {
-        self.config(MemorySecrets::new())
     }
 
     fn config(&self, secrets: impl SecretStore) -> EdgeConfig {

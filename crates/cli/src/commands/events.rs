@@ -11,7 +11,7 @@ use postern_protocol::ErrorCode;
 
 /// Lists a page of the history, newest first.
 pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.reader()).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let query = EventQuery {
         search: args.search,
         provider: args.provider,
@@ -27,7 +27,7 @@ pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output)
 
 /// Shows everything this machine knows of one event.
 pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.reader()).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let event: EventDetail = edge.call("event", EventKey { id: args.id }).await?;
     if !args.raw {
         return output.show(&event, |style| output::detail(style, &event));

@@ -14,14 +14,14 @@ struct Report {
 
 /// Sets, or clears, the forward target.
 pub(crate) async fn set(settings: &Settings, url: Option<String>, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.reader()).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let status: Status = edge.call("set_forward", SetForward { url }).await?;
     print(status, output)
 }
 
 /// Says what the forward target is.
 pub(crate) async fn show(settings: &Settings, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.reader()).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     print(edge.call("status", ()).await?, output)
 }
 

@@ -8,7 +8,7 @@ use postern_edge::api::{HandlerRun, OutcomeKind, Replay};
 
 /// Sends an event once more, and fails when the target does not take it.
 pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.reader()).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let run: HandlerRun = edge.call("replay", Replay { id: args.id, target: args.to }).await?;
     output.show(&run, |style| output::run(style, &run))?;
     if run.outcome.kind == OutcomeKind::Failed {

@@ -1,6 +1,6 @@
 //! `postern status`, `postern pause` and `postern resume`.
 
-use crate::backend::{Backend, Keep, Settings};
+use crate::backend::{Backend, Settings};
 use crate::failure::{Failure, sentence};
 use crate::output::{self, Output};
 use postern_edge::api::{Connection, SetPaused, Status};
@@ -18,7 +18,7 @@ struct Report {
 /// Prints the status; fails when events cannot arrive, so that a script need
 /// not read it.
 pub(crate) async fn status(settings: &Settings, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.keeper(Keep::AsBefore)?).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let report = Report { running: edge.runs(), status: edge.call("status", ()).await? };
     output.show(&report, |style| output::status(style, &report.status, report.running))?;
     if report.status.session.is_none() {
@@ -39,7 +39,7 @@ pub(crate) async fn status(settings: &Settings, output: &Output) -> Result<(), F
 
 /// Has the proxy hold events, or let them flow again.
 pub(crate) async fn pause(settings: &Settings, paused: bool, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.keeper(Keep::AsBefore)?).await?;
+    let edge = Backend::open(settings, settings.edge(None)?).await?;
     let status: Status = edge.call("set_paused", SetPaused { paused }).await?;
     let report = Report { running: edge.runs(), status };
     output.show(&report, |_| if paused { "Paused: the proxy holds what arrives." } else { "Events flow again." }.into())

@@ -9,7 +9,7 @@ use postern_edge::api::{Templates, Trigger, Triggered};
 /// Lists the templates, or has the proxy make an event from one.
 pub(crate) async fn trigger(settings: &Settings, args: args::Trigger, output: &Output) -> Result<(), Failure> {
     let (Some(provider), Some(name)) = (args.provider, args.name) else {
-        let edge = Backend::open(settings, settings.reader()).await?;
+        let edge = Backend::open(settings, settings.edge(None)?).await?;
         let list: Templates = edge.call("templates", ()).await?;
         return output.show(&list, |style| output::templates(style, &list));
     };

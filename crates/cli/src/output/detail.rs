@@ -3,7 +3,6 @@
 use super::row::outcome;
 use super::{Ink, Style, count, safe, size, span};
 use postern_edge::api::{Body, Check, EventDetail, HandlerRun, Rejected, RejectedPage};
-use serde_json::Value;
 
 /// `events show`.
 pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
@@ -22,7 +21,7 @@ pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
             if summary.synthetic { ", synthetic" } else { "" }
         ),
         format!("  received   {} by the proxy", style.day_and_time(summary.received_at)),
-        format!("  stored     {} later, from attempt {}", span(summary.latency_ms), event.attempt),
+        format!("  stored     {} later, delivered by attempt {}", span(summary.latency_ms), event.attempt),
         format!("  size       {}", size(summary.size)),
         format!("  outcome    {}", outcome(style, &summary.outcome)),
     ];
@@ -56,12 +55,63 @@ fn header(name: &str, value: &[u8]) -> String {
 /// JSON is shown indented; the bytes as they came are in `--raw`.
 fn payload(body: &Body) -> String {
     match body {
-        Body::Utf8 { text } => match serde_json::from_str::<Value>(text).and_then(|v| serde_json::to_string_pretty(&v)) {
-            Ok(pretty) => safe(&pretty),
-            Err(_) => safe(text),
-        },
+        Body::Utf8 { text } => safe(&indented(text).unwrap_or_else(|| text.clone())),
         Body::Base64 { base64 } => format!("(not text; in base64) {base64}"),
     }
+}
+
+/// Deeper JSON is shown as it is: the indentation would be longer than it.
+const DEEPEST: usize = 64;
+
+/// JSON on many lines, every token as it was written: a number keeps its
+/// digits, a repeated key stays. `None` for what is not JSON, or too deep.
+fn indented(text: &str) -> Option<String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth: usize = 0;
+    let (mut in_string, mut escaped) = (false, false);
+    let mut characters = text.chars().filter(|c| !c.is_ascii_whitespace() || *c == ' ').peekable();
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(c) = characters.next() {
+        if in_string {
+            out.push(c);
+            in_string = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        match c {
+            ' ' => continue,
+            '"' => in_string = true,
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+            }
+            _ => {}
+        }
+        out.push(c);
+        match c {
+            ':' => out.push(' '),
+            ',' => line(&mut out, depth),
+            '{' | '[' => {
+                while characters.next_if_eq(&' ').is_some() {}
+                match characters.next_if(|next| matches!(next, '}' | ']')) {
+                    Some(end) => out.push(end),
+                    None => {
+                        depth += 1;
+                        line(&mut out, depth);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return None;
+        }
+    }
+    Some(out)
 }
 
 /// `10:42:07  http://localhost:3000  200 · 12 ms`
@@ -100,4 +150,35 @@ fn refused(style: &Style, row: &Rejected) -> String {
         safe(&row.reason),
         safe(&row.code),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indented;
+
+    #[test]
+    fn indenting_changes_nothing_but_white_space() {
+        let text = r#"{"n":12345678901234567890.0e-0, "n" : [ ], "s":"a \" , {\\", "o":{ "x":[1,{}] } }"#;
+        let shown = indented(text).unwrap();
+        let expected = r#"{
+  "n": 12345678901234567890.0e-0,
+  "n": [],
+  "s": "a \" , {\\",
+  "o": {
+    "x": [
+      1,
+      {}
+    ]
+  }
+}"#;
+        assert_eq!(shown, expected);
+        assert_eq!(indented(&shown).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_json_or_too_deep_is_left_alone() {
+        assert_eq!(indented("{\"a\":"), None);
+        assert_eq!(indented(&format!("{}{}", "[".repeat(10_000), "]".repeat(10_000))), None);
+        assert_eq!(indented("7").as_deref(), Some("7"));
+    }
 }

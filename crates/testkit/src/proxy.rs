@@ -1,0 +1,1 @@
+//! The proxy: in this process, or as the real program.

@@ -1,0 +1,65 @@
+//! The path of the first event, as a newcomer walks it, with the programs as
+//! they are shipped: a proxy started by one command, a worker started by
+//! another, `trigger`, and the event is in the history and at the target.
+//! Then each side is restarted, and the next event arrives all the same.
+
+use postern_protocol::signature::linear;
+use postern_testkit::{Machine, ProxyHome, Receiver, Sender};
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_event_arrives_and_restarts_lose_none() {
+    let home = ProxyHome::new();
+    let proxy = home.dev().await;
+    let secret = proxy.source_secret();
+    let target = Receiver::start().await;
+    let machine = Machine::new().signed_in(proxy.url(), proxy.token());
+    let edge = machine.serve().await;
+    edge.live().await;
+    machine.ask(&["forward", "set", &target.url("/hooks?from=postern")]).await;
+
+    // The first event: the provider's own signature holds at the far end.
+    let made = machine.ask(&["trigger", "linear", "Issue.create"]).await;
+    let forwarded = target.nth(1).await;
+    assert_eq!((forwarded.method.as_str(), forwarded.target.as_str()), ("POST", "/hooks?from=postern"));
+    linear::verify(std::slice::from_ref(&secret), &forwarded.headers, &forwarded.body, None)
+        .expect("the source's secret made the signature over the forwarded body");
+    let body: Value = serde_json::from_slice(&forwarded.body).unwrap();
+    assert_eq!((&body["type"], &body["action"]), (&"Issue".into(), &"create".into()));
+    assert_eq!(newest(&machine).await["id"], made["eventId"]);
+    assert_eq!(newest(&machine).await["name"], "Issue.create");
+
+    // The proxy is gone and comes back: the edge finds it by itself.
+    proxy.kill_9().await;
+    let proxy = home.dev().await;
+    let sender = Sender::linear(proxy.source_url(), secret);
+    let second = Sender::new_delivery();
+    sender.deliver(&second).await;
+    assert_eq!(target.nth(2).await.headers.get("linear-delivery"), Some(second.as_str()));
+
+    // The edge is gone: what arrives meanwhile is held for it.
+    assert!(edge.stop().await.success());
+    let held = [Sender::new_delivery(), Sender::new_delivery()];
+    for delivery in &held {
+        sender.deliver(delivery).await;
+    }
+    assert_eq!(target.requests().len(), 2);
+    let edge = machine.serve().await;
+    let mut arrived = [target.nth(3).await, target.nth(4).await]
+        .map(|request| request.headers.get("linear-delivery").unwrap_or_default().to_owned());
+    arrived.sort();
+    let mut expected = held;
+    expected.sort();
+    assert_eq!(arrived, expected);
+
+    assert!(edge.stop().await.success());
+    // With nothing running, the history is still there to be read.
+    let page = machine.ask(&["events", "list", "--type", "Issue"]).await;
+    assert_eq!(page["total"], 4);
+    assert!(proxy.stop().await.success());
+}
+
+/// The newest event of the history.
+async fn newest(machine: &Machine) -> Value {
+    machine.ask(&["events", "list", "--limit", "1"]).await["rows"][0].take()
+}

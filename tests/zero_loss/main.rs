@@ -1,0 +1,59 @@
+//! Nothing that a provider was told had arrived is ever lost: the proxy and
+//! the edge are killed in turns, as a power cut would, while senders go on
+//! posting. At the end every event answered 200 is in the edge's history
+//! exactly once, the forward target got each at least once, and nothing is
+//! left waiting or given up on.
+
+use postern_protocol::dedupe::LINEAR_DELIVERY;
+use postern_testkit::invariants::Books;
+use postern_testkit::{Machine, ProxyHome, Receiver, Sender};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeSet;
+
+const ROUNDS: u32 = 10;
+/// Senders at a time, each on a connection of its own.
+const SENDERS: usize = 24;
+/// How many events are accepted between two kills.
+const BETWEEN: std::ops::Range<usize> = 40..240;
+/// Another seed kills at other moments.
+const SEED: u64 = 0x706f_7374_6572_6e00;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_200_is_in_the_history_exactly_once() {
+    let home = ProxyHome::new();
+    let mut proxy = home.dev().await;
+    let target = Receiver::start().await;
+    let machine = Machine::new().signed_in(proxy.url(), proxy.token());
+    let mut edge = machine.serve().await;
+    edge.live().await;
+    machine.ask(&["forward", "set", &target.url("/hooks")]).await;
+
+    let load = Sender::linear(proxy.source_url(), proxy.source_secret()).load(SENDERS);
+    let mut random = StdRng::seed_from_u64(SEED);
+    for round in 0..ROUNDS {
+        load.reaches(load.count() + random.random_range(BETWEEN)).await;
+        if round % 2 == 0 {
+            proxy.kill_9().await;
+            proxy = home.dev().await;
+        } else {
+            edge.kill_9().await;
+            edge = machine.serve().await;
+        }
+    }
+    load.reaches(load.count() + BETWEEN.end).await;
+    let accepted = load.stop().await;
+
+    let mut missing: BTreeSet<_> = accepted.iter().map(String::as_str).collect();
+    target
+        .until("every accepted event at the forward target", |request| {
+            request.headers.get(LINEAR_DELIVERY).is_some_and(|id| missing.remove(id)) && missing.is_empty()
+        })
+        .await;
+    let books = Books::open(&machine.data_dir(), &home.data_dir());
+    books.settled().await;
+    assert!(edge.stop().await.success());
+    assert!(proxy.stop().await.success());
+    books.balance(&accepted);
+    assert_eq!(books.workers(), 1, "an edge that came back is the same worker");
+}
