@@ -1,5 +1,5 @@
 //! What the environment decides: `POSTERN_DATA_DIR` (the folder of history,
-//! settings and lock, instead of the system's usual place) and `POSTERN_LOG`
+//! settings and lock, instead of the system's usual place) and `RUST_LOG`
 //! (what is logged to stderr, in `tracing`'s filter syntax).
 
 use postern_edge::EdgeConfig;
@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::secrets::DesktopSecrets;
 
-/// What is logged unless `POSTERN_LOG` says otherwise.
+/// What is logged unless `RUST_LOG` says otherwise.
 const DEFAULT_LOG: &str = "warn,postern=info,postern_desktop=info,postern_edge=info";
 
 /// The environment, read once.
@@ -55,7 +55,7 @@ pub(crate) enum ConfigError {
 
 /// Logs to stderr, from here on.
 pub(crate) fn start_logging() {
-    let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     if let Err(problem) = started {
         tracing::warn!(%problem, "a logger was there already");

@@ -1,7 +1,7 @@
 // A desktop session as a user has one: a display, a session bus, folders of
 // its own, an unlocked keyring, a notification service. Nothing is shared
 // with the machine's real session or with another test.
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Program, eventually, run } from "./processes.mjs";
@@ -9,11 +9,28 @@ import { Program, eventually, run } from "./processes.mjs";
 /** Variables of the test's own environment that a program needs to run. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME"];
 
+/** A bus on which every program of the session may do everything. */
+const BUS = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+`;
+
 export class Session {
   #stop = [];
 
-  /** Begins a session that ends with test `t`. */
-  static async begin(t, { keyring = true, notifications = true, size = "1360x860" } = {}) {
+  /**
+   * Begins a session that ends with test `t`. The keyring is `unlocked`,
+   * `locked` or `absent`; a window manager is there only where focus matters.
+   */
+  static async begin(t, { keyring = "unlocked", notifications = true, windowManager = false, size = "1360x860" } = {}) {
     const session = new Session();
     t.after(() => session.end());
     session.folder = await mkdtemp(join(tmpdir(), "postern-desktop-"));
@@ -37,13 +54,15 @@ export class Session {
     const display = session.start("Xvfb", ["-displayfd", "3", "-screen", "0", `${size}x24`, "-nolisten", "tcp"], { extra: ["pipe"] });
     session.env.DISPLAY = `:${(await display.says(/^(\d+)\n/m))[1]}`;
 
-    const bus = session.start("dbus-daemon", ["--session", "--nofork", "--nopidfile", "--print-address"]);
-    session.env.DBUS_SESSION_BUS_ADDRESS = (await bus.says(/^(unix:\S+)\n/m))[1];
-
-    if (keyring) await session.#unlockKeyring();
+    session.env.DBUS_SESSION_BUS_ADDRESS = await session.anotherBus();
+    if (keyring !== "absent") await session.#startKeyring(keyring);
     if (notifications) {
       session.start("dunst", []);
       await session.#named("org.freedesktop.Notifications");
+    }
+    if (windowManager) {
+      session.start("openbox", []);
+      await eventually("the window manager", () => session.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK").then((said) => said.includes("window id")));
     }
     return session;
   }
@@ -70,11 +89,45 @@ export class Session {
     return this.run("secret-tool", "search", "--all", "--unlock", "service", "Postern");
   }
 
+  /** A session bus of its own, without services that start by themselves; its address. */
+  async anotherBus() {
+    const config = join(this.folder, "bus.conf");
+    await writeFile(config, BUS);
+    const bus = this.start("dbus-daemon", [`--config-file=${config}`, "--nofork", "--nopidfile", "--print-address"]);
+    return (await bus.says(/^(unix:\S+)\n/m))[1];
+  }
+
+  /** Visible windows with this title. */
+  async windows(title) {
+    const found = await this.run("xdotool", "search", "--onlyvisible", "--name", `^${title}$`).catch(() => "");
+    return found.split("\n").filter(Boolean);
+  }
+
+  /** Minimises a window. */
+  async putAside(title) {
+    await this.run("xdotool", "windowminimize", "--sync", (await this.windows(title))[0]);
+  }
+
+  /** Closes a window as its user does. */
+  async closeWindow(title) {
+    const [window] = await eventually(`the window ${title}`, async () => {
+      const found = await this.windows(title);
+      return found.length > 0 && found;
+    });
+    await this.run("xdotool", "windowactivate", "--sync", window, "key", "alt+F4");
+  }
+
   /** Notifications on the screen are put away; gives all there were, newest first. */
   async notifications() {
     await this.run("dunstctl", "close-all");
     const { data } = JSON.parse(await this.run("dunstctl", "history"));
     return data[0].map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
+  }
+
+  /** Presses a button of the notification on the screen; it is the session's first. */
+  async pressNotification(button) {
+    await this.run("gdbus", "emit", "--session", "--object-path", "/org/freedesktop/Notifications",
+      "--signal", "org.freedesktop.Notifications.ActionInvoked", "1", button); // prettier-ignore
   }
 
   /** How many notifications are on the screen. */
@@ -107,9 +160,16 @@ export class Session {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async #unlockKeyring() {
-    this.start("gnome-keyring-daemon", ["--foreground", "--unlock", "--components=secrets"], { input: "test" });
+  /** A keyring with the password `test`: the first start makes it. */
+  async #startKeyring(state) {
+    const daemon = (...args) => this.start("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...args], { input: "test" });
+    const unlocked = daemon("--unlock");
     await this.#named("org.freedesktop.secrets");
+    if (state === "locked") {
+      await unlocked.stop();
+      daemon();
+      await this.#named("org.freedesktop.secrets");
+    }
   }
 
   /** Waits until somebody owns a name on the session bus. */

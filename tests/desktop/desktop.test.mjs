@@ -1,0 +1,143 @@
+// The app as part of a desktop: tray, notifications, a second start, quitting.
+import { equal, match, ok } from "node:assert/strict";
+import { test } from "node:test";
+import { launch, start } from "./harness/app.mjs";
+import { issueUpdate } from "./harness/linear.mjs";
+import { live, signIn } from "./harness/pages.mjs";
+import { eventually } from "./harness/processes.mjs";
+import { Proxy } from "./harness/proxy.mjs";
+import { Session } from "./harness/session.mjs";
+import { startTarget } from "./harness/target.mjs";
+
+const SECRET = "lin_whs_2vqZ7nq0F3mYk1x9";
+
+/** The tray's item with this label, once it is there. */
+async function trayItem(session, label) {
+  return eventually(`“${label}” in the tray's menu`, async () => (await session.trayMenu())?.find((item) => item.label === label));
+}
+
+test("the tray tells how things stand, pauses, resumes and quits", async (t) => {
+  const session = await Session.begin(t);
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  await trayItem(session, "Signed out");
+  await signIn(page, proxy);
+  await trayItem(session, "Live");
+  await (await trayItem(session, "Pause deliveries")).press();
+  await trayItem(session, "Paused");
+  await page.shows(/Paused · /);
+  await proxy.post("linear", "Issue", issueUpdate("ENG-1", "Held"));
+  await trayItem(session, "Paused · 1 held");
+  ok(!(await page.text()).includes("ENG-1"));
+  await (await trayItem(session, "Resume deliveries")).press();
+  await page.shows("ENG-1");
+  await (await trayItem(session, "Quit")).press();
+  await eventually("the end of the app", async () => (await session.trayMenu()) === undefined);
+});
+
+test("events are told while the window is not in front, and opened from there", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+
+  // In front: the window shows it, nothing else does.
+  await eventually("the window in front", async () => page.run("return document.hasFocus()"));
+  await proxy.post("linear", "Issue", issueUpdate("ENG-1", "Seen in the window"));
+  await page.shows("ENG-1");
+  equal(await session.notificationsShown(), 0);
+
+  await session.putAside("Postern");
+  await eventually("the window behind", async () => !(await page.run("return document.hasFocus()")));
+  await proxy.post("linear", "Issue", issueUpdate("ENG-2", "Fix <b>login</b> & more"));
+  await eventually("a notification", async () => (await session.notificationsShown()) === 1);
+  await session.run("dunstctl", "action", "0");
+  await eventually("the event in the window", async () => (await page.run("return location.hash")).startsWith("#/events/evt_"));
+  match(await (await page.find('//section[@aria-label="Event"]')).text(), /ENG-2/);
+  await eventually("the window in front", async () => page.run("return document.hasFocus()"));
+  const [told] = await session.notifications();
+  equal(told.summary, "ENG-2 Fix <b>login</b> & more");
+  match(told.body, /Issue\.update · linear/);
+  await page.close();
+});
+
+test("many events are told as one", async (t) => {
+  const session = await Session.begin(t);
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  const events = Array.from({ length: 30 }, (_, n) => issueUpdate(`ENG-${n + 1}`, "One of many"));
+  await Promise.all(events.map((event) => proxy.post("linear", "Issue", event)));
+  const told = await eventually("all of them told", async () => {
+    const shown = await session.notifications();
+    const counted = shown.map(({ summary }) => Number(summary.match(/^(\d+) events$/)?.[1] ?? 1));
+    return counted.reduce((sum, n) => sum + n, 0) === 30 && shown;
+  });
+  ok(told.length <= 4, `told ${told.length} times`);
+  match(told[0].body, /and \d+ more$/);
+  await page.close();
+});
+
+test("replay on a notification sends the event to the target", async (t) => {
+  const session = await Session.begin(t);
+  const target = await startTarget(t);
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  const body = issueUpdate("ENG-7", "Again, please");
+  await proxy.post("linear", "Issue", body);
+  await eventually("a notification", async () => (await session.notificationsShown()) === 1);
+  await page.run("return window.__TAURI_INTERNALS__.invoke('call', { op: 'set_forward', args: { url: arguments[0] } }).then(() => true)", target.url);
+  await session.pressNotification("replay");
+  const [request] = await eventually("the replay", () => target.requests.length > 0 && target.requests);
+  equal(request.body, body);
+  await page.close();
+});
+
+test("a second start shows the first and ends", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const page = await launch(session);
+  await page.byRole("textbox", "Workspace token");
+  await session.putAside("Postern");
+  await eventually("the window behind", async () => !(await page.run("return document.hasFocus()")));
+  const second = await (await start(session)).ended();
+  equal(second.code, 0);
+  await eventually("the window in front", async () => page.run("return document.hasFocus()"));
+  await page.close();
+});
+
+test("closing the window quits where no tray shows the icon, and keeps what was set", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const app = await start(session);
+  await trayItem(session, "Signed out");
+  await session.closeWindow("Postern");
+  equal((await app.ended()).code, 0, app.output);
+});
+
+test("an edge that runs already is named, in a window and on stderr", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const first = await start(session);
+  await trayItem(session, "Signed out");
+  // Another login of the same user: the same folders, another session bus.
+  const bus = await session.anotherBus();
+  const second = await start(session, { DBUS_SESSION_BUS_ADDRESS: bus });
+  await second.says(new RegExp(`already runs on this machine: .*process ${first.pid}`));
+  await eventually("its window", async () => (await session.windows("Postern")).length === 2);
+  second.signal("SIGTERM");
+  equal((await second.ended()).code, 1);
+  ok(first.running);
+});
+
+test("without a display a sentence says what to do instead", async (t) => {
+  const session = await Session.begin(t, { keyring: "absent", notifications: false });
+  const app = await start(session, { DISPLAY: "" });
+  equal((await app.ended()).code, 1);
+  match(app.output, /no display .*postern serve/s);
+});
