@@ -29,7 +29,9 @@
 //! second; whoever missed some asks `events_since`. `&listen={url}` makes the
 //! stream a temporary forward target too, for as long as it is open.
 
-mod operations;
+pub mod http;
+pub(crate) mod live;
+pub(crate) mod operations;
 pub mod types;
 
 pub use operations::*;

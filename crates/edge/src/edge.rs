@@ -5,13 +5,33 @@
 //! answers. [`Edge::run`] does the work until it is told to stop, and drains.
 
 use crate::EdgeHandle;
+use crate::api::http::{self, Access};
+use crate::api::{Connection, Settings};
+use crate::handlers::{Forwarder, Forwarding, Listeners};
+use crate::history::{History, HistoryError, Rejection};
+use crate::proxy_client::Clients;
+use crate::receiver::{self, Rejections};
+use crate::registration::{self, Registration};
+use crate::serve::serve;
+use crate::state::{Account, Shared};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 mod config;
+mod housekeeping;
+mod listen;
 mod lock;
 
 pub use config::{ApiConfig, EdgeConfig, EnvironmentToken, Timing};
 pub use lock::Running;
+
+use lock::Lock;
+
+/// The setting that holds [`Settings`] as JSON.
+pub(crate) const SETTINGS: &str = "settings";
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +48,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The history cannot be opened.
+    #[error("cannot open the history")]
+    History(#[from] HistoryError),
     /// A listener cannot be bound.
     #[error("cannot listen on {address}")]
     Bind {
@@ -37,11 +60,27 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The local API would be open to others.
+    #[error("the local API must listen on a loopback address, not on {0}")]
+    ApiNotLoopback(std::net::SocketAddr),
+    /// The public address of the receiver is not one.
+    #[error("the webhook address `{0}` is not a URL of the form https://laptop.example")]
+    WebhookBase(String),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS with the system's trust store")]
+    Tls(#[source] std::io::Error),
+    /// The HTTP client cannot be built.
+    #[error("cannot set up the HTTP client")]
+    Client(#[from] reqwest::Error),
 }
 
 /// An edge that holds its data folder and its listeners, ready to run.
 pub struct Edge {
-    handle: EdgeHandle,
+    shared: Arc<Shared>,
+    lock: Lock,
+    receiver: TcpListener,
+    api: Option<(TcpListener, axum::Router)>,
+    rejections: (Rejections, mpsc::Receiver<Rejection>),
 }
 
 impl Edge {
@@ -51,14 +90,95 @@ impl Edge {
     /// When another edge has the folder, or the folder, the history or an
     /// address cannot be used.
     pub async fn start(config: EdgeConfig) -> Result<(EdgeHandle, Self), StartError> {
-        let handle = EdgeHandle::new(config);
-        Ok((handle.clone(), Self { handle }))
+        // Whoever was first has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (lock, history) = open(&config).await?;
+        let receiver = listen::receiver(&config, &history).await?;
+        let api = listen::api(&config).await?;
+        let webhook_base = listen::webhook_base(&config, &receiver)?;
+        let own_ports = listen::ports([Some(&receiver), api.as_ref()].into_iter().flatten());
+        let settings = history.setting(SETTINGS).await?;
+        let settings: Settings = settings.and_then(|s| serde_json::from_str(&s).ok()).unwrap_or_default();
+        let shared = Arc::new(Shared {
+            proxies: Clients::new(config.timing.proxy_timeout)?,
+            forwarder: Forwarder::new(config.timing.forward_timeout).map_err(StartError::Tls)?,
+            webhook_base,
+            api_url: api.as_ref().and_then(listen::url),
+            own_ports,
+            access: Access::new(),
+            account: watch::Sender::new(Account::SignedOut),
+            connection: watch::Sender::new(Connection::SignedOut),
+            settings: watch::Sender::new(settings),
+            rejected: watch::Sender::new(0),
+            listeners: Listeners::new(),
+            changed: watch::Sender::new(0),
+            renew: Notify::new(),
+            retarget: Notify::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            config,
+            history,
+        });
+        let account = registration::at_start(&shared).await?;
+        if !matches!(account, Account::SignedOut) {
+            let connecting = Connection::Connecting { since: shared.now(), problem: None };
+            shared.connection.send_replace(connecting);
+        }
+        shared.account.send_replace(account);
+        let rejected = shared.history.rejected(shared.profile_id(), None, 1).await?;
+        shared.rejected.send_replace(rejected.total);
+
+        let handle = EdgeHandle { shared: Arc::clone(&shared) };
+        let api = api.map(|listener| {
+            let port = listener.local_addr().map_or(0, |address| address.port());
+            let ui = shared.config.api.as_ref().and_then(|api| api.ui.clone());
+            (listener, http::router(handle.clone(), port, ui))
+        });
+        lock.announce(&Running {
+            pid: std::process::id(),
+            api_url: shared.api_url.clone(),
+            control_token: shared.access.control.clone(),
+        })?;
+        Ok((handle, Self { shared, lock, receiver, api, rejections: Rejections::new() }))
     }
 
     /// Serves until `stop` is cancelled, then finishes what has begun, for at
-    /// most [`Timing::drain`].
+    /// most [`Timing::drain`]. The worker stays registered at the proxy.
     pub async fn run(self, stop: CancellationToken) {
+        let Self { shared, lock, receiver, api, rejections: (rejections, refused) } = self;
+        let parts = TaskTracker::new();
+        parts.spawn(serve(receiver, receiver::routes(Arc::clone(&shared), rejections), stop.clone()));
+        if let Some((listener, routes)) = api {
+            parts.spawn(serve(listener, routes, stop.clone()));
+        }
+        parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
+        parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));
+        parts.spawn(Forwarding::new(Arc::clone(&shared)).run(stop.clone()));
+        parts.spawn(housekeeping::run(Arc::clone(&shared), stop.clone()));
+
         stop.cancelled().await;
-        drop(self.handle);
+        shared.stopping.cancel();
+        shared.tasks.close();
+        parts.close();
+        let drained = async {
+            parts.wait().await;
+            shared.tasks.wait().await;
+        };
+        if tokio::time::timeout(shared.config.timing.drain, drained).await.is_err() {
+            let left = parts.len() + shared.tasks.len();
+            tracing::warn!(left, "stopping without waiting longer for what is under way");
+        }
+        drop(lock);
     }
+}
+
+/// Takes the folder, then opens the history in it.
+async fn open(config: &EdgeConfig) -> Result<(Lock, History), StartError> {
+    let (dir, now) = (config.data_dir.clone(), config.clock.now());
+    let opened = tokio::task::spawn_blocking(move || {
+        let lock = Lock::take(&dir)?;
+        let history = History::open(&dir, now)?;
+        Ok((lock, history))
+    });
+    opened.await.unwrap_or(Err(StartError::History(HistoryError::Closed)))
 }

@@ -1,7 +1,9 @@
 //! What everything outside the edge talks to.
 
-use crate::EdgeConfig;
-use crate::api::{ApiError, Live};
+use crate::api::operations;
+use crate::api::{ApiError, Live, live};
+use crate::handlers::Listener;
+use crate::state::Shared;
 use futures_util::Stream;
 use postern_protocol::Secret;
 use std::sync::Arc;
@@ -10,44 +12,48 @@ use std::sync::Arc;
 /// [`crate::api`].
 #[derive(Clone)]
 pub struct EdgeHandle {
-    config: Arc<EdgeConfig>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// A temporary forward target: gone when this is dropped.
-#[derive(Debug)]
-pub struct Listener(());
-
 impl EdgeHandle {
-    pub(crate) fn new(config: EdgeConfig) -> Self {
-        Self { config: Arc::new(config) }
-    }
-
     /// Changes after `cursor` (from now on, without), and the status whenever
     /// something in it changes; the status first. At most 60 items a second.
-    pub fn live(&self, cursor: Option<u64>) -> impl Stream<Item = Live> + Send + 'static {
-        let _ = (cursor, &self.config);
-        futures_util::stream::empty()
+    pub fn live(&self, cursor: Option<u64>) -> impl Stream<Item = Live> + Send + use<> {
+        live::stream(&self.shared, cursor)
     }
 
     /// Forwards new events to `target` too, for as long as the listener lives.
     ///
     /// # Errors
-    /// When `target` is not an `http` or `https` URL, or is Postern itself.
+    /// `request.malformed` when `target` is not an `http` or `https` URL, or
+    /// is Postern itself.
     pub fn add_listener(&self, target: &str) -> Result<Listener, ApiError> {
-        let _ = target;
-        Ok(Listener(()))
+        Ok(self.shared.listeners.add(operations::target(self, target)?))
+    }
+
+    /// The receiver's address as the proxy sees it, without a path:
+    /// `http://127.0.0.1:4456`.
+    #[must_use]
+    pub fn receiver_url(&self) -> &str {
+        &self.shared.webhook_base
     }
 
     /// The local HTTP API's base URL, `http://127.0.0.1:4455`, where it serves one.
     #[must_use]
-    pub fn api_url(&self) -> Option<String> {
-        None
+    pub fn api_url(&self) -> Option<&str> {
+        self.shared.api_url.as_deref()
     }
 
     /// A token that one program exchanges, once and within five minutes, for
     /// a bearer at `POST /api/session`: it goes into the UI's URL fragment.
     #[must_use]
     pub fn mint_token(&self) -> Secret {
-        Secret::new("")
+        self.shared.access.mint(self.shared.now())
+    }
+}
+
+impl std::fmt::Debug for EdgeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EdgeHandle").field("receiver", &self.shared.webhook_base).finish_non_exhaustive()
     }
 }

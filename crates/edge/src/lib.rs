@@ -23,12 +23,22 @@ pub mod api;
 mod clock;
 mod edge;
 mod handle;
+mod handlers;
+mod history;
 mod private_file;
+mod proxy_client;
+mod receiver;
+mod registration;
 pub mod secrets;
+mod serve;
+mod state;
+mod templates;
 
 pub use clock::SystemClock;
 pub use edge::{ApiConfig, Edge, EdgeConfig, EnvironmentToken, Running, StartError, Timing};
-pub use handle::{EdgeHandle, Listener};
+pub use handle::EdgeHandle;
+pub use handlers::Listener;
+pub use history::HistoryError;
 pub use secrets::{
     FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
     SecretStoreError,

@@ -4,6 +4,18 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Makes a folder, and those above it, that only the owner may look into.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
 /// Writes `content` to `path` so that a reader sees the old content or the
 /// new, and no other user sees any. Durable when it returns.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {

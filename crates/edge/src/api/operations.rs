@@ -1,145 +1,251 @@
-//! The operations.
+//! The operations, in the order of the table in [`crate::api`].
 
 use super::types::*;
 use crate::EdgeHandle;
-use postern_protocol::ErrorCode;
-use postern_protocol::api::EventRecord;
+use crate::handlers::{self, Target};
+use crate::registration;
+use crate::state::Session;
+use crate::templates;
+use postern_protocol::api::{EventRecord, TriggerRequest};
+use postern_protocol::{ErrorCode, Secret};
+use std::sync::Arc;
+use std::time::Duration;
 
-fn unfinished() -> ApiError {
-    ApiError::new(ErrorCode::Internal, "not built yet")
-}
+/// How long `set_paused` waits for the proxy's word.
+const PAUSE_WAIT: Duration = Duration::from_secs(5);
 
-/// See the table in [`crate::api`].
+/// Where everything stands.
 ///
 /// # Errors
-/// To be said.
+/// None at present.
 pub async fn status(edge: &EdgeHandle) -> Result<Status, ApiError> {
-    let _ = (edge);
-    Err(unfinished())
+    Ok(edge.shared.status())
 }
 
-/// See the table in [`crate::api`].
+/// Checks the token with the proxy, keeps it, and begins to register.
 ///
 /// # Errors
-/// To be said.
+/// `request.malformed` for an address or token that cannot be one; the
+/// proxy's refusal; `proxy.unreachable`; `keychain.*` when it cannot be kept.
+/// Then nothing has changed.
 pub async fn sign_in(edge: &EdgeHandle, args: SignIn) -> Result<Status, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    registration::sign_in(&edge.shared, args).await?;
+    status(edge).await
 }
 
-/// See the table in [`crate::api`].
+/// Leaves the proxy and forgets the token and the worker's secrets. The
+/// history stays.
 ///
 /// # Errors
-/// To be said.
+/// When the secrets cannot be removed: then nothing has changed.
 pub async fn sign_out(edge: &EdgeHandle) -> Result<Status, ApiError> {
-    let _ = (edge);
-    Err(unfinished())
+    registration::sign_out(&edge.shared).await?;
+    status(edge).await
 }
 
-/// See the table in [`crate::api`].
+/// Asks the proxy to hold events, or to deliver again. Waits a few seconds
+/// for its word; without it the wish is kept and the status says so later.
 ///
 /// # Errors
-/// To be said.
+/// `edge.not_signed_in`.
 pub async fn set_paused(edge: &EdgeHandle, args: SetPaused) -> Result<Status, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    edge.shared.history.set_paused(session.profile.id, args.paused).await?;
+    let mut connection = edge.shared.connection.subscribe();
+    session.paused.send_replace(args.paused);
+    edge.shared.renew.notify_one();
+    let done = connection.wait_for(|connection| match connection {
+        Connection::Paused { .. } => args.paused,
+        Connection::Live { .. } => !args.paused,
+        // Nothing is to be expected soon.
+        Connection::Refused { .. } | Connection::Reconnecting { .. } | Connection::SignedOut => true,
+        Connection::Connecting { .. } => false,
+    });
+    let _ = tokio::time::timeout(PAUSE_WAIT, done).await;
+    status(edge).await
 }
 
-/// See the table in [`crate::api`].
+/// Sets or removes the forward target. Events that come from now on go there.
 ///
 /// # Errors
-/// To be said.
+/// `edge.not_signed_in`; `request.malformed` for what cannot be a target.
 pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    let url = args.url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+    let target = url.map(|url| target(edge, url)).transpose()?;
+    let text = target.as_ref().map(|target| target.url().to_owned());
+    edge.shared.history.set_forward_url(session.profile.id, text.clone()).await?;
+    let last = match text {
+        Some(text) => edge.shared.history.last_run(session.profile.id, text).await?,
+        None => None,
+    };
+    session.last_run.send_replace(last);
+    session.forward.send_replace(target);
+    edge.shared.retarget.notify_one();
+    edge.shared.touch();
+    status(edge).await
 }
 
-/// See the table in [`crate::api`].
+/// Changes what the user may set.
 ///
 /// # Errors
-/// To be said.
+/// `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
+    edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
+    edge.shared.settings.send_replace(args);
+    edge.shared.touch();
+    status(edge).await
 }
 
-/// See the table in [`crate::api`].
+/// A page of the history, newest first. Without a sign-in it is empty.
 ///
 /// # Errors
-/// To be said.
+/// `request.malformed` for a limit or cursor out of range.
 pub async fn events(edge: &EdgeHandle, args: EventQuery) -> Result<EventPage, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let limit = limit(args.limit)?;
+    let before = match args.before.as_deref().map(str::parse::<i64>) {
+        None => None,
+        Some(Ok(before)) => Some(before),
+        Some(Err(_)) => {
+            return Err(ApiError::new(ErrorCode::BadRequest, "`before` is not a cursor of `events`"));
+        }
+    };
+    match edge.shared.profile_id() {
+        Some(profile) => Ok(edge.shared.history.page(profile, args, before, limit).await?),
+        None => {
+            let cursor = edge.shared.history.committed().borrow().seq.unsigned_abs();
+            Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor })
+        }
+    }
 }
 
-/// See the table in [`crate::api`].
+/// What was inserted or changed since a cursor.
 ///
 /// # Errors
-/// To be said.
+/// `store.unavailable`.
 pub async fn events_since(edge: &EdgeHandle, args: Since) -> Result<Changes, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    // No profile has the number 0: without a sign-in there are no rows.
+    let profile = edge.shared.profile_id().unwrap_or(0);
+    Ok(edge.shared.history.since(profile, args.cursor).await?)
 }
 
-/// See the table in [`crate::api`].
+/// Everything known of one event.
 ///
 /// # Errors
-/// To be said.
+/// `not_found`.
 pub async fn event(edge: &EdgeHandle, args: EventKey) -> Result<EventDetail, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let profile = edge.shared.profile_id().ok_or_else(|| unknown(&args.id))?;
+    let id = args.id.clone();
+    edge.shared.history.detail(profile, id).await?.ok_or_else(|| unknown(&args.id))
 }
 
-/// See the table in [`crate::api`].
+/// What the proxy did with an event.
 ///
 /// # Errors
-/// To be said.
+/// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
 pub async fn event_record(edge: &EdgeHandle, args: EventKey) -> Result<EventRecord, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    // A replay has its event's record.
+    let id = args.id.split_once('.').map_or(args.id.as_str(), |(id, _)| id);
+    if id.parse::<postern_protocol::id::EventId>().is_err() {
+        return Err(unknown(&args.id));
+    }
+    Ok(session.proxy.event(id, &credential(&session)?).await?)
 }
 
-/// See the table in [`crate::api`].
+/// Sends an event to a target once more, body and headers as they came, and
+/// waits for the outcome.
 ///
 /// # Errors
-/// To be said.
+/// `not_found`; `edge.no_target` when none is given or set;
+/// `request.malformed` for what cannot be a target. A target that fails is no
+/// error: the run says so.
 pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    let target = match args.target.as_deref().map(str::trim).filter(|target| !target.is_empty()) {
+        Some(text) => target(edge, text)?,
+        None => session.forward.borrow().clone().ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::NoTarget,
+                "no target is set: give one, or set where events are forwarded to",
+            )
+        })?,
+    };
+    let payload = edge.shared.history.payload_of(session.profile.id, args.id.clone()).await?;
+    let payload = payload.ok_or_else(|| unknown(&args.id))?;
+    Ok(handlers::replay(&edge.shared, &session, payload, target).await?)
 }
 
-/// See the table in [`crate::api`].
+/// Asks the proxy for a synthetic event from a template, for this worker.
 ///
 /// # Errors
-/// To be said.
+/// `edge.not_signed_in`; `not_found` for a template that is none; the proxy's
+/// refusal; `proxy.unreachable`.
 pub async fn trigger(edge: &EdgeHandle, args: Trigger) -> Result<Triggered, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    let made = templates::make(args.provider, &args.name, edge.shared.now()).ok_or_else(|| {
+        let message = format!("there is no template `{}` of {}", args.name, args.provider);
+        ApiError::new(ErrorCode::NotFound, message)
+    })?;
+    let request = TriggerRequest {
+        source: None,
+        provider: args.provider,
+        headers: made.headers,
+        body: made.body,
+        all: false,
+        worker: None,
+    };
+    let made = session.proxy.trigger(&credential(&session)?, &request).await?;
+    Ok(Triggered { event_id: made.event_id.to_string() })
 }
 
-/// See the table in [`crate::api`].
+/// What `trigger` knows.
 ///
 /// # Errors
-/// To be said.
-pub async fn templates(edge: &EdgeHandle) -> Result<Templates, ApiError> {
-    let _ = (edge);
-    Err(unfinished())
+/// None at present.
+pub async fn templates(_: &EdgeHandle) -> Result<Templates, ApiError> {
+    Ok(Templates { templates: templates::list() })
 }
 
-/// See the table in [`crate::api`].
+/// The workspace's sources.
 ///
 /// # Errors
-/// To be said.
+/// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
 pub async fn sources(edge: &EdgeHandle) -> Result<Sources, ApiError> {
-    let _ = (edge);
-    Err(unfinished())
+    let session = edge.shared.session()?;
+    Ok(Sources { sources: session.proxy.sources(&session.token).await?.sources })
 }
 
-/// See the table in [`crate::api`].
+/// What the receiver refused, newest first.
 ///
 /// # Errors
-/// To be said.
+/// `request.malformed` for a limit out of range.
 pub async fn rejected(edge: &EdgeHandle, args: RejectedQuery) -> Result<RejectedPage, ApiError> {
-    let _ = (edge, args);
-    Err(unfinished())
+    let limit = limit(args.limit)?;
+    Ok(edge.shared.history.rejected(edge.shared.profile_id(), args.before, limit).await?)
+}
+
+/// A target that is not ourselves.
+pub(crate) fn target(edge: &EdgeHandle, text: &str) -> Result<Target, ApiError> {
+    Target::parse(text, &edge.shared.own_ports)
+}
+
+fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
+    match limit.unwrap_or(100) {
+        limit @ 1..=500 => Ok(limit),
+        limit => {
+            Err(ApiError::new(ErrorCode::BadRequest, format!("`limit` is {limit}, and must be 1 to 500")))
+        }
+    }
+}
+
+fn unknown(id: &str) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("there is no event `{id}` in this machine's history"))
+}
+
+fn credential(session: &Arc<Session>) -> Result<Secret, ApiError> {
+    session.worker.borrow().as_ref().map(|worker| worker.credential.clone()).ok_or_else(|| {
+        ApiError::new(ErrorCode::Unavailable, "this machine is not registered with the proxy yet")
+    })
 }

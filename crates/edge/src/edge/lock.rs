@@ -63,7 +63,10 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// Takes the folder, which is made when absent, for its owner alone.
     pub(super) fn take(dir: &Path) -> Result<Self, StartError> {
+        let made = private_file::make_dir(dir);
+        made.map_err(|source| StartError::DataDir { path: dir.display().to_string(), source })?;
         let path = dir.join(LOCK);
         let failed = |source| StartError::DataDir { path: path.display().to_string(), source };
         let file = File::options()
@@ -80,8 +83,12 @@ impl Lock {
         }
     }
 
-    pub(super) fn announce(&self, running: &Running) -> io::Result<()> {
-        private_file::replace(&self.dir.join(RUNNING), &serde_json::to_vec_pretty(running)?)
+    pub(super) fn announce(&self, running: &Running) -> Result<(), StartError> {
+        let path = self.dir.join(RUNNING);
+        let written = serde_json::to_vec_pretty(running)
+            .map_err(io::Error::from)
+            .and_then(|text| private_file::replace(&path, &text));
+        written.map_err(|source| StartError::DataDir { path: path.display().to_string(), source })
     }
 }
 

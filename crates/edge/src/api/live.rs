@@ -1,0 +1,102 @@
+//! Live changes for one client: batches, at most 60 a second.
+//!
+//! Each client reads from the history at its own pace from its own cursor, so
+//! that a slow one misses nothing and holds nobody up.
+
+use super::{Live, Status};
+use crate::state::Shared;
+use futures_util::Stream;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The least time between two batches.
+const INTERVAL: Duration = Duration::from_millis(17);
+/// How long to wait when the history does not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The status first, then changes after `cursor`, and the status whenever it
+/// changes. Ends with the edge.
+pub(crate) fn stream(shared: &Arc<Shared>, cursor: Option<u64>) -> impl Stream<Item = Live> + Send + use<> {
+    let client = Client {
+        cursor: cursor.unwrap_or_else(|| shared.history.committed().borrow().seq.unsigned_abs()),
+        committed: shared.history.committed(),
+        changed: shared.changed.subscribe(),
+        shown: None,
+        last: None,
+        more: cursor.is_some(),
+        shared: Arc::clone(shared),
+    };
+    futures_util::stream::unfold(client, |mut client| async move {
+        client.next().await.map(|live| (live, client))
+    })
+}
+
+struct Client {
+    shared: Arc<Shared>,
+    cursor: u64,
+    committed: watch::Receiver<crate::history::Committed>,
+    changed: watch::Receiver<u64>,
+    /// The status last sent, without what moves all the time.
+    shown: Option<Status>,
+    /// When the last batch went out.
+    last: Option<Instant>,
+    /// Whether the history has more for us already.
+    more: bool,
+}
+
+impl Client {
+    async fn next(&mut self) -> Option<Live> {
+        loop {
+            if let Some(last) = self.last {
+                tokio::time::sleep_until(last + INTERVAL).await;
+            }
+            // Marked as seen before the look, so that no change is missed.
+            self.changed.borrow_and_update();
+            let newest = self.committed.borrow_and_update().seq.unsigned_abs();
+            let live = if self.more || newest != self.cursor { self.changes().await } else { Some(None) };
+            let Some(changes) = live else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let status = self.status();
+            if changes.is_some() || status.is_some() {
+                self.last = Some(Instant::now());
+                return Some(Live { changes, status });
+            }
+            tokio::select! {
+                changed = self.committed.changed() => changed.ok()?,
+                changed = self.changed.changed() => changed.ok()?,
+                () = self.shared.stopping.cancelled() => return None,
+            }
+        }
+    }
+
+    /// The next changes, if there are any; `None` when the history does not answer.
+    async fn changes(&mut self) -> Option<Option<super::Changes>> {
+        let profile = self.shared.profile_id().unwrap_or(0);
+        match self.shared.history.since(profile, self.cursor).await {
+            Ok(changes) => {
+                self.cursor = changes.cursor;
+                self.more = changes.more;
+                Some((!changes.rows.is_empty() || changes.reset).then_some(changes))
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "live changes wait for the history");
+                None
+            }
+        }
+    }
+
+    /// The status, when it has changed in more than time and cursor.
+    fn status(&mut self) -> Option<Status> {
+        let status = self.shared.status();
+        let still = Status { now: Default::default(), cursor: 0, ..status.clone() };
+        if self.shown.as_ref() == Some(&still) {
+            return None;
+        }
+        self.shown = Some(still);
+        Some(status)
+    }
+}

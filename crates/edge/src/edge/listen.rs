@@ -1,0 +1,73 @@
+//! Binding the listeners, the receiver's on the port of the last time.
+
+use super::{EdgeConfig, StartError};
+use crate::history::History;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::TcpListener;
+use url::Url;
+
+/// The setting that holds the receiver's port.
+const PORT: &str = "receiver_port";
+
+/// Binds the receiver. Port 0 takes the remembered port if it is free.
+pub(super) async fn receiver(config: &EdgeConfig, history: &History) -> Result<TcpListener, StartError> {
+    let wanted = config.receiver_bind;
+    if wanted.port() != 0 {
+        return bind(wanted).await;
+    }
+    let remembered = history.setting(PORT).await?.and_then(|port| port.parse::<u16>().ok());
+    if let Some(port) = remembered
+        && let Ok(listener) = bind(SocketAddr::new(wanted.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    let listener = bind(wanted).await?;
+    if let Ok(address) = listener.local_addr() {
+        history.set_setting(PORT, address.port().to_string()).await?;
+    }
+    Ok(listener)
+}
+
+/// Binds the local API, on loopback only.
+pub(super) async fn api(config: &EdgeConfig) -> Result<Option<TcpListener>, StartError> {
+    match &config.api {
+        None => Ok(None),
+        Some(api) if !api.bind.ip().is_loopback() => Err(StartError::ApiNotLoopback(api.bind)),
+        Some(api) => bind(api.bind).await.map(Some),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+}
+
+/// Where the proxy reaches the receiver.
+pub(super) fn webhook_base(config: &EdgeConfig, receiver: &TcpListener) -> Result<String, StartError> {
+    let Some(base) = &config.webhook_base else {
+        return Ok(url(receiver).unwrap_or_default());
+    };
+    let refuse = || StartError::WebhookBase(base.clone());
+    let parsed = Url::parse(base).map_err(|_| refuse())?;
+    let plain = parsed.username().is_empty() && parsed.query().is_none() && parsed.fragment().is_none();
+    if !matches!(parsed.scheme(), "http" | "https") || !plain {
+        return Err(refuse());
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A listener's URL as a client on this machine writes it.
+pub(super) fn url(listener: &TcpListener) -> Option<String> {
+    let mut address = listener.local_addr().ok()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(format!("http://{address}"))
+}
+
+/// The ports these listeners have.
+pub(super) fn ports<'l>(listeners: impl Iterator<Item = &'l TcpListener>) -> Vec<u16> {
+    listeners.filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect()
+}

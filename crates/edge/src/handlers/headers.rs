@@ -1,0 +1,116 @@
+//! The headers a forwarded event carries: the provider's, exactly.
+//!
+//! The proxy's own (`webhook-*`, `postern-*`) are taken off, and originals
+//! that had to travel under another name get theirs back, so that a provider's
+//! own verification passes at the target. `postern-event-id` is added, for a
+//! target that wants to tell a repetition.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use postern_protocol::HeaderList;
+use postern_protocol::header::{POSTERN_ORIGINAL_PREFIX, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
+
+/// The one header we add.
+pub(super) const EVENT_ID: &str = "postern-event-id";
+
+/// Headers of one connection, not of the message (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What is sent to the target: order and repetitions are kept.
+pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
+    let named: Vec<String> = delivered
+        .iter()
+        .filter(|(name, _)| *name == CONNECTION.as_str())
+        .flat_map(|(_, value)| {
+            String::from_utf8_lossy(value)
+                .to_ascii_lowercase()
+                .split(',')
+                .map(|n| n.trim().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut headers = HeaderMap::with_capacity(delivered.len() + 1);
+    for (name, value) in delivered.iter() {
+        let name = match name.strip_prefix(POSTERN_ORIGINAL_PREFIX) {
+            Some(original) => original,
+            None if ours(name) => continue,
+            None => name,
+        };
+        let of_the_connection = HOP_BY_HOP.contains(&name) || named.iter().any(|n| n == name);
+        // Host is the target's, the length is the body's.
+        if of_the_connection || name == HOST.as_str() || name == CONTENT_LENGTH.as_str() {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(webhook_id) {
+        headers.insert(EVENT_ID, id);
+    }
+    headers
+}
+
+fn ours(name: &str) -> bool {
+    name.starts_with("postern-") || [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE].contains(&name)
+}
+
+/// An answer's headers, for the record.
+pub(super) fn recorded(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_sees_what_the_provider_sent() {
+        let delivered: HeaderList = [
+            ("host", "127.0.0.1:9"),
+            ("content-length", "2"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("linear-event", "Issue"),
+            ("x-twice", "a"),
+            ("x-twice", "b"),
+            ("webhook-id", "evt_1"),
+            ("webhook-timestamp", "1"),
+            ("webhook-signature", "v1,x"),
+            ("postern-event", "Issue.create"),
+            ("postern-original-webhook-id", "msg_theirs"),
+            ("postern-original-postern-event", "theirs"),
+            ("postern-original-transfer-encoding", "chunked"),
+        ]
+        .into_iter()
+        .collect();
+        let headers = restored(&delivered, "evt_1");
+        let sent: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+        assert_eq!(
+            sent,
+            [
+                ("linear-event", "Issue"),
+                ("x-twice", "a"),
+                ("x-twice", "b"),
+                ("webhook-id", "msg_theirs"),
+                ("postern-event", "theirs"),
+                ("postern-event-id", "evt_1"),
+            ]
+        );
+    }
+
+    #[test]
+    fn values_that_are_no_text_pass() {
+        let delivered: HeaderList = [("x-bytes", b"\xff\xfe".as_slice())].into_iter().collect();
+        assert_eq!(restored(&delivered, "evt_1")["x-bytes"].as_bytes(), b"\xff\xfe");
+    }
+}

@@ -1,0 +1,118 @@
+//! Where events are forwarded to.
+
+use crate::api::ApiError;
+use crate::proxy_client::is_loopback;
+use postern_protocol::ErrorCode;
+use url::Url;
+
+/// A checked forward target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    url: Url,
+    text: String,
+}
+
+impl Target {
+    /// Reads a target as people write it: `http://localhost:3000/webhooks`,
+    /// or `localhost:3000`, or `3000`. Postern's `own_ports` on this machine
+    /// are refused: events would go in circles.
+    pub(crate) fn parse(text: &str, own_ports: &[u16]) -> Result<Self, ApiError> {
+        let refuse =
+            |why: String| Err(ApiError::new(ErrorCode::BadRequest, format!("the forward target {why}")));
+        let text = text.trim();
+        let whole = if text.parse::<u16>().is_ok() {
+            format!("http://localhost:{text}")
+        } else if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url = match Url::parse(&whole) {
+            Ok(url) => url,
+            Err(e) => {
+                return refuse(format!("is not a URL ({e}): write it as http://localhost:3000/webhooks"));
+            }
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse(format!("must begin with http:// or https://, not {}://", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("must not contain a user or password".into());
+        }
+        if url.fragment().is_some() {
+            return refuse("must not contain `#`".into());
+        }
+        if let Some(port) = url.port_or_known_default().filter(|port| own_ports.contains(port))
+            && (is_loopback(&url) || is_unspecified(&url))
+        {
+            return refuse(format!("is Postern itself: port {port} is its own, events would go in circles"));
+        }
+        Ok(Self { text: url.as_str().to_owned(), url })
+    }
+
+    /// The whole URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port as shown on a pill: `localhost:3000`.
+    pub(crate) fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// The port, given or the scheme's.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(80)
+    }
+}
+
+/// `0.0.0.0` and `[::]` reach this machine too.
+fn is_unspecified(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_unspecified(),
+        Some(url::Host::Ipv6(ip)) => ip.is_unspecified(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn a_target_is_read_as_people_write_it() {
+        let url = |text| Target::parse(text, &[]).unwrap().url().to_owned();
+        assert_eq!(url("http://localhost:3000/webhooks?x=1"), "http://localhost:3000/webhooks?x=1");
+        assert_eq!(url("localhost:3000/hook"), "http://localhost:3000/hook");
+        assert_eq!(url("3000"), "http://localhost:3000/");
+        assert_eq!(url("https://dev.example"), "https://dev.example/");
+        assert_eq!(Target::parse("3000", &[]).unwrap().authority(), "localhost:3000");
+        assert_eq!(Target::parse("https://dev.example", &[]).unwrap().port(), 443);
+    }
+
+    #[test]
+    fn what_cannot_be_a_target_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("", "not a URL"),
+            ("http://", "not a URL"),
+            ("ftp://localhost", "must begin with"),
+            ("http://u:p@localhost", "user or password"),
+            ("http://localhost/#a", "`#`"),
+            ("http://localhost:7777/x", "Postern itself"),
+            ("http://127.0.0.1:7777", "Postern itself"),
+            ("http://127.1:7777", "Postern itself"),
+            ("http://[::1]:7777", "Postern itself"),
+            ("http://[::ffff:127.0.0.1]:7777", "Postern itself"),
+            ("http://0.0.0.0:7777", "Postern itself"),
+            ("7777", "Postern itself"),
+        ] {
+            let refused = Target::parse(text, &[7777]).unwrap_err();
+            assert!(refused.message.contains(why), "{text}: {}", refused.message);
+        }
+        assert!(Target::parse("http://other.example:7777", &[7777]).is_ok());
+    }
+}

@@ -1,0 +1,71 @@
+//! Opening the history's database file.
+
+use super::HistoryError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod embedded {
+    refinery::embed_migrations!("src/history/schema");
+}
+
+/// The writer waits for nobody but a checkpoint's last moment.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens the file for the one writer, and brings its schema up to date.
+///
+/// The pragmas: WAL, so that readers do not wait; `synchronous = FULL`, so
+/// that a commit is on the disk when it returns; no automatic checkpoint,
+/// which would run inside a commit; the WAL file is kept at up to 64 MiB and
+/// overwritten, which syncs far faster than growing it.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, HistoryError> {
+    let failed = HistoryError::opening(path);
+    let mut connection = Connection::open(path).map_err(&failed)?;
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA fullfsync = ON;
+             PRAGMA checkpoint_fullfsync = ON;
+             PRAGMA journal_size_limit = 67108864;
+             PRAGMA foreign_keys = ON;
+             PRAGMA cache_size = -16384;",
+        )
+        .map_err(&failed)?;
+    connection.busy_timeout(BUSY).map_err(&failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    embedded::migrations::runner()
+        .run(&mut connection)
+        .map_err(|e| HistoryError::Schema { path: path.display().to_string(), source: Arc::new(e) })?;
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0;").map_err(&failed)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    // Read–write at the file level: a reader of a WAL shares its index.
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0;")?;
+    Ok(connection)
+}
+
+/// Opens the file for the checkpoint alone.
+pub(super) fn open_checkpoint(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA wal_autocheckpoint = 0;",
+    )?;
+    Ok(connection)
+}

@@ -1,0 +1,115 @@
+//! Events: stored once each.
+
+use super::{History, HistoryError};
+use bytes::Bytes;
+use postern_protocol::{Described, Provider, UnixMillis};
+use rusqlite::params;
+
+/// A verified delivery, ready to be stored.
+#[derive(Debug)]
+pub(crate) struct NewEvent {
+    pub(crate) profile: i64,
+    pub(crate) webhook_id: String,
+    pub(crate) received_at: UnixMillis,
+    pub(crate) stored_at: UnixMillis,
+    pub(crate) signed_at: UnixMillis,
+    pub(crate) secret: usize,
+    pub(crate) attempt: u32,
+    pub(crate) source: String,
+    pub(crate) provider: Provider,
+    pub(crate) described: Described,
+    pub(crate) synthetic: bool,
+    /// As JSON.
+    pub(crate) headers: String,
+    pub(crate) body: Bytes,
+    /// Whether a handler wants it.
+    pub(crate) pending: bool,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It is on the disk now.
+    Stored,
+    /// Its id was on the disk already; nothing was added.
+    Known,
+}
+
+/// The pill of an event that waits for its handler.
+pub(super) const WAITING: (&str, &str) = ("running", "waiting");
+/// The pill of an event that no handler wants.
+pub(super) const NO_HANDLER: (&str, &str) = ("none", "no handler");
+
+impl History {
+    /// Stores an event unless its id has been seen in its profile; on the
+    /// disk when it returns.
+    pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, HistoryError> {
+        self.writer
+            .write(move |write| {
+                let first = write
+                    .tx
+                    .prepare_cached(
+                        "INSERT INTO seen (profile, webhook_id, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                    )?
+                    .execute(params![event.profile, event.webhook_id, event.stored_at.0])?;
+                if first == 0 {
+                    return Ok(Accepted::Known);
+                }
+                let id = write.next_seq();
+                let (outcome, label) = if event.pending { WAITING } else { NO_HANDLER };
+                let what = &event.described;
+                write
+                    .tx
+                    .prepare_cached(
+                        "INSERT INTO event (id, profile, webhook_id, seq, received_at, stored_at, signed_at,
+                           secret, attempt, source, provider, event_type, action, entity, subject, detail,
+                           size, synthetic, outcome, label, pending)
+                         VALUES (?1, ?2, ?3, ?1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+                           ?16, ?17, ?18, ?19, ?20)",
+                    )?
+                    .execute(params![
+                        id,
+                        event.profile,
+                        event.webhook_id,
+                        event.received_at.0,
+                        event.stored_at.0,
+                        event.signed_at.0,
+                        i64::try_from(event.secret).unwrap_or(i64::MAX),
+                        event.attempt,
+                        event.source,
+                        event.provider.as_str(),
+                        what.event_type,
+                        what.action,
+                        what.entity,
+                        what.subject,
+                        what.detail,
+                        i64::try_from(event.body.len()).unwrap_or(i64::MAX),
+                        event.synthetic,
+                        outcome,
+                        label,
+                        event.pending,
+                    ])?;
+                write
+                    .tx
+                    .prepare_cached("INSERT INTO payload (event, headers, body) VALUES (?1, ?2, ?3)")?
+                    .execute(params![id, event.headers, &event.body[..]])?;
+                write.counts_event(event.profile);
+                Ok(Accepted::Stored)
+            })
+            .await
+    }
+
+    /// Forgets at most 500 ids seen before `cutoff`, the oldest first; says
+    /// whether there may be more.
+    pub(crate) async fn forget_seen(&self, cutoff: UnixMillis) -> Result<bool, HistoryError> {
+        self.writer
+            .write(move |write| {
+                let n = write.tx.execute(
+                    "DELETE FROM seen WHERE at < ?1 AND id IN (SELECT id FROM seen ORDER BY id LIMIT 500)",
+                    [cutoff.0],
+                )?;
+                Ok(n == 500)
+            })
+            .await
+    }
+}

@@ -1,0 +1,273 @@
+//! Reading events: pages, changes, one in detail.
+
+use super::readers::Reader;
+use super::search::{self, Generation};
+use super::{History, HistoryError, runs};
+use crate::api::{
+    Body, Changes, Check, EventDetail, EventPage, EventQuery, EventSummary, Outcome, OutcomeKind,
+    Verification,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use postern_protocol::signature::standard::TOLERANCE_MS;
+use postern_protocol::{Provider, UnixMillis};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+/// So many rows at most are in a [`Changes`].
+const CHANGES: usize = 200;
+
+const SUMMARY: &str = "e.id, e.webhook_id, e.received_at, e.stored_at, e.source, e.provider, e.event_type,
+    e.action, e.subject, e.detail, e.size, e.synthetic, e.outcome, e.label, e.seq";
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
+    let event_type: String = row.get(6)?;
+    let action: Option<String> = row.get(7)?;
+    let received_at: i64 = row.get(2)?;
+    let stored_at: i64 = row.get(3)?;
+    let name = match &action {
+        Some(action) => format!("{event_type}.{action}"),
+        None => event_type.clone(),
+    };
+    Ok(EventSummary {
+        id: row.get(1)?,
+        received_at: UnixMillis(received_at),
+        stored_at: UnixMillis(stored_at),
+        source: row.get(4)?,
+        provider: provider(row.get_ref(5)?.as_str()?),
+        event_type,
+        action,
+        name,
+        subject: row.get(8)?,
+        detail: row.get(9)?,
+        size: row.get::<_, i64>(10)?.unsigned_abs(),
+        synthetic: row.get(11)?,
+        outcome: outcome(row.get_ref(12)?.as_str()?, row.get(13)?),
+        latency_ms: stored_at - received_at,
+        seq: row.get::<_, i64>(14)?.unsigned_abs(),
+    })
+}
+
+/// A provider that only a newer version knows is shown as one that signs
+/// nothing.
+fn provider(text: &str) -> Provider {
+    text.parse().unwrap_or(Provider::None)
+}
+
+/// The text forms are ours alone, written by [`outcome_text`].
+pub(super) fn outcome(kind: &str, label: String) -> Outcome {
+    let kind = match kind {
+        "running" => OutcomeKind::Running,
+        "succeeded" => OutcomeKind::Succeeded,
+        "failed" => OutcomeKind::Failed,
+        _ => OutcomeKind::None,
+    };
+    Outcome { kind, label }
+}
+
+pub(super) fn outcome_text(kind: OutcomeKind) -> &'static str {
+    match kind {
+        OutcomeKind::None => "none",
+        OutcomeKind::Running => "running",
+        OutcomeKind::Succeeded => "succeeded",
+        OutcomeKind::Failed => "failed",
+    }
+}
+
+impl History {
+    /// A page of a profile's events, newest first. `before` is the id that
+    /// [`EventPage::next`] gave.
+    pub(crate) async fn page(
+        &self,
+        profile: i64,
+        query: EventQuery,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<EventPage, HistoryError> {
+        self.readers.read(move |reader, index| page(reader, index, profile, &query, before, limit)).await
+    }
+
+    /// What has changed since `cursor`.
+    pub(crate) async fn since(&self, profile: i64, cursor: u64) -> Result<Changes, HistoryError> {
+        let cursor = i64::try_from(cursor).unwrap_or(i64::MAX);
+        self.readers.read(move |reader, _| since(&mut reader.connection, profile, cursor)).await
+    }
+
+    /// One event with its runs.
+    pub(crate) async fn detail(
+        &self,
+        profile: i64,
+        webhook_id: String,
+    ) -> Result<Option<EventDetail>, HistoryError> {
+        self.readers
+            .read(move |reader, _| {
+                let tx = reader.connection.transaction()?;
+                detail(&tx, profile, &webhook_id)
+            })
+            .await
+    }
+}
+
+fn page(
+    reader: &mut Reader,
+    index: &Generation,
+    profile: i64,
+    query: &EventQuery,
+    before: Option<i64>,
+    limit: u32,
+) -> rusqlite::Result<EventPage> {
+    let mut conditions = vec!["e.profile = ?".to_owned()];
+    let mut values = vec![Value::Integer(profile)];
+    let mut only = |column: &str, value: Option<String>| {
+        if let Some(value) = value {
+            conditions.push(format!("e.{column} = ?"));
+            values.push(Value::Text(value));
+        }
+    };
+    only("provider", query.provider.map(|p| p.as_str().to_owned()));
+    only("source", query.source.clone());
+    only("event_type", query.event_type.clone());
+    only("outcome", query.outcome.map(|kind| outcome_text(kind).to_owned()));
+    let unfiltered = conditions.len() == 1;
+
+    let typed = query.search.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
+    let mut from = "event e";
+    let mut order = "e.id";
+    let connection = match typed {
+        None => &reader.connection,
+        Some(typed) => {
+            let Some(search) = search::query(typed) else {
+                let cursor = cursor(&reader.connection)?;
+                return Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor });
+            };
+            conditions.push("doc MATCH ?".into());
+            values.push(Value::Text(search));
+            from = "search.doc JOIN event e ON e.id = doc.rowid";
+            order = "doc.rowid";
+            reader.with_search(index)?
+        }
+    };
+    let tx = connection.unchecked_transaction()?;
+    let wanted = conditions.join(" AND ");
+    let total = if unfiltered && typed.is_none() {
+        tx.query_row("SELECT events FROM profile WHERE id = ?1", [profile], |row| row.get::<_, i64>(0))
+            .optional()?
+            .unwrap_or(0)
+    } else {
+        let sql = format!("SELECT count(*) FROM {from} WHERE {wanted}");
+        tx.prepare_cached(&sql)?.query_row(params_from_iter(&values), |row| row.get(0))?
+    };
+
+    let mut sql = format!("SELECT {SUMMARY} FROM {from} WHERE {wanted}");
+    if let Some(before) = before {
+        sql.push_str(&format!(" AND {order} < ?"));
+        values.push(Value::Integer(before));
+    }
+    // One row more than asked for tells whether there is a next page.
+    sql.push_str(&format!(" ORDER BY {order} DESC LIMIT {}", limit + 1));
+    let mut statement = tx.prepare_cached(&sql)?;
+    let mut rows = statement
+        .query_map(params_from_iter(&values), |row| Ok((row.get::<_, i64>(0)?, summary(row)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(EventPage { rows, next, total: total.unsigned_abs(), cursor: cursor(&tx)? })
+}
+
+fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT seq FROM cursor", [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+}
+
+fn since(connection: &mut Connection, profile: i64, after: i64) -> rusqlite::Result<Changes> {
+    let tx = connection.transaction()?;
+    let (seq, reset_seq): (i64, i64) =
+        tx.query_row("SELECT seq, reset_seq FROM cursor", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if after < reset_seq || after > seq {
+        return Ok(Changes { rows: Vec::new(), cursor: seq.unsigned_abs(), more: false, reset: true });
+    }
+    let sql = format!(
+        "SELECT {SUMMARY} FROM event e INDEXED BY event_by_seq WHERE e.seq > ?1 AND e.profile = ?2 ORDER BY e.seq LIMIT ?3"
+    );
+    let rows = tx
+        .prepare_cached(&sql)?
+        .query_map(params![after, profile, CHANGES as i64], summary)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = rows.len() == CHANGES;
+    let cursor = match rows.last() {
+        Some(last) if more => last.seq,
+        _ => seq.unsigned_abs(),
+    };
+    Ok(Changes { rows, cursor, more, reset: false })
+}
+
+fn detail(tx: &Connection, profile: i64, webhook_id: &str) -> rusqlite::Result<Option<EventDetail>> {
+    let sql = format!(
+        "SELECT {SUMMARY}, e.signed_at, e.secret, e.attempt, p.headers, p.body
+         FROM event e JOIN payload p ON p.event = e.id WHERE e.webhook_id = ?1 AND e.profile = ?2"
+    );
+    let found = tx
+        .prepare_cached(&sql)?
+        .query_row(params![webhook_id, profile], |row| {
+            let id: i64 = row.get(0)?;
+            let summary = summary(row)?;
+            let verification = verification(&summary, UnixMillis(row.get(15)?), row.get(16)?);
+            let headers = runs::headers(row.get_ref(18)?.as_str()?);
+            let body = body(row.get_ref(19)?.as_blob()?);
+            let attempt = row.get(17)?;
+            Ok((id, EventDetail { summary, headers, body, verification, attempt, runs: Vec::new() }))
+        })
+        .optional()?;
+    let Some((id, mut detail)) = found else { return Ok(None) };
+    detail.runs = runs::of_event(tx, id)?;
+    Ok(Some(detail))
+}
+
+fn body(bytes: &[u8]) -> Body {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Body::Utf8 { text: text.to_owned() },
+        Err(_) => Body::Base64 { base64: STANDARD.encode(bytes) },
+    }
+}
+
+/// What was checked before the event was stored; all of it held, or it would
+/// not be here.
+fn verification(event: &EventSummary, signed_at: UnixMillis, secret: i64) -> Verification {
+    let age = event.stored_at.since(signed_at) as f64 / 1000.0;
+    let signed = if age < 0.0 {
+        format!("signed {:.1} s ahead of this machine's clock, {} s allowed", -age, TOLERANCE_MS / 1000)
+    } else {
+        format!("signed {age:.1} s before it arrived, {} s allowed", TOLERANCE_MS / 1000)
+    };
+    let key = if secret == 0 { "the current secret" } else { "the previous secret, in its grace period" };
+    let check = |name: &str, passed, reason: String| Check { name: name.into(), passed, reason };
+    Verification {
+        checks: vec![
+            check(
+                "The proxy's signature",
+                Some(true),
+                format!("HMAC-SHA256 over {} bytes by {key}", event.size),
+            ),
+            check("Timestamp", Some(true), signed),
+            check("First arrival", Some(true), "this id was not seen here before".into()),
+            match event.provider {
+                Provider::None => check(
+                    "The provider's signature",
+                    None,
+                    format!("the source {} signs nothing", event.source),
+                ),
+                _ if event.synthetic => check(
+                    "The provider's signature",
+                    Some(true),
+                    "made by trigger and signed by the proxy as the provider would".into(),
+                ),
+                provider => check(
+                    "The provider's signature",
+                    Some(true),
+                    format!("the proxy verified it by the scheme of {provider} before it stored the event"),
+                ),
+            },
+        ],
+    }
+}

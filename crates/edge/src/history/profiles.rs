@@ -1,0 +1,181 @@
+//! Profiles and settings.
+
+use super::{History, HistoryError};
+use postern_protocol::UnixMillis;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// A proxy and a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Profile {
+    pub(crate) id: i64,
+    pub(crate) hook_key: String,
+    pub(crate) proxy_url: String,
+    pub(crate) workspace_id: String,
+    pub(crate) workspace_name: String,
+    pub(crate) name: String,
+    pub(crate) registered_url: Option<String>,
+    pub(crate) paused: bool,
+    pub(crate) forward_url: Option<String>,
+    pub(crate) token_digest: Option<String>,
+}
+
+impl Profile {
+    /// Under which its secrets are kept.
+    pub(crate) fn secrets_key(&self) -> String {
+        Self::key_of(&self.proxy_url, &self.workspace_id)
+    }
+
+    /// Under which the secrets of a workspace at a proxy are kept.
+    pub(crate) fn key_of(proxy_url: &str, workspace_id: &str) -> String {
+        format!("{proxy_url}#{workspace_id}")
+    }
+}
+
+/// What makes a profile.
+#[derive(Clone, Debug)]
+pub(crate) struct NewProfile {
+    pub(crate) hook_key: String,
+    pub(crate) proxy_url: String,
+    pub(crate) workspace_id: String,
+    pub(crate) workspace_name: String,
+    pub(crate) name: String,
+    pub(crate) token_digest: Option<String>,
+    pub(crate) now: UnixMillis,
+}
+
+const COLUMNS: &str = "id, hook_key, proxy_url, workspace_id, workspace_name, name, registered_url, paused,
+    forward_url, token_digest";
+const CURRENT: &str = "current_profile";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
+    Ok(Profile {
+        id: row.get(0)?,
+        hook_key: row.get(1)?,
+        proxy_url: row.get(2)?,
+        workspace_id: row.get(3)?,
+        workspace_name: row.get(4)?,
+        name: row.get(5)?,
+        registered_url: row.get(6)?,
+        paused: row.get(7)?,
+        forward_url: row.get(8)?,
+        token_digest: row.get(9)?,
+    })
+}
+
+fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<Profile>> {
+    let sql = format!("SELECT {COLUMNS} FROM profile WHERE id = ?1");
+    connection.query_row(&sql, [id], read).optional()
+}
+
+impl History {
+    /// The profile last signed in to, unless signed out since.
+    pub(crate) async fn current_profile(&self) -> Result<Option<Profile>, HistoryError> {
+        self.readers
+            .read(|reader, _| match setting(&reader.connection, CURRENT)?.and_then(|id| id.parse().ok()) {
+                Some(id) => by_id(&reader.connection, id),
+                None => Ok(None),
+            })
+            .await
+    }
+
+    /// The profile a token from the environment has signed in to before.
+    pub(crate) async fn profile_of_token(&self, digest: String) -> Result<Option<Profile>, HistoryError> {
+        let sql = format!("SELECT {COLUMNS} FROM profile WHERE token_digest = ?1 ORDER BY id DESC LIMIT 1");
+        self.readers
+            .read(move |reader, _| reader.connection.query_row(&sql, [&digest], read).optional())
+            .await
+    }
+
+    /// Makes the profile, or brings its names up to date, and makes it the
+    /// current one: clients start afresh.
+    pub(crate) async fn enter_profile(&self, new: NewProfile) -> Result<Profile, HistoryError> {
+        self.writer
+            .write(move |write| {
+                let id: i64 = write.tx.query_row(
+                    "INSERT INTO profile
+                       (hook_key, proxy_url, workspace_id, workspace_name, name, token_digest, created_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     ON CONFLICT (proxy_url, workspace_id) DO UPDATE SET
+                       workspace_name = excluded.workspace_name, name = excluded.name,
+                       token_digest = excluded.token_digest
+                     RETURNING id",
+                    params![
+                        new.hook_key,
+                        new.proxy_url,
+                        new.workspace_id,
+                        new.workspace_name,
+                        new.name,
+                        new.token_digest,
+                        new.now.0
+                    ],
+                    |row| row.get(0),
+                )?;
+                set(write.tx, CURRENT, &id.to_string())?;
+                let seq = write.next_seq();
+                write.tx.execute("UPDATE cursor SET reset_seq = ?1", [seq])?;
+                by_id(write.tx, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+            })
+            .await
+    }
+
+    /// No profile is current any more. Its history stays.
+    pub(crate) async fn leave_profile(&self, id: i64) -> Result<(), HistoryError> {
+        self.writer
+            .write(move |write| {
+                write.tx.execute("DELETE FROM setting WHERE name = ?1", [CURRENT])?;
+                write.tx.execute(
+                    "UPDATE profile SET token_digest = NULL, registered_url = NULL WHERE id = ?1",
+                    [id],
+                )?;
+                let seq = write.next_seq();
+                write.tx.execute("UPDATE cursor SET reset_seq = ?1", [seq])?;
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) async fn set_registered_url(&self, id: i64, url: Option<String>) -> Result<(), HistoryError> {
+        self.update_profile(id, "registered_url", url).await
+    }
+
+    pub(crate) async fn set_paused(&self, id: i64, paused: bool) -> Result<(), HistoryError> {
+        self.update_profile(id, "paused", paused).await
+    }
+
+    pub(crate) async fn set_forward_url(&self, id: i64, url: Option<String>) -> Result<(), HistoryError> {
+        self.update_profile(id, "forward_url", url).await
+    }
+
+    async fn update_profile(
+        &self,
+        id: i64,
+        column: &'static str,
+        value: impl rusqlite::ToSql + Send + 'static,
+    ) -> Result<(), HistoryError> {
+        let sql = format!("UPDATE profile SET {column} = ?2 WHERE id = ?1");
+        self.writer.write(move |write| write.tx.execute(&sql, params![id, value]).map(|_| ())).await
+    }
+
+    /// A setting of the machine.
+    pub(crate) async fn setting(&self, name: &'static str) -> Result<Option<String>, HistoryError> {
+        self.readers.read(move |reader, _| setting(&reader.connection, name)).await
+    }
+
+    /// Changes a setting of the machine.
+    pub(crate) async fn set_setting(&self, name: &'static str, value: String) -> Result<(), HistoryError> {
+        self.writer.write(move |write| set(write.tx, name, &value)).await
+    }
+}
+
+fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+fn set(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO setting (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [name, value],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The thread that fills the search index.
+
+use super::{FORM, Generation};
+use crate::history::HistoryError;
+use crate::history::database;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use tokio::sync::watch;
+
+/// So many events share a transaction of the index.
+const BATCH: i64 = 200;
+/// Of larger bodies only the beginning is indexed.
+const LONGEST: usize = 1 << 20;
+
+/// Opens the index beside the history, or makes it anew, and starts the
+/// thread; it looks for new events whenever `woken` and ends with it.
+pub(in crate::history) fn start(
+    history: &Path,
+    index: &Path,
+    history_id: String,
+    woken: mpsc::Receiver<()>,
+) -> Result<watch::Receiver<Generation>, HistoryError> {
+    let reader = database::open_reader(history).map_err(HistoryError::from)?;
+    let (connection, indexed) = open_or_rebuild(index, &history_id)?;
+    let generation = Generation { number: 1, path: index.to_owned(), indexed };
+    let (sender, receiver) = watch::channel(generation);
+    let indexer =
+        Indexer { reader, connection: Some(connection), path: index.to_owned(), history_id, state: sender };
+    std::thread::Builder::new()
+        .name("history-indexer".into())
+        .spawn(move || indexer.run(&woken))
+        .map_err(HistoryError::io)?;
+    Ok(receiver)
+}
+
+struct Indexer {
+    reader: Connection,
+    /// Absent after a failure, until it can be opened again.
+    connection: Option<Connection>,
+    path: PathBuf,
+    history_id: String,
+    state: watch::Sender<Generation>,
+}
+
+impl Indexer {
+    fn run(mut self, woken: &mpsc::Receiver<()>) {
+        loop {
+            match self.catch_up() {
+                Ok(()) => {}
+                Err(e) if e.is_damage() && self.connection.is_some() => {
+                    tracing::warn!(path = %self.path.display(), error = %e, "the search index is built anew");
+                    self.connection = None;
+                    continue;
+                }
+                Err(e) => tracing::warn!(error = %e, "the search index is behind, until the next event"),
+            }
+            if woken.recv().is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Indexes all that is in the history and not in the index.
+    fn catch_up(&mut self) -> Result<(), HistoryError> {
+        if self.connection.is_none() {
+            remove(&self.path).map_err(HistoryError::io)?;
+            let (connection, indexed) = open(&self.path, &self.history_id)?;
+            self.connection = Some(connection);
+            self.state.send_modify(|state| {
+                state.number += 1;
+                state.indexed = indexed;
+            });
+        }
+        while self.index_batch()? {}
+        Ok(())
+    }
+
+    /// Indexes a batch; says whether there may be more.
+    fn index_batch(&mut self) -> Result<bool, HistoryError> {
+        let Some(connection) = &mut self.connection else { return Ok(false) };
+        let after = self.state.borrow().indexed;
+        let mut last = after;
+        let mut n = 0;
+        let tx = connection.transaction()?;
+        {
+            let mut events = self.reader.prepare_cached(
+                "SELECT e.id, e.source, e.event_type, e.action, e.subject, e.detail, p.headers, p.body
+                 FROM event e JOIN payload p ON p.event = e.id WHERE e.id > ?1 ORDER BY e.id LIMIT ?2",
+            )?;
+            let mut insert = tx.prepare_cached("INSERT INTO doc (rowid, text) VALUES (?1, ?2)")?;
+            let mut rows = events.query(params![after, BATCH])?;
+            while let Some(row) = rows.next()? {
+                last = row.get(0)?;
+                let mut text = String::new();
+                for column in 1..=6 {
+                    if let Some(part) = row.get_ref(column)?.as_str_or_null()? {
+                        text.push_str(part);
+                        text.push('\n');
+                    }
+                }
+                let body = row.get_ref(7)?.as_blob()?;
+                text.push_str(&String::from_utf8_lossy(&body[..body.len().min(LONGEST)]));
+                insert.execute(params![last, text])?;
+                n += 1;
+            }
+            tx.prepare_cached("UPDATE progress SET indexed = ?1")?.execute([last])?;
+        }
+        tx.commit()?;
+        if last != after {
+            self.state.send_modify(|state| state.indexed = last);
+        }
+        Ok(n == BATCH)
+    }
+}
+
+fn open_or_rebuild(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError> {
+    match open(path, history_id) {
+        Ok(opened) => Ok(opened),
+        Err(e) => {
+            tracing::warn!(path = %path.display(), error = %e, "the search index is built anew");
+            remove(path).map_err(HistoryError::io)?;
+            open(path, history_id)
+        }
+    }
+}
+
+/// Opens the index and says how far it has come. An index of another form or
+/// history counts as damaged.
+fn open(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError> {
+    let connection = Connection::open(path)?;
+    // What the index loses in a power cut is indexed again.
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+    let fresh = !connection.table_exists(None, "progress")?;
+    if fresh {
+        connection.execute_batch(
+            "BEGIN;
+             CREATE TABLE progress (form INTEGER NOT NULL, history TEXT NOT NULL, indexed INTEGER NOT NULL);
+             CREATE VIRTUAL TABLE doc USING fts5(
+               text, content = '', contentless_delete = 1, prefix = '2',
+               tokenize = 'unicode61 remove_diacritics 2'
+             );",
+        )?;
+        connection.execute("INSERT INTO progress VALUES (?1, ?2, 0)", params![FORM, history_id])?;
+        connection.execute_batch("COMMIT")?;
+    }
+    let ours = "SELECT indexed FROM progress WHERE form = ?1 AND history = ?2";
+    let indexed = connection.query_row(ours, params![FORM, history_id], |row| row.get(0)).optional()?;
+    let indexed = indexed.ok_or(HistoryError::ForeignIndex)?;
+    connection.query_row("SELECT count(*) FROM doc WHERE doc MATCH '\"\u{1}\"'", [], |_| Ok(()))?;
+    Ok((connection, indexed))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(PathBuf::from(name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Calls to the proxy, by the route table of [`postern_protocol::api`].
+
+use crate::api::ApiError;
+use crate::state::with_causes;
+use postern_protocol::api::{
+    EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, SourceList, TriggerRequest,
+    TriggerResponse, WorkspaceInfo,
+};
+use postern_protocol::{ErrorBody, ErrorCode, Secret};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Answers longer than this are not the proxy's.
+const LONGEST_ANSWER: usize = 8 << 20;
+
+/// The HTTP clients, shared by all sessions for their connections.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    /// Through the system's HTTP proxy, where one is set.
+    outward: Client,
+    /// For loopback, which no HTTP proxy can reach for us.
+    loopback: Client,
+}
+
+impl Clients {
+    pub(crate) fn new(timeout: Duration) -> Result<Self, reqwest::Error> {
+        let builder = || {
+            Client::builder()
+                .timeout(timeout)
+                .connect_timeout(timeout.min(Duration::from_secs(10)))
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("postern-edge/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self { outward: builder().build()?, loopback: builder().no_proxy().build()? })
+    }
+
+    /// A client of the proxy at `base` ([`base_url`]).
+    pub(crate) fn proxy(&self, base: &str) -> ProxyClient {
+        let local = Url::parse(base).is_ok_and(|url| is_loopback(&url));
+        let http = if local { &self.loopback } else { &self.outward };
+        ProxyClient { http: http.clone(), base: base.to_owned() }
+    }
+}
+
+/// Whether a URL's host is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+        None => false,
+    }
+}
+
+/// A proxy's base URL as people write it, in the one form that is stored.
+pub(crate) fn base_url(text: &str) -> Result<String, ApiError> {
+    let refuse = |why: &str| Err(ApiError::new(ErrorCode::BadRequest, format!("the proxy's address {why}")));
+    let Ok(url) = Url::parse(text.trim()) else {
+        return refuse("is not a URL: write it as https://postern.example");
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => {
+            return refuse(
+                "must begin with https:// (http:// only on this machine): the token would travel in the clear",
+            );
+        }
+        _ => return refuse("must begin with https://"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("must not contain a user or password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("must not contain `?` or `#`");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Why a call to the proxy came to nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ProxyError {
+    /// No answer.
+    #[error("cannot reach the proxy: {0}")]
+    Unreachable(String),
+    /// An answer other than 2xx.
+    #[error("{message}")]
+    Refused { status: u16, code: String, message: String, retry_after: Option<Duration> },
+    /// An answer that is not of the protocol.
+    #[error("what answers at the proxy's address is not a Postern proxy: {0}")]
+    Foreign(String),
+}
+
+impl From<ProxyError> for ApiError {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Refused { code, message, status, .. } => {
+                Self { code, message, retryable: matches!(status, 429 | 500..) }
+            }
+            other => Self::new(ErrorCode::ProxyUnreachable, other.to_string()),
+        }
+    }
+}
+
+/// One proxy.
+#[derive(Clone)]
+pub(crate) struct ProxyClient {
+    http: Client,
+    base: String,
+}
+
+impl ProxyClient {
+    pub(crate) async fn workspace(&self, token: &Secret) -> Result<WorkspaceInfo, ProxyError> {
+        json(self.request(Method::GET, "/v1/workspace", Some(token))).await
+    }
+
+    pub(crate) async fn sources(&self, token: &Secret) -> Result<SourceList, ProxyError> {
+        json(self.request(Method::GET, "/v1/sources", Some(token))).await
+    }
+
+    /// Registers; with the worker's `credential`, that worker again.
+    pub(crate) async fn register(
+        &self,
+        request: &RegisterRequest,
+        credential: Option<&Secret>,
+    ) -> Result<RegisterResponse, ProxyError> {
+        json(self.request(Method::POST, "/edge/register", credential).json(request)).await
+    }
+
+    pub(crate) async fn lease(
+        &self,
+        worker: &str,
+        credential: &Secret,
+        request: &LeaseRequest,
+    ) -> Result<LeaseResponse, ProxyError> {
+        let path = format!("/edge/workers/{worker}/lease");
+        json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// The worker leaves.
+    pub(crate) async fn leave(&self, worker: &str, credential: &Secret) -> Result<(), ProxyError> {
+        let path = format!("/edge/workers/{worker}");
+        send(self.request(Method::DELETE, &path, Some(credential))).await.map(|_| ())
+    }
+
+    pub(crate) async fn event(&self, id: &str, credential: &Secret) -> Result<EventRecord, ProxyError> {
+        json(self.request(Method::GET, &format!("/edge/events/{id}"), Some(credential))).await
+    }
+
+    pub(crate) async fn trigger(
+        &self,
+        credential: &Secret,
+        request: &TriggerRequest,
+    ) -> Result<TriggerResponse, ProxyError> {
+        json(self.request(Method::POST, "/v1/events/trigger", Some(credential)).json(request)).await
+    }
+
+    fn request(&self, method: Method, path: &str, bearer: Option<&Secret>) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match bearer {
+            Some(bearer) => request.bearer_auth(bearer.reveal()),
+            None => request,
+        }
+    }
+}
+
+async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, ProxyError> {
+    let body = send(request).await?;
+    serde_json::from_slice(&body).map_err(|_| ProxyError::Foreign("its answer is of another form".into()))
+}
+
+async fn send(request: RequestBuilder) -> Result<Vec<u8>, ProxyError> {
+    let unreachable = |e: reqwest::Error| ProxyError::Unreachable(explain(e));
+    let mut answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    let retry_after = retry_after(&answer);
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_ANSWER {
+            return Err(ProxyError::Foreign("its answer is too long".into()));
+        }
+    }
+    if status.is_success() { Ok(body) } else { Err(refusal(status, &body, retry_after)) }
+}
+
+fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> ProxyError {
+    match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(ErrorBody { error }) => ProxyError::Refused {
+            status: status.as_u16(),
+            code: error.code,
+            message: error.message,
+            retry_after,
+        },
+        // A gateway before the proxy answers 502–504 in its own words.
+        Err(_) if status.is_server_error() => ProxyError::Unreachable(format!("it answers {status}")),
+        Err(_) => ProxyError::Foreign(format!("it answers {status}")),
+    }
+}
+
+fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    let seconds = answer.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// A failed call in words, without the URL, which people know.
+fn explain(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let error = error.without_url();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(e) = cause {
+        if let Some(io) = e.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return "connection refused: nothing listens there".into();
+        }
+        cause = e.source();
+    }
+    with_causes(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_url;
+
+    #[test]
+    fn a_proxys_address_has_one_form() {
+        assert_eq!(base_url(" https://Postern.Example/ ").unwrap(), "https://postern.example");
+        assert_eq!(base_url("https://example.com/postern/").unwrap(), "https://example.com/postern");
+        assert_eq!(base_url("http://127.0.0.1:8080").unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(base_url("http://localhost:8080/").unwrap(), "http://localhost:8080");
+        assert_eq!(base_url("http://[::1]:8080/").unwrap(), "http://[::1]:8080");
+    }
+
+    #[test]
+    fn an_address_that_would_leak_the_token_is_refused() {
+        for refused in [
+            "http://postern.example",
+            "http://localhost.example.com",
+            "ftp://postern.example",
+            "https://u:p@postern.example",
+            "https://postern.example/?x",
+            "https://postern.example/#x",
+            "postern.example",
+            "",
+        ] {
+            assert_eq!(base_url(refused).unwrap_err().code, "request.malformed", "{refused}");
+        }
+    }
+}

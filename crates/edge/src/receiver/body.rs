@@ -1,0 +1,79 @@
+//! Reading a body: whole, or not at all; in time; in bounded memory.
+
+use super::answer::Refusal;
+use crate::Timing;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use postern_protocol::ErrorCode;
+use tokio::sync::Semaphore;
+
+/// A first guess where the sender does not say how long its body is.
+const UNANNOUNCED: usize = 64 * 1024;
+/// One permit's worth of memory, in bytes.
+const UNIT: usize = 1024;
+
+/// The memory all bodies in flight may take together.
+pub(crate) struct Budget {
+    permits: Semaphore,
+}
+
+impl Budget {
+    /// Room for four bodies of the largest size, or many small ones.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { permits: Semaphore::new((limit * 4).div_ceil(UNIT)) }
+    }
+}
+
+/// Reads the body of a request.
+pub(super) async fn read(
+    body: Body,
+    headers: &HeaderMap,
+    budget: &Budget,
+    timing: &Timing,
+) -> Result<Bytes, Refusal> {
+    let limit = timing.body_limit;
+    let announced = match headers.get(header::CONTENT_LENGTH) {
+        Some(length) => length.to_str().ok().and_then(|length| length.parse::<u64>().ok()),
+        None => None,
+    };
+    if let Some(length) = announced.filter(|length| *length > limit as u64) {
+        return Err(Refusal::too_large(limit, length));
+    }
+    // A body of unknown length may become as large as the limit.
+    let reserved = announced.map_or(limit, |length| usize::try_from(length).unwrap_or(limit));
+    let units = u32::try_from(reserved.div_ceil(UNIT)).unwrap_or(u32::MAX);
+    let reading = async {
+        let _room = budget.permits.acquire_many(units).await.map_err(|_| Refusal::no_room())?;
+        collect(body, reserved.min(limit).min(UNANNOUNCED), limit).await
+    };
+    tokio::time::timeout(timing.body_timeout, reading).await.unwrap_or_else(|_| {
+        let seconds = timing.body_timeout.as_secs_f32();
+        Err(Refusal::new(ErrorCode::BodyTimeout, format!("the body did not arrive within {seconds} s")))
+    })
+}
+
+async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes, Refusal> {
+    let broken = |_| Refusal::new(ErrorCode::BadRequest, "the body broke off");
+    // Most bodies come in one piece, which is kept as it is.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let size = first.len() + rest.len() + data.len();
+        if size > limit {
+            return Err(Refusal::too_large(limit, size as u64));
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.reserve(expected.max(size));
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}

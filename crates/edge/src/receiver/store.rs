@@ -1,0 +1,56 @@
+//! The last step of a delivery: on the disk, then 200.
+
+use super::answer::Refusal;
+use super::verify::Delivery;
+use crate::history::{Accepted, NewEvent};
+use crate::state::{Session, Shared, with_causes};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use postern_protocol::HeaderList;
+use postern_protocol::UnixMillis;
+use postern_protocol::header::{
+    POSTERN_ATTEMPT, POSTERN_RECEIVED_AT, POSTERN_SOURCE, POSTERN_SYNTHETIC, WEBHOOK_ID,
+};
+use std::sync::Arc;
+
+/// Stores the delivery unless its id is known; 200 either way.
+pub(super) async fn store(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    delivery: Delivery,
+) -> Result<Response, Refusal> {
+    let Delivery { headers, body, verified, described, provider } = delivery;
+    let now = shared.now();
+    let event = NewEvent {
+        profile: session.profile.id,
+        webhook_id: headers.get(WEBHOOK_ID).unwrap_or_default().to_owned(),
+        received_at: number(&headers, POSTERN_RECEIVED_AT).map_or(now, UnixMillis),
+        stored_at: now,
+        signed_at: verified.signed_at.unwrap_or(now),
+        secret: verified.secret,
+        attempt: number(&headers, POSTERN_ATTEMPT).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+        source: headers.get(POSTERN_SOURCE).unwrap_or("unknown").to_owned(),
+        provider,
+        described,
+        synthetic: headers.get(POSTERN_SYNTHETIC) == Some("true"),
+        headers: serde_json::to_string(&headers).map_err(|_| Refusal::store_down())?,
+        body,
+        pending: shared.forwards(session),
+    };
+    match shared.history.accept(event).await {
+        Ok(Accepted::Stored) => Ok(ok(r#"{"status":"stored"}"#)),
+        Ok(Accepted::Known) => Ok(ok(r#"{"status":"known"}"#)),
+        Err(e) => {
+            tracing::warn!(error = %with_causes(&e), "an event could not be stored");
+            Err(Refusal::store_down())
+        }
+    }
+}
+
+fn number(headers: &HeaderList, name: &str) -> Option<i64> {
+    headers.get(name)?.parse().ok()
+}
+
+fn ok(body: &'static str) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,116 @@
+//! Is this delivery from the proxy, unaltered, and of now?
+
+use super::answer::Refusal;
+use crate::state::{Session, Shared};
+use bytes::Bytes;
+use http::HeaderMap;
+use postern_protocol::api::Challenge;
+use postern_protocol::header::{
+    POSTERN_KIND, POSTERN_PROVIDER, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
+};
+use postern_protocol::signature::standard::{self, TOLERANCE_MS};
+use postern_protocol::signature::{Failure, Freshness, Verdict, Verified};
+use postern_protocol::{Described, ErrorCode, HeaderList, Provider, Secret, line};
+use std::sync::Arc;
+
+/// Longer ids are nobody's; they would only fill the index.
+const LONGEST_ID: usize = 256;
+/// From this size on a body is hashed and parsed off the async threads.
+const LARGE: usize = 256 * 1024;
+
+/// A delivery whose signature holds.
+pub(super) struct Delivery {
+    pub(super) headers: HeaderList,
+    pub(super) body: Bytes,
+    pub(super) verified: Verified,
+    pub(super) described: Described,
+    pub(super) provider: Provider,
+}
+
+impl Delivery {
+    pub(super) fn is_challenge(&self) -> bool {
+        self.headers.get(POSTERN_KIND) == Some("challenge")
+    }
+}
+
+/// The request's headers as they are stored.
+pub(super) fn headers(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+/// Refuses what has no signature at all before its body is read.
+pub(super) fn required(headers: &HeaderList) -> Result<(), Refusal> {
+    for name in [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE] {
+        if !headers.iter().any(|(n, _)| n == name) {
+            return Err(Refusal::signature(Failure::MissingHeader { header: name.into() }, 0));
+        }
+    }
+    if headers.get(WEBHOOK_ID).is_some_and(|id| id.len() > LONGEST_ID) {
+        return Err(Refusal::new(
+            ErrorCode::BadRequest,
+            format!("{WEBHOOK_ID} is longer than {LONGEST_ID} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+/// Verifies and describes the delivery.
+pub(super) async fn verify(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    headers: HeaderList,
+    body: Bytes,
+) -> Result<Delivery, Refusal> {
+    let now = shared.now();
+    let secrets = session.signing_secrets(now);
+    let freshness = Freshness { now, tolerance: TOLERANCE_MS };
+    let mut checked = check(secrets, headers, body, freshness).await;
+    if matches!(checked.verdict, Err(Failure::WrongSecret { .. }))
+        && checked.headers.get(POSTERN_KIND) == Some("challenge")
+        && *session.registering.borrow()
+    {
+        // The challenge has overtaken the answer that brings its secret.
+        let mut registering = session.registering.subscribe();
+        let known = registering.wait_for(|registering| !registering);
+        let _ = tokio::time::timeout(shared.config.timing.proxy_timeout, known).await;
+        let Checked { headers, body, .. } = checked;
+        checked = check(session.signing_secrets(now), headers, body, freshness).await;
+    }
+    let Checked { headers, body, provider, verdict } = checked;
+    match verdict {
+        Ok((verified, described)) => Ok(Delivery { headers, body, verified, described, provider }),
+        Err(failure) => Err(Refusal::signature(failure, body.len() as u64)),
+    }
+}
+
+struct Checked {
+    headers: HeaderList,
+    body: Bytes,
+    provider: Provider,
+    verdict: Result<(Verified, Described), Failure>,
+}
+
+async fn check(secrets: Vec<Secret>, headers: HeaderList, body: Bytes, freshness: Freshness) -> Checked {
+    let large = body.len() >= LARGE;
+    let work = move || {
+        let provider = headers.get(POSTERN_PROVIDER).and_then(|p| p.parse().ok()).unwrap_or(Provider::None);
+        let verdict: Verdict = standard::verify(&secrets, &headers, &body, Some(freshness));
+        // The one time the payload is parsed, and only when it is believed.
+        let verdict = verdict.map(|verified| (verified, line::describe(provider, &headers, &body)));
+        Checked { headers, body, provider, verdict }
+    };
+    if large {
+        // Panics only if `work` does, which is a defect to be seen.
+        match tokio::task::spawn_blocking(work).await {
+            Ok(checked) => checked,
+            Err(e) => std::panic::resume_unwind(e.into_panic()),
+        }
+    } else {
+        work()
+    }
+}
+
+/// Whether a body is a challenge's.
+pub(super) fn challenge(body: &[u8]) -> Option<Challenge> {
+    serde_json::from_slice::<Challenge>(body).ok().filter(|challenge| challenge.kind == Challenge::TYPE)
+}

@@ -1,0 +1,86 @@
+//! Registering with the proxy.
+
+use super::{Next, Registration};
+use crate::proxy_client::ProxyError;
+use crate::secrets::{SigningSecret, WorkerSecrets};
+use crate::state::{Account, Session, Shared, with_causes};
+use postern_protocol::PROTOCOL_VERSION;
+use postern_protocol::api::{CatchUp, Ordering, RegisterRequest, RegisterResponse};
+use std::sync::Arc;
+
+/// So many replaced secrets are kept for their grace period.
+const KEPT: usize = 3;
+
+impl Registration {
+    /// Makes this machine a worker, or tells the proxy its new URL.
+    pub(super) async fn register(&mut self, account: &Account, session: &Arc<Session>) -> Next {
+        self.connecting(account, None);
+        // From here until the secret is known, the receiver waits with challenges.
+        session.registering.send_replace(true);
+        let registered = register(session).await;
+        let next = match registered {
+            Ok(answer) => {
+                adopt(&self.shared, session, answer);
+                session.registering.send_replace(false);
+                persist(&self.shared, session).await;
+                self.shared.touch();
+                self.pending_polls = 0;
+                Next::Now
+            }
+            Err(e) => self.proxy_failed(account, &e),
+        };
+        session.registering.send_replace(false);
+        next
+    }
+}
+
+async fn register(session: &Session) -> Result<RegisterResponse, ProxyError> {
+    let request = RegisterRequest {
+        webhook_url: session.webhook_url.clone(),
+        token: session.token.clone(),
+        name: session.profile.name.clone(),
+        capabilities: Vec::new(),
+        ordering: Ordering::None,
+        catch_up: CatchUp::All,
+        protocol_version: PROTOCOL_VERSION.into(),
+    };
+    let credential = session.worker.borrow().as_ref().map(|worker| worker.credential.clone());
+    match session.proxy.register(&request, credential.as_ref()).await {
+        // The worker we were is gone; the token alone makes another.
+        Err(ProxyError::Refused { status: 401 | 403 | 404 | 409 | 410, .. }) if credential.is_some() => {
+            session.proxy.register(&request, None).await
+        }
+        answer => answer,
+    }
+}
+
+/// From now on the new credential and secret count; the old secret still
+/// verifies what is on its way.
+fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse) {
+    let until =
+        shared.now().plus(i64::try_from(shared.config.timing.secret_grace.as_millis()).unwrap_or(i64::MAX));
+    session.worker.send_modify(|worker| {
+        let mut signing = vec![SigningSecret { secret: answer.secret, until: None }];
+        for old in worker.take().into_iter().flat_map(|worker| worker.signing) {
+            if old.secret != signing[0].secret && signing.len() <= KEPT {
+                signing.push(SigningSecret { until: Some(old.until.unwrap_or(until)), ..old });
+            }
+        }
+        let worker_id = answer.worker_id.to_string();
+        *worker = Some(WorkerSecrets { worker_id, credential: answer.credential, signing });
+    });
+    session.registered_url.send_replace(Some(session.webhook_url.clone()));
+}
+
+/// Keeps what was adopted, so that a restart renews. Where that fails the
+/// registration still holds, for as long as the process does.
+async fn persist(shared: &Shared, session: &Session) {
+    let key = session.profile.secrets_key();
+    if let Err(e) = shared.config.secrets.save(&key, &session.secrets()).await {
+        tracing::warn!(error = %with_causes(&e), "the worker's credential could not be kept: a restart registers anew");
+    }
+    let url = session.registered_url.borrow().clone();
+    if let Err(e) = shared.history.set_registered_url(session.profile.id, url).await {
+        tracing::warn!(error = %with_causes(&e), "the registered URL could not be noted");
+    }
+}

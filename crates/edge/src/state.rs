@@ -1,0 +1,282 @@
+//! What the parts of a running edge share: who is signed in, how the
+//! registration stands, where events go.
+
+use crate::EdgeConfig;
+use crate::api::http::Access;
+use crate::api::{ApiError, Connection, Forward, HandlerRun, Settings, Status};
+use crate::handlers::{Listeners, Target};
+use crate::history::{History, HistoryError, Profile};
+use crate::proxy_client::ProxyClient;
+use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
+use postern_protocol::api::WorkspaceInfo;
+use postern_protocol::{ErrorCode, Secret, UnixMillis};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Shared by every part. Each `watch` is a cell that can be waited on.
+pub(crate) struct Shared {
+    pub(crate) config: EdgeConfig,
+    pub(crate) history: History,
+    pub(crate) proxies: crate::proxy_client::Clients,
+    pub(crate) forwarder: crate::handlers::Forwarder,
+    /// The receiver's address as the proxy sees it, without a path or slash.
+    pub(crate) webhook_base: String,
+    /// The local API's base URL.
+    pub(crate) api_url: Option<String>,
+    /// Ports of our own, refused as targets.
+    pub(crate) own_ports: Vec<u16>,
+    pub(crate) access: Access,
+    pub(crate) account: watch::Sender<Account>,
+    pub(crate) connection: watch::Sender<Connection>,
+    pub(crate) settings: watch::Sender<Settings>,
+    pub(crate) rejected: watch::Sender<u64>,
+    pub(crate) listeners: Listeners,
+    /// Moves when something in the status changes that has no event.
+    pub(crate) changed: watch::Sender<u64>,
+    /// Wakes the registration.
+    pub(crate) renew: Notify,
+    /// Wakes the forwarding when its targets have changed.
+    pub(crate) retarget: Notify,
+    /// Work begun by an operation, to be finished before the edge ends.
+    pub(crate) tasks: TaskTracker,
+    /// Ends the streams of live changes.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Whom the edge works for.
+#[derive(Clone)]
+pub(crate) enum Account {
+    /// Nobody.
+    SignedOut,
+    /// A profile whose secrets could not be read yet.
+    Locked(Profile),
+    /// A token from the environment whose workspace is not known yet.
+    Unresolved {
+        /// The proxy's base URL.
+        proxy_url: String,
+        /// The token.
+        token: Secret,
+    },
+    /// A profile with its token.
+    SignedIn(Arc<Session>),
+}
+
+impl Account {
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            Self::SignedIn(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        match self {
+            Self::SignedIn(session) => Some(&session.profile),
+            Self::Locked(profile) => Some(profile),
+            Self::SignedOut | Self::Unresolved { .. } => None,
+        }
+    }
+}
+
+/// A profile at work.
+pub(crate) struct Session {
+    pub(crate) profile: Profile,
+    pub(crate) token: Secret,
+    pub(crate) kept_in: KeptIn,
+    pub(crate) proxy: ProxyClient,
+    /// Where deliveries arrive.
+    pub(crate) webhook_url: String,
+    pub(crate) worker: watch::Sender<Option<WorkerSecrets>>,
+    /// The URL the worker was last registered with.
+    pub(crate) registered_url: watch::Sender<Option<String>>,
+    /// Whether a registration is under way: its secret is about to be known.
+    pub(crate) registering: watch::Sender<bool>,
+    pub(crate) paused: watch::Sender<bool>,
+    pub(crate) forward: watch::Sender<Option<Target>>,
+    pub(crate) last_run: watch::Sender<Option<HandlerRun>>,
+    delivered_at: AtomicI64,
+}
+
+impl Session {
+    pub(crate) fn new(
+        profile: Profile,
+        secrets: ProfileSecrets,
+        token: Secret,
+        kept_in: KeptIn,
+        proxy: ProxyClient,
+        webhook_base: &str,
+    ) -> Self {
+        // A target that a newer version accepted and this one does not is no target.
+        let forward = profile.forward_url.as_deref().and_then(|url| Target::parse(url, &[]).ok());
+        Self {
+            webhook_url: format!("{webhook_base}/hook/{}", profile.hook_key),
+            worker: watch::Sender::new(secrets.worker),
+            registered_url: watch::Sender::new(profile.registered_url.clone()),
+            registering: watch::Sender::new(false),
+            paused: watch::Sender::new(profile.paused),
+            forward: watch::Sender::new(forward),
+            last_run: watch::Sender::new(None),
+            delivered_at: AtomicI64::new(0),
+            profile,
+            token,
+            kept_in,
+            proxy,
+        }
+    }
+
+    /// The secrets that verify deliveries at `now`, the current one first.
+    pub(crate) fn signing_secrets(&self, now: UnixMillis) -> Vec<Secret> {
+        self.worker
+            .borrow()
+            .iter()
+            .flat_map(|worker| &worker.signing)
+            .filter(|key| key.until.is_none_or(|until| now <= until))
+            .map(|key| key.secret.clone())
+            .collect()
+    }
+
+    /// What is kept for this profile.
+    pub(crate) fn secrets(&self) -> ProfileSecrets {
+        let token = (self.kept_in != KeptIn::Environment).then(|| self.token.clone());
+        ProfileSecrets { token, worker: self.worker.borrow().clone() }
+    }
+
+    /// A delivery has proven the path.
+    pub(crate) fn delivered(&self, now: UnixMillis) {
+        self.delivered_at.fetch_max(now.0, Ordering::Relaxed);
+    }
+}
+
+fn workspace(profile: &Profile) -> Option<WorkspaceInfo> {
+    let id = profile.workspace_id.parse().ok()?;
+    Some(WorkspaceInfo { id, name: profile.workspace_name.clone() })
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.config.clock.now()
+    }
+
+    /// The session, when somebody is signed in.
+    pub(crate) fn session(&self) -> Result<Arc<Session>, ApiError> {
+        self.account.borrow().session().cloned().ok_or_else(|| {
+            ApiError::new(ErrorCode::NotSignedIn, "not signed in: sign in with a workspace token first")
+        })
+    }
+
+    /// The profile whose history is shown.
+    pub(crate) fn profile_id(&self) -> Option<i64> {
+        self.account.borrow().profile().map(|profile| profile.id)
+    }
+
+    /// Says how the registration of `session` stands, unless another has
+    /// taken its place.
+    pub(crate) fn set_connection(&self, of: &Account, connection: Connection) {
+        let still = match (&*self.account.borrow(), of) {
+            (Account::SignedIn(now), Account::SignedIn(then)) => Arc::ptr_eq(now, then),
+            (now, then) => std::mem::discriminant(now) == std::mem::discriminant(then),
+        };
+        let changed = still
+            && self.connection.send_if_modified(|now| {
+                let changed = *now != connection;
+                *now = connection;
+                changed
+            });
+        if changed {
+            self.touch();
+        }
+    }
+
+    /// Something in the status has changed.
+    pub(crate) fn touch(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Whether an event that arrives now is to be forwarded.
+    pub(crate) fn forwards(&self, session: &Session) -> bool {
+        session.forward.borrow().is_some() || !self.listeners.is_empty()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let account = self.account.borrow().clone();
+        let committed = self.history.committed().borrow().clone();
+        let events = account.profile().and_then(|profile| committed.events.get(&profile.id)).copied();
+        let session = account.session();
+        let mut connection = self.connection.borrow().clone();
+        if let (Connection::Live { proven_at, .. }, Some(session)) = (&mut connection, session) {
+            *proven_at = (*proven_at).max(UnixMillis(session.delivered_at.load(Ordering::Relaxed)));
+        }
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            name: account.profile().map_or_else(|| self.config.default_name.clone(), |p| p.name.clone()),
+            session: self.session_status(&account),
+            connection,
+            forward: session.and_then(|session| {
+                let url = session.forward.borrow().as_ref()?.url().to_owned();
+                let last = session.last_run.borrow().clone().filter(|run| run.target == url);
+                Some(Forward { url, last })
+            }),
+            settings: self.settings.borrow().clone(),
+            events: events.unwrap_or(0).unsigned_abs(),
+            rejected: *self.rejected.borrow(),
+            cursor: committed.seq.unsigned_abs(),
+            now: self.now(),
+        }
+    }
+
+    fn session_status(&self, account: &Account) -> Option<crate::api::Session> {
+        let (profile, worker_id, kept_in, webhook_url) = match account {
+            Account::SignedIn(session) => (
+                &session.profile,
+                session.worker.borrow().as_ref().map(|worker| worker.worker_id.clone()),
+                session.kept_in,
+                session.webhook_url.clone(),
+            ),
+            Account::Locked(profile) => (
+                profile,
+                None,
+                self.config.secrets.kept_in(),
+                format!("{}/hook/{}", self.webhook_base, profile.hook_key),
+            ),
+            Account::SignedOut | Account::Unresolved { .. } => return None,
+        };
+        Some(crate::api::Session {
+            proxy_url: profile.proxy_url.clone(),
+            workspace: workspace(profile)?,
+            worker_id,
+            webhook_url,
+            token_kept_in: kept_in.as_str().into(),
+        })
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        tracing::warn!(error = %with_causes(&error), "the history did not answer");
+        Self::new(ErrorCode::StoreUnavailable, with_causes(&error))
+    }
+}
+
+impl From<SecretStoreError> for ApiError {
+    fn from(error: SecretStoreError) -> Self {
+        Self::new(error.code(), with_causes(&error))
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let next = e.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = e.source();
+    }
+    text
+}
