@@ -84,8 +84,19 @@ pub struct Overrides {
 
 /// Keys the environment may set: other POSTERN_ variables are other programs'.
 const KEYS: [&str; 13] = [
-    "listen", "admin_listen", "public_url", "data_dir", "database", "master_key", "master_key_file", "drain",
-    "limits", "delivery", "registration", "retention", "log",
+    "listen",
+    "admin_listen",
+    "public_url",
+    "data_dir",
+    "database",
+    "master_key",
+    "master_key_file",
+    "drain",
+    "limits",
+    "delivery",
+    "registration",
+    "retention",
+    "log",
 ];
 
 impl Config {
@@ -101,7 +112,9 @@ impl Config {
             figment = figment.merge(NamedToml { path: path.to_owned(), text });
         }
         let environment = Env::prefixed("POSTERN_")
-            .filter(|key| KEYS.contains(&key.as_str().to_ascii_lowercase().split("__").next().unwrap_or_default()))
+            .filter(|key| {
+                KEYS.contains(&key.as_str().to_ascii_lowercase().split("__").next().unwrap_or_default())
+            })
             .split("__");
         Self::from_figment(&figment.merge(environment).merge(Serialized::globals(overrides)))
     }
@@ -133,7 +146,11 @@ impl Config {
         if let Some(url) = &self.public_url {
             let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
-                return Err(ConfigError::invalid("public_url", url, "write https:// and a host, without a path"));
+                return Err(ConfigError::invalid(
+                    "public_url",
+                    url,
+                    "write https:// and a host, without a path",
+                ));
             }
         }
         if self.listen == self.admin_listen && self.listen.port() != 0 {

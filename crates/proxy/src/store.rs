@@ -6,9 +6,15 @@
 //! pass one suite of contract tests. Secrets go in and come out in the clear;
 //! the store seals them at rest with its [`crate::vault::Vault`].
 
+mod sqlite;
+
+pub use sqlite::{Access, OpenError, SqliteStore};
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use postern_protocol::api::{AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState};
+use postern_protocol::api::{
+    AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState,
+};
 use postern_protocol::dedupe::DedupeKey;
 use postern_protocol::event::{Described, Provider};
 use postern_protocol::filter::Filter;
@@ -61,7 +67,12 @@ pub trait Store: Send + Sync + 'static {
     /// One app by its slug; from memory where possible, as [`Store::source`].
     async fn linear_app(&self, slug: &str) -> Result<Option<LinearApp>, StoreError>;
     /// Routes an organisation's webhooks of an app to a source.
-    async fn link_organization(&self, app: &str, organization: &str, source: SourceId) -> Result<(), StoreError>;
+    async fn link_organization(
+        &self,
+        app: &str,
+        organization: &str,
+        source: SourceId,
+    ) -> Result<(), StoreError>;
     /// Keeps a token (hashed by the caller).
     async fn create_token(&self, token: Token) -> Result<(), StoreError>;
     /// A workspace's tokens, oldest first, revoked ones included.
@@ -94,13 +105,27 @@ pub trait Store: Send + Sync + 'static {
     async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<Worker>, StoreError>;
     /// The challenge's outcome: `Ok` makes a pending worker active (or paused,
     /// when it was) with a lease until then; `Err` keeps the reason.
-    async fn settle_challenge(&self, id: WorkerId, outcome: Result<UnixMillis, String>) -> Result<(), StoreError>;
+    async fn settle_challenge(
+        &self,
+        id: WorkerId,
+        outcome: Result<UnixMillis, String>,
+    ) -> Result<(), StoreError>;
     /// Renews a lease; pauses or resumes when said; clears the worker's
     /// unreachable mark, so that what waits flows at once. `None` when gone,
     /// or when its token has been revoked.
-    async fn renew_lease(&self, id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Result<Option<Worker>, StoreError>;
+    async fn renew_lease(
+        &self,
+        id: WorkerId,
+        until: UnixMillis,
+        paused: Option<bool>,
+    ) -> Result<Option<Worker>, StoreError>;
     /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
-    async fn remove_worker(&self, id: WorkerId, reason: DeadReason, now: UnixMillis) -> Result<(), StoreError>;
+    async fn remove_worker(
+        &self,
+        id: WorkerId,
+        reason: DeadReason,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
     /// Marks active workers whose lease ended before `now` as away.
     async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError>;
     /// What waits for a worker.
@@ -116,14 +141,21 @@ pub trait Store: Send + Sync + 'static {
     /// [`Store::finish_attempt`] or the process ends. Claim again whenever an
     /// attempt has finished: it made room.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
-    /// Records an attempt and what follows from it.
+    /// Records an attempt and what follows from it. An attempt that reached
+    /// the worker, whatever the answer, clears its transport failures; of
+    /// several that failed to, claimed at one time, one counts. While this
+    /// fails the claim stands: try again until it is recorded.
     async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError>;
     /// When the next waiting delivery falls due (or a worker's unreachable
     /// mark ends): the scheduler sleeps until then, or until it is woken.
     /// Workers with no room for another claim do not count.
     async fn next_due(&self) -> Result<Option<UnixMillis>, StoreError>;
     /// An event with its deliveries and attempts, when it is the workspace's.
-    async fn event_record(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<EventRecord>, StoreError>;
+    async fn event_record(
+        &self,
+        workspace: WorkspaceId,
+        id: EventId,
+    ) -> Result<Option<EventRecord>, StoreError>;
     /// Counts for metrics.
     async fn depth(&self) -> Result<Depth, StoreError>;
     /// Deletes events (with their deliveries, attempts and dedupe keys)
@@ -436,5 +468,8 @@ pub struct Depth {
 /// The outcomes that count as never having reached the worker.
 #[must_use]
 pub fn is_transport(outcome: AttemptOutcome) -> bool {
-    matches!(outcome, AttemptOutcome::Dns | AttemptOutcome::Connect | AttemptOutcome::Tls | AttemptOutcome::Timeout)
+    matches!(
+        outcome,
+        AttemptOutcome::Dns | AttemptOutcome::Connect | AttemptOutcome::Tls | AttemptOutcome::Timeout
+    )
 }

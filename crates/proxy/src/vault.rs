@@ -43,7 +43,9 @@ impl fmt::Debug for KeyId {
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The key's text is not a key.
-    #[error("{origin} is not a master key: expected 32 bytes in base64 (44 characters), such as `openssl rand -base64 32` prints")]
+    #[error(
+        "{origin} is not a master key: expected 32 bytes in base64 (44 characters), such as `openssl rand -base64 32` prints"
+    )]
     NotAKey {
         /// Where the text came from: a variable's or a file's name.
         origin: String,
@@ -61,13 +63,17 @@ pub enum VaultError {
     },
     /// The key file is not there, and making one would not help: secrets have
     /// been sealed with the one that is lost.
-    #[error("the master key file {path} is missing, but the database was sealed with its key: put the file back, or set POSTERN_MASTER_KEY")]
+    #[error(
+        "the master key file {path} is missing, but the database was sealed with its key: put the file back, or set POSTERN_MASTER_KEY"
+    )]
     KeyFileMissing {
         /// The file.
         path: PathBuf,
     },
     /// Sealed with another key.
-    #[error("sealed with master key {sealed}, while the present one is {present}: set POSTERN_MASTER_KEY or master_key_file to the former")]
+    #[error(
+        "sealed with master key {sealed}, while the present one is {present}: set POSTERN_MASTER_KEY or master_key_file to the former"
+    )]
     WrongKey {
         /// The key it was sealed with.
         sealed: KeyId,
@@ -255,6 +261,9 @@ mod tests {
         assert!(matches!(Vault::from_file(&path, true), Err(VaultError::KeyFileMissing { .. })));
         fs::write(&path, "c2hvcnQ=").unwrap();
         let error = Vault::from_file(&path, false).unwrap_err();
-        assert!(error.to_string().contains("master.key") && error.to_string().contains("32 bytes"), "{error}");
+        assert!(
+            error.to_string().contains("master.key") && error.to_string().contains("32 bytes"),
+            "{error}"
+        );
     }
 }

@@ -54,7 +54,11 @@ impl Delivery {
         }
         if self.backoff_min.is_zero() || self.backoff_max < self.backoff_min {
             let value = format!("{:?}", self.backoff_max);
-            return invalid("delivery.backoff_max", value, "make it at least delivery.backoff_min, which must be above 0");
+            return invalid(
+                "delivery.backoff_max",
+                value,
+                "make it at least delivery.backoff_min, which must be above 0",
+            );
         }
         Ok(())
     }

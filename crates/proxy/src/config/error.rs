@@ -56,7 +56,9 @@ impl From<figment::Error> for ConfigError {
             Self::Invalid { key: key.clone(), value, cure: format!("expected {wanted}") }
         };
         match &error.kind {
-            Kind::InvalidType(actual, wanted) | Kind::InvalidValue(actual, wanted) => expected(actual, wanted),
+            Kind::InvalidType(actual, wanted) | Kind::InvalidValue(actual, wanted) => {
+                expected(actual, wanted)
+            }
             Kind::UnknownField(name, known) => {
                 let section = error.path.iter().filter(|part| *part != name).map(|part| format!("{part}."));
                 let key = format!("{}{name}", section.collect::<String>());

@@ -39,7 +39,8 @@ impl Limits {
             let cure = format!("make it at least {largest}B, the largest body, or no such body gets in");
             return Err(ConfigError::invalid("limits.inflight", format!("{}B", self.inflight), cure));
         }
-        let times = [("limits.header_timeout", self.header_timeout), ("limits.body_timeout", self.body_timeout)];
+        let times =
+            [("limits.header_timeout", self.header_timeout), ("limits.body_timeout", self.body_timeout)];
         for (key, value) in times {
             if value.is_zero() {
                 return Err(ConfigError::invalid(key, "\"0s\"", "make it longer than nothing"));

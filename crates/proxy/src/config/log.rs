@@ -35,7 +35,8 @@ impl Log {
     /// When it cannot be read; a checked configuration's can.
     pub fn filter(&self) -> Result<EnvFilter, ConfigError> {
         EnvFilter::builder().parse(&self.level).map_err(|_| {
-            let cure = "write error, warn, info, debug or trace, or directives such as \"info,postern_proxy=debug\"";
+            let cure =
+                "write error, warn, info, debug or trace, or directives such as \"info,postern_proxy=debug\"";
             ConfigError::invalid("log.level", format!("{:?}", self.level), cure)
         })
     }

@@ -47,7 +47,9 @@ impl FromStr for Network {
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        text.parse().map_err(|()| D::Error::invalid_value(Unexpected::Str(&text), &"a network such as \"10.1.0.0/16\""))
+        text.parse().map_err(|()| {
+            D::Error::invalid_value(Unexpected::Str(&text), &"a network such as \"10.1.0.0/16\"")
+        })
     }
 }
 

@@ -19,7 +19,11 @@ pub struct Retention {
 impl Retention {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.events < Duration::from_secs(3_600) {
-            return Err(ConfigError::invalid("retention.events", format!("{:?}", self.events), "write at least \"1h\""));
+            return Err(ConfigError::invalid(
+                "retention.events",
+                format!("{:?}", self.events),
+                "write at least \"1h\"",
+            ));
         }
         if self.dedupe > self.events {
             let cure = "make it at most retention.events: what is not kept cannot be recognised";

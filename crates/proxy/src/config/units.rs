@@ -52,7 +52,9 @@ pub(super) fn size<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
 
 pub(super) fn url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Url>, D::Error> {
     let text = String::deserialize(d)?;
-    let url = Url::parse(&text).map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"an address such as \"https://hooks.example.com\""))?;
+    let url = Url::parse(&text).map_err(|_| {
+        D::Error::invalid_value(Unexpected::Str(&text), &"an address such as \"https://hooks.example.com\"")
+    })?;
     Ok(Some(url))
 }
 

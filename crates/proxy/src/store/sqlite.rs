@@ -1,0 +1,186 @@
+//! The store on SQLite, for one node: one thread writes by group commit
+//! ([`writer`]), a few connections read, claims live in memory ([`roster`]).
+//! One process serves from a database; others may administer it meanwhile.
+
+use super::{
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, NewEvent, Source, Store,
+    StoreError, Token, Worker, Workspace,
+};
+use crate::vault::Vault;
+use async_trait::async_trait;
+use claim::Claimer;
+use memory::SharedMemory;
+use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_protocol::{Secret, UnixMillis};
+use problem::Problem;
+use readers::Readers;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use writer::{Batch, Writer};
+
+mod admin;
+mod checkpoint;
+mod claim;
+mod connection;
+mod finish;
+mod ingest;
+mod memory;
+mod open;
+mod problem;
+mod prune;
+mod readers;
+mod records;
+mod roster;
+mod rows;
+mod workers;
+mod writer;
+
+pub use open::OpenError;
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything: intake, delivery, administration. Only one process at a
+    /// time may; the lock is the file's name with `.lock`.
+    Serve,
+    /// Administration alone, beside a process that serves or without one.
+    /// What belongs to intake and delivery answers [`StoreError::Failed`].
+    Administer,
+}
+
+/// The store on SQLite.
+pub struct SqliteStore {
+    // Dropped in this order: the writer finishes, then the lock goes.
+    writer: Writer,
+    readers: Readers,
+    claimer: Arc<Mutex<Claimer>>,
+    memory: Arc<SharedMemory>,
+    vault: Arc<Vault>,
+    lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, and makes it when there is none. Blocks
+    /// for a while where much is waiting: it is counted.
+    ///
+    /// # Errors
+    /// When another process serves from it, when a newer version wrote it,
+    /// when the vault's key is not the one it was sealed with, or when it
+    /// cannot be read and written.
+    pub fn open(path: &Path, vault: Arc<Vault>, access: Access) -> Result<Self, OpenError> {
+        let serve = access == Access::Serve;
+        let opened = open::open(path, &vault, serve)?;
+        let database = |problem: Problem| match problem {
+            Problem::Vault(error) => OpenError::Key(error),
+            other => OpenError::Database { path: path.to_owned(), reason: other.to_string() },
+        };
+        let memory = Arc::new(SharedMemory::default());
+        let mut last_event = 0;
+        if serve {
+            last_event = prepare(&opened.connection, &memory, &vault).map_err(database)?;
+        }
+        let writer = Writer::start(
+            path.to_owned(),
+            opened.connection,
+            Arc::clone(&memory),
+            Arc::clone(&vault),
+            last_event,
+            serve,
+        );
+        Ok(Self {
+            writer: writer.map_err(database)?,
+            readers: Readers::new(path.to_owned()),
+            claimer: Arc::new(Mutex::new(Claimer::new(path.to_owned()))),
+            memory,
+            vault,
+            lock: opened.lock,
+        })
+    }
+
+    fn serving(&self) -> Result<(), StoreError> {
+        if self.lock.is_some() { Ok(()) } else { Err(Problem::NotServing.into()) }
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let write = |tx: &mut writer::Tx<'_>| {
+            tx.db
+                .prepare_cached(
+                    "INSERT INTO meta (key, value) VALUES ('ready', 1)
+                     ON CONFLICT (key) DO UPDATE SET value = (value + 1) & 65535",
+                )?
+                .execute([])?;
+            Ok(())
+        };
+        self.writer.write(Batch::Joins, write).await?;
+        let read = |db: &rusqlite::Connection| {
+            Ok(db.prepare_cached("SELECT value FROM meta WHERE key = 'ready'")?.query_row([], |_| Ok(()))?)
+        };
+        self.readers.read(read).await
+    }
+}
+
+/// Fills the memory; returns the last event's number.
+fn prepare(db: &rusqlite::Connection, memory: &SharedMemory, vault: &Vault) -> Result<i64, Problem> {
+    workers::bury_interrupted(db)?;
+    memory.reload_workers(db, vault)?;
+    memory.change(|m| m.roster.count(db))?;
+    Ok(db.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?)
+}
+
+macro_rules! delegate {
+    ($($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for SqliteStore {
+            $(async fn $method(&self, $($argument: $kind),*) -> Result<$answer, StoreError> {
+                SqliteStore::$method(self, $($argument),*).await
+            })*
+        }
+    };
+}
+
+// Inherent methods win over the trait's, so that each may live in the file of
+// its concern.
+delegate! {
+    ready() -> ();
+    create_workspace(workspace: Workspace) -> ();
+    workspaces() -> Vec<Workspace>;
+    create_source(source: Source) -> ();
+    sources(workspace: WorkspaceId) -> Vec<Source>;
+    source(id: SourceId) -> Option<Source>;
+    set_source_secrets(id: SourceId, secrets: Vec<Secret>) -> ();
+    remove_source(id: SourceId) -> ();
+    put_linear_app(app: LinearApp) -> ();
+    linear_app(slug: &str) -> Option<LinearApp>;
+    link_organization(app: &str, organization: &str, source: SourceId) -> ();
+    create_token(token: Token) -> ();
+    tokens(workspace: WorkspaceId) -> Vec<Token>;
+    token_by_hash(hash: [u8; 32], now: UnixMillis) -> Option<Token>;
+    revoke_token(id: TokenId, now: UnixMillis) -> ();
+    accept_event(event: NewEvent) -> Accepted;
+    register_worker(worker: Worker) -> ();
+    update_worker(worker: Worker) -> ();
+    worker_by_credential(hash: [u8; 32]) -> Option<Worker>;
+    worker(id: WorkerId) -> Option<Worker>;
+    workers(workspace: WorkspaceId) -> Vec<Worker>;
+    settle_challenge(id: WorkerId, outcome: Result<UnixMillis, String>) -> ();
+    renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
+    remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
+    expire_leases(now: UnixMillis) -> Vec<WorkerId>;
+    waiting(id: WorkerId) -> Waiting;
+    claim_due(claim: Claim) -> Vec<Claimed>;
+    finish_attempt(finish: FinishAttempt) -> ();
+    next_due() -> Option<UnixMillis>;
+    event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    depth() -> Depth;
+    prune(now: UnixMillis, keep: Duration, batch: u32) -> u64;
+}
+
+impl SqliteStore {
+    async fn next_due(&self) -> Result<Option<UnixMillis>, StoreError> {
+        self.serving()?;
+        Ok(self.memory.look(|memory| memory.roster.next_due()))
+    }
+}

@@ -1,0 +1,209 @@
+//! Claiming what is due. Claims live in memory: the one process that serves
+//! from the database makes them, and a killed one leaves none behind.
+//!
+//! A claim is a read: of each worker that has something due and room for it,
+//! the first few in the order of due times, those already claimed left out.
+
+use super::SqliteStore;
+use super::connection;
+use super::memory::SharedMemory;
+use super::problem::Problem;
+use super::roster::{Flight, Member};
+use super::rows;
+use crate::store::{Claim, Claimed, StoreError};
+use bytes::Bytes;
+use postern_protocol::UnixMillis;
+use postern_protocol::api::WorkerState;
+use postern_protocol::id::{DeliveryId, EventId, WorkspaceId};
+use rusqlite::{Connection, params};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+/// The connection claims read with; its lock makes them one at a time.
+pub(super) struct Claimer {
+    path: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl Claimer {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, connection: None }
+    }
+}
+
+/// A delivery that is due.
+struct Due {
+    event: i64,
+    id: DeliveryId,
+}
+
+impl SqliteStore {
+    pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
+        self.serving()?;
+        // Most calls find nothing, and need not leave the thread.
+        if self.memory.look(|memory| memory.roster.next_due()).is_none_or(|due| due > claim.now) {
+            return Ok(Vec::new());
+        }
+        let (claimer, memory) = (Arc::clone(&self.claimer), Arc::clone(&self.memory));
+        let claimed = tokio::task::spawn_blocking(move || {
+            let mut claimer = claimer.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = match claimer.connection.take() {
+                Some(connection) => connection,
+                None => connection::for_reading(&claimer.path)?,
+            };
+            let claimed = claim_now(&connection, &memory, claim);
+            if !claimed.as_ref().is_err_and(Problem::is_outage) {
+                claimer.connection = Some(connection);
+            }
+            claimed
+        });
+        Ok(claimed.await.map_err(|error| StoreError::Failed(error.into()))??)
+    }
+}
+
+fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Result<Vec<Claimed>, Problem> {
+    let limit = claim.limit as usize;
+    // What is claimed now is left out below, even if it is finished while we
+    // read: the read may still see it as due.
+    let members = memory.change(|m| m.roster.candidates(claim.now, claim.per_worker, limit));
+    let numbers: Vec<_> = members.iter().map(|member| member.no).collect();
+    let claimed = claim_for(connection, memory, claim, members);
+    if claimed.is_err() {
+        memory.change(|m| numbers.iter().for_each(|no| m.roster.update(*no, |member| member.due(claim.now))));
+    }
+    claimed
+}
+
+fn claim_for(
+    connection: &Connection,
+    memory: &SharedMemory,
+    claim: Claim,
+    members: Vec<Member>,
+) -> Result<Vec<Claimed>, Problem> {
+    let limit = claim.limit as usize;
+    let db = connection.unchecked_transaction()?;
+    let mut queues = Vec::with_capacity(members.len());
+    for member in members {
+        let (queue, later) = due(&db, &member, claim.now, member.room(claim.per_worker).min(limit))?;
+        queues.push((member, queue.into_iter(), later));
+    }
+
+    // In turns, one each, so that none takes all the room.
+    let mut chosen = Vec::new();
+    let mut last = None;
+    loop {
+        let before = chosen.len();
+        for (place, (member, queue, _)) in queues.iter_mut().enumerate() {
+            if chosen.len() < limit
+                && let Some(due) = queue.next()
+            {
+                chosen.push((place, due));
+                last = Some(member.no);
+            }
+        }
+        if chosen.len() == before {
+            break;
+        }
+    }
+    let found = chosen
+        .iter()
+        .map(|(place, due)| Ok((*place, due.event, read(&db, due, &queues[*place].0, claim.now)?)))
+        .collect::<Result<Vec<_>, Problem>>()?;
+    drop(db);
+
+    Ok(memory.change(|m| {
+        let roster = &mut m.roster;
+        for (member, rest, later) in &queues {
+            // What was left over is due already.
+            let next = if rest.len() > 0 { Some(claim.now) } else { *later };
+            if let Some(at) = next {
+                roster.update(member.no, |present| present.due(at));
+            }
+        }
+        roster.turn = last.unwrap_or(roster.turn);
+        let mut claimed = Vec::new();
+        for (place, event, delivery) in found {
+            let member = &queues[place].0;
+            // It may have left, or been found unreachable, while we read.
+            let still = |now: &Member| {
+                now.state == WorkerState::Active
+                    && now.unreachable_until.is_none_or(|until| until <= claim.now)
+            };
+            if !roster.get(member.no).is_some_and(still) {
+                roster.update(member.no, |present| present.due(claim.now));
+                continue;
+            }
+            let flight = Flight { event, worker: member.no, transport_failures: member.transport_failures };
+            roster.claim(delivery.delivery, flight);
+            claimed.push(delivery);
+        }
+        claimed
+    }))
+}
+
+/// The first `count` unclaimed deliveries that are due, and when the one after
+/// them is.
+fn due(
+    db: &Connection,
+    member: &Member,
+    now: UnixMillis,
+    count: usize,
+) -> Result<(Vec<Due>, Option<UnixMillis>), Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT due_at, event, id FROM deliveries INDEXED BY deliveries_pending
+         WHERE worker = ? AND state = 0 ORDER BY due_at, event, id",
+    )?;
+    let mut rows = statement.query([member.no])?;
+    let mut queue = Vec::with_capacity(count);
+    while let Some(row) = rows.next()? {
+        let id = DeliveryId::from_bytes(row.get(2)?);
+        if member.claimed.contains(&id) {
+            continue;
+        }
+        let at = UnixMillis(row.get(0)?);
+        if queue.len() == count || at > now {
+            return Ok((queue, Some(at)));
+        }
+        queue.push(Due { event: row.get(1)?, id });
+    }
+    Ok((queue, None))
+}
+
+fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT e.id, e.workspace, e.source_name, e.provider, e.event_type, e.action, e.received_at, e.synthetic,
+                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at
+         FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.event = ? AND d.id = ?",
+    )?;
+    let mut rows = statement.query(params![due.event, due.id.to_bytes()])?;
+    let row = rows.next()?.ok_or(Problem::Damaged("a delivery without its event"))?;
+    let text = |column: usize| row.get_ref(column)?.as_str().map_err(|_| Problem::Damaged("an event's text"));
+    let event = EventId::from_bytes(row.get(0)?);
+    let event_type = text(4)?;
+    let event_name = match row.get::<_, Option<String>>(5)? {
+        Some(action) => format!("{event_type}.{action}"),
+        None => event_type.to_owned(),
+    };
+    let previous =
+        member.previous_secret.iter().filter(|(_, until)| *until > now).map(|(secret, _)| secret.clone());
+    Ok(Claimed {
+        delivery: due.id,
+        event,
+        webhook_id: event.to_string(),
+        worker: member.id,
+        url: member.url.clone(),
+        secrets: std::iter::once(member.secret.clone()).chain(previous).collect(),
+        attempt: row.get::<_, u32>(10)?.saturating_add(1),
+        failures: row.get(11)?,
+        first_attempt_at: row.get::<_, Option<i64>>(12)?.map(UnixMillis),
+        transport_failures: member.transport_failures,
+        workspace: WorkspaceId::from_bytes(row.get(1)?),
+        source_name: row.get(2)?,
+        provider: rows::provider(text(3)?)?,
+        event_name,
+        received_at: UnixMillis(row.get(6)?),
+        synthetic: row.get(7)?,
+        headers: rows::headers(text(8)?)?,
+        body: Bytes::from(row.get::<_, Vec<u8>>(9)?),
+    })
+}

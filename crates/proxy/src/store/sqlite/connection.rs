@@ -1,0 +1,50 @@
+//! A connection, set up: the pragmas every part of the store relies on.
+
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a connection waits for another process's lock.
+const BUSY: Duration = Duration::from_secs(10);
+/// Statements kept compiled; more than there are.
+const STATEMENTS: usize = 128;
+
+/// The connection that writes. Creates the file when there is none.
+pub(super) fn for_writing(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    prepare(&connection)?;
+    // Before there is a table; without effect on an existing database.
+    connection.pragma_update(None, "page_size", 4096)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // Committed is on the disk: the sender has been told.
+    connection.pragma_update(None, "synchronous", "full")?;
+    // The checkpointer does it, off the writer's path.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    #[cfg(target_os = "macos")]
+    {
+        // There, fsync leaves data in the drive's cache.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that reads, or checkpoints.
+pub(super) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    #[cfg(target_os = "macos")]
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "temp_store", "memory")
+}

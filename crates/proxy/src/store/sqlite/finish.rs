@@ -1,0 +1,170 @@
+//! Recording an attempt and what follows from it.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::roster::Flight;
+use super::rows::outcome_name;
+use super::workers::retire;
+use super::writer::{Batch, Tx};
+use crate::store::{DeadReason, FinishAttempt, Next, StoreError, is_transport};
+use postern_protocol::UnixMillis;
+use rusqlite::{OptionalExtension, params};
+
+/// Attempts kept of one delivery: a worker that is out of reach for weeks
+/// makes thousands of them.
+const ATTEMPTS_KEPT: u32 = 100;
+
+const PENDING: i64 = 0;
+const DELIVERED: i64 = 1;
+const DEAD: i64 = 2;
+
+impl SqliteStore {
+    pub(super) async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError> {
+        self.serving()?;
+        let delivery = finish.delivery;
+        let flight = self.memory.look(|memory| memory.roster.flight(delivery));
+        let flight =
+            flight.ok_or_else(|| StoreError::Missing(format!("a claim on the delivery {delivery}")))?;
+        let gone = finish.next == Next::WorkerGone;
+        let batch = if gone { Batch::Ends } else { Batch::Joins };
+        self.writer.write(batch, move |tx| record(tx, &finish, flight)).await?;
+        if gone { self.bury(flight.worker).await } else { Ok(()) }
+    }
+}
+
+fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+    let delivery = finish.delivery;
+    let before: Option<(i64, i64, [u8; 16])> = tx
+        .db
+        .prepare_cached(
+            "SELECT d.state, d.due_at, e.id FROM deliveries d JOIN events e ON e.seq = d.event
+             WHERE d.event = ? AND d.id = ?",
+        )?
+        .query_row(params![flight.event, delivery.to_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((state, due_at, event)) = before else {
+        // Pruned while it was under way.
+        tx.after_commit(move |memory| memory.roster.release(delivery));
+        return Ok(());
+    };
+    add_attempt(tx, finish, flight)?;
+
+    let pending = state == PENDING;
+    let at = finish.attempt.at.0;
+    let (state, due, failed, reason) = match &finish.next {
+        Next::Delivered => (DELIVERED, due_at, false, None),
+        Next::RetryAt(then) if pending => (PENDING, then.0, true, None),
+        Next::HoldUntil(then) if pending => (PENDING, then.0, false, None),
+        Next::Dead(reason) if pending => {
+            (DEAD, due_at, *reason == DeadReason::Exhausted, Some(reason.as_str()))
+        }
+        Next::WorkerGone if pending => (DEAD, due_at, false, Some(DeadReason::WorkerGone.as_str())),
+        // Not reached: it stays as it is. Dead already: it stays dead.
+        _ => (state, due_at, false, None),
+    };
+    let event = postern_protocol::id::EventId::from_bytes(event);
+    let micros = tx.memory.look(|memory| memory.commit_micros(event)).and_then(|n| i64::try_from(n).ok());
+    tx.db
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
+                    first_attempt_at = coalesce(first_attempt_at, ?5), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
+                    settled_at = iif(?1 = 0, NULL, coalesce(settled_at, ?5)),
+                    commit_micros = coalesce(commit_micros, ?7)
+             WHERE event = ?8 AND id = ?9",
+        )?
+        .execute(params![
+            state,
+            due,
+            finish.attempt.number,
+            failed,
+            at,
+            reason,
+            micros,
+            flight.event,
+            delivery.to_bytes()
+        ])?;
+
+    let due = UnixMillis(due);
+    mark_worker(tx, finish, flight)?;
+    tx.after_commit(move |memory| {
+        let roster = &mut memory.roster;
+        match (pending, state) {
+            (true, DELIVERED) => roster.settled(flight.worker, false),
+            (true, DEAD) => roster.settled(flight.worker, true),
+            (true, _) => roster.update(flight.worker, |member| member.due(due)),
+            (false, DELIVERED) => roster.revived(),
+            (false, _) => {}
+        }
+        roster.release(delivery);
+    });
+    // After the above: a gone worker's counts go with it.
+    if finish.next == Next::WorkerGone {
+        retire(tx, flight.worker, DeadReason::WorkerGone, finish.attempt.at)?;
+    }
+    Ok(())
+}
+
+fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+    let attempt = &finish.attempt;
+    let delivery = finish.delivery.to_bytes();
+    tx.db
+        .prepare_cached(
+            "INSERT OR REPLACE INTO attempts (event, delivery, number, at, micros, outcome, status, error, answer)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            flight.event,
+            delivery,
+            attempt.number,
+            attempt.at.0,
+            i64::try_from(attempt.micros).unwrap_or(i64::MAX),
+            outcome_name(attempt.outcome),
+            attempt.status,
+            attempt.error,
+            attempt.answer
+        ])?;
+    if attempt.number > ATTEMPTS_KEPT {
+        tx.db
+            .prepare_cached("DELETE FROM attempts WHERE event = ? AND delivery = ? AND number <= ?")?
+            .execute(params![flight.event, delivery, attempt.number - ATTEMPTS_KEPT])?;
+    }
+    Ok(())
+}
+
+/// What the attempt tells of the worker: it was reached, or it was not.
+fn mark_worker(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+    let no = flight.worker;
+    if let Next::WorkerUnreachableUntil(until) = finish.next {
+        // Attempts that failed together are one failure of the worker.
+        let failures = flight.transport_failures.saturating_add(1);
+        tx.db
+            .prepare_cached(
+                "UPDATE workers SET unreachable_until = max(coalesce(unreachable_until, ?1), ?1),
+                        transport_failures = max(transport_failures, ?2), transport_error = ?3 WHERE no = ?4",
+            )?
+            .execute(params![until.0, failures, finish.attempt.error, no])?;
+        tx.after_commit(move |memory| {
+            memory.roster.update(no, |member| {
+                member.unreachable_until =
+                    Some(member.unreachable_until.map_or(until, |other| other.max(until)));
+                member.transport_failures = member.transport_failures.max(failures);
+            });
+        });
+    } else if !is_transport(finish.attempt.outcome) {
+        tx.db
+            .prepare_cached(
+                "UPDATE workers SET unreachable_until = NULL, transport_failures = 0, transport_error = NULL
+                 WHERE no = ? AND (transport_failures > 0 OR unreachable_until IS NOT NULL OR transport_error IS NOT NULL)",
+            )?
+            .execute([no])?;
+        tx.after_commit(move |memory| {
+            memory.roster.update(no, |member| {
+                member.unreachable_until = None;
+                member.transport_failures = 0;
+            });
+        });
+    }
+    Ok(())
+}

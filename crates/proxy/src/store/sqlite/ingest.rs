@@ -1,0 +1,137 @@
+//! Taking a webhook in: dedupe, event, deliveries, in one transaction.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::roster::WorkerNo;
+use super::writer::{Batch, Tx};
+use crate::store::{Accepted, NewEvent, StoreError};
+use postern_protocol::UnixMillis;
+use postern_protocol::api::WorkerState;
+use postern_protocol::id::{EventId, SourceId, WorkerId};
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use std::time::Instant;
+
+impl SqliteStore {
+    pub(super) async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+        self.serving()?;
+        let began = Instant::now();
+        // What can be done here need not be done on the one thread that writes.
+        let key = event.dedupe.as_ref().map(|key| dedupe_key(event.source, &key.as_text()));
+        let headers =
+            serde_json::to_string(&event.headers).map_err(|error| StoreError::Failed(error.into()))?;
+        let accept = move |tx: &mut Tx<'_>| accept(tx, &event, key, &headers, began);
+        self.writer.write(Batch::Joins, accept).await
+    }
+}
+
+/// The key within all sources: 128 bits of a digest, so that the index is small.
+fn dedupe_key(source: SourceId, key: &str) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(source.to_bytes()).chain_update(key).finalize();
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+fn accept(
+    tx: &mut Tx<'_>,
+    event: &NewEvent,
+    key: Option<[u8; 16]>,
+    headers: &str,
+    began: Instant,
+) -> Result<Accepted, Problem> {
+    let workers = takers(tx, event)?;
+    let seq = *tx.last_event + 1;
+    if let Some(key) = key
+        && let Some(of) = repeated(tx, key, seq, event.dedupe_since)?
+    {
+        return Ok(Accepted::Duplicate { of });
+    }
+    *tx.last_event = seq;
+    insert_event(tx, seq, event, key, headers)?;
+    let mut deliver = tx.db.prepare_cached(
+        "INSERT INTO deliveries (event, id, worker, accepted_at, due_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?;
+    for (no, _) in &workers {
+        let id = (event.new_delivery)(event.received_at);
+        deliver.execute(params![seq, id.to_bytes(), no, event.received_at.0])?;
+    }
+    drop(deliver);
+
+    let ids = workers.iter().map(|(_, id)| *id).collect();
+    let (id, received_at) = (event.id, event.received_at);
+    tx.after_commit(move |memory| {
+        memory.note_commit(id, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        memory.roster.delivered_to(&workers, received_at);
+    });
+    Ok(Accepted::Stored { workers: ids })
+}
+
+fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<(WorkerNo, WorkerId)>, Problem> {
+    tx.memory.look(|memory| match event.only {
+        None => Ok(memory.roster.takers(event.workspace, event.provider, &event.described)),
+        Some(id) => memory
+            .roster
+            .by_id(id)
+            .filter(|member| member.workspace == event.workspace && member.state != WorkerState::Gone)
+            .map(|member| vec![(member.no, id)])
+            .ok_or_else(|| Problem::Missing(format!("the worker {id}"))),
+    })
+}
+
+/// Takes the key for event `seq`, unless an event within the window has it:
+/// then that one's id.
+fn repeated(tx: &Tx<'_>, key: [u8; 16], seq: i64, since: UnixMillis) -> Result<Option<EventId>, Problem> {
+    let taken = tx
+        .db
+        .prepare_cached("INSERT INTO dedupe (key, event) VALUES (?, ?) ON CONFLICT DO NOTHING")?
+        .execute(params![key, seq])?;
+    if taken == 1 {
+        return Ok(None);
+    }
+    let earlier = tx
+        .db
+        .prepare_cached(
+            "SELECT id FROM events WHERE seq = (SELECT event FROM dedupe WHERE key = ?) AND received_at >= ?",
+        )?
+        .query_row(params![key, since.0], |row| row.get(0).map(EventId::from_bytes))
+        .optional()?;
+    if earlier.is_none() {
+        tx.db.prepare_cached("UPDATE dedupe SET event = ? WHERE key = ?")?.execute(params![seq, key])?;
+    }
+    Ok(earlier)
+}
+
+fn insert_event(
+    tx: &Tx<'_>,
+    seq: i64,
+    event: &NewEvent,
+    key: Option<[u8; 16]>,
+    headers: &str,
+) -> Result<(), Problem> {
+    tx.db
+        .prepare_cached(
+            "INSERT INTO events (seq, id, workspace, source, source_name, provider, received_at, kept_from,
+                                 synthetic, dedupe, event_type, action, entity, subject, detail, headers, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(params![
+            seq,
+            event.id.to_bytes(),
+            event.workspace.to_bytes(),
+            event.source.to_bytes(),
+            event.source_name,
+            event.provider.as_str(),
+            event.received_at.0,
+            event.synthetic,
+            key,
+            event.described.event_type,
+            event.described.action,
+            event.described.entity,
+            event.described.subject,
+            event.described.detail,
+            headers,
+            &event.body[..],
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Opens a database: takes the lock where it is to serve, brings the schema up
+//! to date, and makes sure that the master key is the one it was sealed with.
+
+use super::connection;
+use super::problem::Problem;
+use crate::vault::{KeyId, Vault, VaultError};
+use refinery::embed_migrations;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+embed_migrations!("src/store/sqlite/migrations");
+
+/// Why a database does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process serves from it.
+    #[error(
+        "{path} is in use by another postern-proxy: stop that one, or give this one a data_dir of its own"
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A folder or file cannot be made, read or locked.
+    #[error("{path} cannot be used: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was written by a later version.
+    #[error(
+        "{path} was written by a newer postern-proxy (its schema is {found}, this one knows {known}): run that version, or a newer one"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// No database, or a damaged one.
+    #[error("{path} cannot be opened as a database: {reason}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The master key is absent, unreadable, or another one.
+    #[error("{0}")]
+    Key(#[from] VaultError),
+}
+
+/// A database, open.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// Held while serving.
+    pub(super) lock: Option<File>,
+}
+
+pub(super) fn open(path: &Path, vault: &Vault, serve: bool) -> Result<Opened, OpenError> {
+    let file = |source| OpenError::File { path: path.to_owned(), source };
+    let database = |reason: String| OpenError::Database { path: path.to_owned(), reason };
+    if let Some(folder) = path.parent() {
+        make_folder(folder).map_err(file)?;
+    }
+    let lock = if serve { Some(lock(path)?) } else { None };
+    let mut connection = connection::for_writing(path).map_err(|e| database(e.to_string()))?;
+    migrate(&mut connection, path)?;
+    check_key(&connection, vault).map_err(|problem| match problem {
+        Problem::Vault(error) => OpenError::Key(error),
+        other => database(other.to_string()),
+    })?;
+    Ok(Opened { connection, lock })
+}
+
+/// The folder, for its owner alone where it is new.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let failed = |source| OpenError::File { path: name.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let database = |reason: String| OpenError::Database { path: path.to_owned(), reason };
+    let runner = migrations::runner();
+    let known =
+        runner.get_migrations().iter().map(|m| u32::try_from(m.version()).unwrap_or(0)).max().unwrap_or(0);
+    let found = schema(connection).map_err(|e| database(e.to_string()))?;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    match runner.run(connection) {
+        Ok(_) => Ok(()),
+        // Another process may have done it at the same moment.
+        Err(_) if schema(connection).is_ok_and(|now| now == known) => Ok(()),
+        Err(error) => Err(database(error.to_string())),
+    }
+}
+
+/// The schema's version; 0 for an empty database.
+fn schema(connection: &Connection) -> rusqlite::Result<u32> {
+    if !connection.table_exists(None, "refinery_schema_history")? {
+        return Ok(0);
+    }
+    let newest: Option<u32> =
+        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
+    Ok(newest.unwrap_or(0))
+}
+
+/// Keeps the key's id at the first opening, and compares it at later ones.
+fn check_key(connection: &Connection, vault: &Vault) -> Result<(), Problem> {
+    let kept =
+        || connection.query_row("SELECT value FROM meta WHERE key = 'master_key_id'", [], |row| row.get(0));
+    let mut sealed: Option<[u8; 8]> = kept().optional()?;
+    if sealed.is_none() {
+        let present = params![vault.key_id().0];
+        connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('master_key_id', ?)", present)?;
+        sealed = Some(kept()?);
+    }
+    match sealed.map(KeyId) {
+        Some(sealed) if sealed != vault.key_id() => {
+            Err(VaultError::WrongKey { sealed, present: vault.key_id() }.into())
+        }
+        _ => Ok(()),
+    }
+}

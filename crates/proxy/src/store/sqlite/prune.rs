@@ -1,0 +1,83 @@
+//! Retention: what is too old goes, a small batch at a time.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::roster::WorkerNo;
+use super::rows;
+use super::writer::{Batch, Tx};
+use crate::store::{DeadReason, StoreError};
+use postern_protocol::UnixMillis;
+use rusqlite::params;
+use std::time::Duration;
+
+/// Events handled in one transaction, between which webhooks get their turn.
+const AT_ONCE: u32 = 200;
+
+impl SqliteStore {
+    pub(super) async fn prune(&self, now: UnixMillis, keep: Duration, batch: u32) -> Result<u64, StoreError> {
+        self.serving()?;
+        let before = now.plus(-i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let mut handled = 0;
+        while handled < batch {
+            let some = (batch - handled).min(AT_ONCE);
+            let went = self.writer.write(Batch::Joins, move |tx| prune_some(tx, before, now, some)).await?;
+            handled += went;
+            if went < some {
+                break;
+            }
+        }
+        Ok(u64::from(handled))
+    }
+}
+
+fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -> Result<u32, Problem> {
+    let old: Vec<(i64, Option<Vec<u8>>)> = tx
+        .db
+        .prepare_cached("SELECT seq, dedupe FROM events WHERE kept_from < ? ORDER BY kept_from LIMIT ?")?
+        .query_map(params![before.0, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut handled = 0;
+    for (event, key) in old {
+        let undelivered: Vec<WorkerNo> = tx
+            .db
+            .prepare_cached("SELECT worker FROM deliveries WHERE event = ? AND state = 0")?
+            .query_map([event], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        if undelivered.is_empty() {
+            delete(tx, event, key)?;
+        } else {
+            expire(tx, event, undelivered, now)?;
+        }
+        handled += 1;
+    }
+    Ok(handled)
+}
+
+fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<WorkerNo>, now: UnixMillis) -> Result<(), Problem> {
+    tx.db
+        .prepare_cached(
+            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state = 0",
+        )?
+        .execute(params![DeadReason::Expired.as_str(), now.0, event])?;
+    tx.db.prepare_cached("UPDATE events SET kept_from = ? WHERE seq = ?")?.execute(params![now.0, event])?;
+    tx.after_commit(move |memory| workers.into_iter().for_each(|no| memory.roster.settled(no, true)));
+    Ok(())
+}
+
+fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<(), Problem> {
+    let dead = tx
+        .db
+        .prepare_cached("SELECT count(*) FROM deliveries WHERE event = ? AND state = 2")?
+        .query_row([event], |row| rows::count(row, 0))?;
+    tx.db.prepare_cached("DELETE FROM attempts WHERE event = ?")?.execute([event])?;
+    tx.db.prepare_cached("DELETE FROM deliveries WHERE event = ?")?.execute([event])?;
+    if let Some(key) = key {
+        // A later event may have taken the key over.
+        tx.db
+            .prepare_cached("DELETE FROM dedupe WHERE key = ? AND event = ?")?
+            .execute(params![key, event])?;
+    }
+    tx.db.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([event])?;
+    tx.after_commit(move |memory| memory.roster.dead = memory.roster.dead.saturating_sub(dead));
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What became of an event, and how much there is of what.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::roster::WorkerNo;
+use super::rows;
+use super::workers::oldest;
+use crate::store::{Depth, StoreError};
+use postern_protocol::UnixMillis;
+use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord};
+use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+
+impl SqliteStore {
+    pub(super) async fn event_record(
+        &self,
+        workspace: WorkspaceId,
+        id: EventId,
+    ) -> Result<Option<EventRecord>, StoreError> {
+        let memory = Arc::clone(&self.memory);
+        let read = move |db: &Connection| {
+            let Some((seq, mut record)) = event(db, workspace, id)? else { return Ok(None) };
+            let mut committed = memory.look(|memory| memory.commit_micros(id));
+            for (mut delivery, micros) in deliveries(db, seq)? {
+                let sending = memory.look(|memory| memory.roster.flight(delivery.id).is_some());
+                if sending && delivery.state == DeliveryState::Pending {
+                    delivery.state = DeliveryState::Sending;
+                    delivery.next_attempt_at = None;
+                }
+                delivery.attempts = attempts(db, seq, delivery.id)?;
+                committed = committed.or(micros);
+                record.deliveries.push(delivery);
+            }
+            record.commit_micros = committed.unwrap_or(0);
+            Ok(Some(record))
+        };
+        self.readers.read(read).await
+    }
+
+    pub(super) async fn depth(&self) -> Result<Depth, StoreError> {
+        let (pending, dead, workers) = self.memory.look(|memory| {
+            let roster = &memory.roster;
+            let waiting = roster.members().filter(|member| member.waiting > 0).map(|member| member.no);
+            (roster.pending, roster.dead, waiting.collect::<Vec<WorkerNo>>())
+        });
+        let find = move |db: &Connection| {
+            let mut first: Option<UnixMillis> = None;
+            for no in workers {
+                first = first.into_iter().chain(oldest(db, no)?).min();
+            }
+            Ok(first)
+        };
+        Ok(Depth { pending, dead, oldest: self.readers.read(find).await? })
+    }
+}
+
+fn event(
+    db: &Connection,
+    workspace: WorkspaceId,
+    id: EventId,
+) -> Result<Option<(i64, EventRecord)>, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, received_at, source_name, provider, event_type, action, length(body), synthetic
+         FROM events WHERE id = ? AND workspace = ?",
+    )?;
+    let mut rows = statement.query(params![id.to_bytes(), workspace.to_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let event_type: String = row.get(4)?;
+    let name = match row.get::<_, Option<String>>(5)? {
+        Some(action) => format!("{event_type}.{action}"),
+        None => event_type,
+    };
+    let record = EventRecord {
+        id,
+        received_at: UnixMillis(row.get(1)?),
+        commit_micros: 0,
+        source: row.get(2)?,
+        provider: rows::provider(&row.get::<_, String>(3)?)?,
+        name,
+        size: rows::count(row, 6)?,
+        synthetic: row.get(7)?,
+        deliveries: Vec::new(),
+    };
+    Ok(Some((row.get(0)?, record)))
+}
+
+/// The deliveries without their attempts, and how long the commit had taken.
+fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option<u64>)>, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT d.id, w.id, w.name, d.state, w.state, d.due_at, d.commit_micros
+         FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ? ORDER BY d.id",
+    )?;
+    let mut rows = statement.query([event])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let gone = row.get_ref(4)?.as_str().map_err(|_| Problem::Damaged("a worker's state"))? == "gone";
+        let state = match row.get::<_, i64>(3)? {
+            0 if !gone => DeliveryState::Pending,
+            1 => DeliveryState::Delivered,
+            0 | 2 => DeliveryState::Dead,
+            _ => return Err(Problem::Damaged("a delivery's state")),
+        };
+        let due = UnixMillis(row.get(5)?);
+        let record = DeliveryRecord {
+            id: DeliveryId::from_bytes(row.get(0)?),
+            worker_id: WorkerId::from_bytes(row.get(1)?),
+            worker: row.get(2)?,
+            state,
+            next_attempt_at: Some(due).filter(|_| state == DeliveryState::Pending),
+            attempts: Vec::new(),
+        };
+        let micros = row.get::<_, Option<i64>>(6)?.and_then(|micros| u64::try_from(micros).ok());
+        found.push((record, micros));
+    }
+    Ok(found)
+}
+
+fn attempts(db: &Connection, event: i64, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, at, micros, outcome, status, error, answer FROM attempts
+         WHERE event = ? AND delivery = ? ORDER BY number",
+    )?;
+    let mut rows = statement.query(params![event, delivery.to_bytes()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(AttemptRecord {
+            number: row.get(0)?,
+            at: UnixMillis(row.get(1)?),
+            micros: rows::count(row, 2)?,
+            outcome: rows::named(&row.get::<_, String>(3)?, "an attempt's outcome")?,
+            status: row.get(4)?,
+            error: row.get(5)?,
+            answer: row.get(6)?,
+        });
+    }
+    Ok(found)
+}

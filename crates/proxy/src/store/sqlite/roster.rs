@@ -1,0 +1,298 @@
+//! The workers that are not gone, as far as matching and claiming need them:
+//! who takes what, who has something due when, what is claimed.
+//!
+//! For each worker a lower bound of when its next unclaimed delivery falls due
+//! is kept, and the workers that have room for a claim are sorted by it. So a
+//! claim asks the database about workers that have something due, and about
+//! no others: one with a million waiting and no lease costs nothing.
+
+use super::problem::Problem;
+use super::rows;
+use crate::vault::Vault;
+use postern_protocol::api::WorkerState;
+use postern_protocol::event::Described;
+use postern_protocol::filter::Filter;
+use postern_protocol::id::{DeliveryId, WorkerId, WorkspaceId};
+use postern_protocol::{Provider, Secret, UnixMillis};
+use rusqlite::Connection;
+use std::collections::{BTreeSet, HashMap};
+
+/// A worker's number in the database.
+pub(super) type WorkerNo = i64;
+
+/// What is known of one worker.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) no: WorkerNo,
+    pub(super) id: WorkerId,
+    pub(super) workspace: WorkspaceId,
+    pub(super) url: String,
+    pub(super) secret: Secret,
+    pub(super) previous_secret: Option<(Secret, UnixMillis)>,
+    pub(super) filter: Filter,
+    pub(super) state: WorkerState,
+    pub(super) activated: bool,
+    pub(super) leased_until: UnixMillis,
+    pub(super) unreachable_until: Option<UnixMillis>,
+    pub(super) transport_failures: u32,
+    /// Deliveries pending, claimed ones included.
+    pub(super) waiting: u64,
+    /// No unclaimed delivery is due before this; `None`: there is none.
+    pub(super) next_due: Option<UnixMillis>,
+    pub(super) claimed: Vec<DeliveryId>,
+    /// Its place in [`Roster::ready`].
+    sorted_at: Option<UnixMillis>,
+}
+
+/// A claimed delivery.
+#[derive(Clone, Copy)]
+pub(super) struct Flight {
+    pub(super) event: i64,
+    pub(super) worker: WorkerNo,
+    /// The worker's transport failures when it was claimed: those of one
+    /// burst count as one.
+    pub(super) transport_failures: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Roster {
+    members: HashMap<WorkerNo, Member>,
+    by_id: HashMap<WorkerId, WorkerNo>,
+    by_workspace: HashMap<WorkspaceId, Vec<WorkerNo>>,
+    ready: BTreeSet<(UnixMillis, WorkerNo)>,
+    flights: HashMap<DeliveryId, Flight>,
+    /// Claims of one worker allowed at once, as the last claim said.
+    per_worker: Option<u32>,
+    /// The worker that was served last.
+    pub(super) turn: WorkerNo,
+    pub(super) pending: u64,
+    pub(super) dead: u64,
+}
+
+impl Member {
+    pub(super) fn new(row: rows::WorkerRow) -> Self {
+        let worker = row.worker;
+        Self {
+            no: row.no,
+            id: worker.id,
+            workspace: worker.workspace,
+            url: worker.url,
+            secret: worker.secret,
+            previous_secret: worker.previous_secret,
+            filter: worker.filter,
+            state: worker.state,
+            activated: row.activated,
+            leased_until: worker.leased_until,
+            unreachable_until: worker.unreachable_until,
+            transport_failures: worker.transport_failures,
+            waiting: 0,
+            next_due: None,
+            claimed: Vec::new(),
+            sorted_at: None,
+        }
+    }
+
+    /// How many more may be claimed.
+    pub(super) fn room(&self, per_worker: u32) -> usize {
+        let most = if self.transport_failures > 0 { 1 } else { per_worker };
+        (most as usize).saturating_sub(self.claimed.len())
+    }
+
+    fn ready_at(&self, per_worker: u32) -> Option<UnixMillis> {
+        let due = self.next_due.filter(|_| self.state == WorkerState::Active && self.room(per_worker) > 0)?;
+        Some(self.unreachable_until.map_or(due, |until| due.max(until)))
+    }
+
+    /// Something of it falls due then.
+    pub(super) fn due(&mut self, at: UnixMillis) {
+        self.next_due = Some(self.next_due.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
+impl Roster {
+    /// All workers that are not gone.
+    pub(super) fn read(db: &Connection, vault: &Vault) -> Result<Vec<Member>, Problem> {
+        let mut statement = db.prepare_cached(&rows::worker_query("state <> 'gone'"))?;
+        let mut found = statement.query([])?;
+        let mut members = Vec::new();
+        while let Some(row) = found.next()? {
+            members.push(Member::new(rows::worker(row, vault)?));
+        }
+        Ok(members)
+    }
+
+    /// Counts what waits and what is dead: once, at the start.
+    pub(super) fn count(&mut self, db: &Connection) -> Result<(), Problem> {
+        let mut statement = db.prepare(
+            "SELECT worker, count(*), min(due_at) FROM deliveries INDEXED BY deliveries_pending
+             WHERE state = 0 GROUP BY worker",
+        )?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let (no, waiting, due) = (row.get(0)?, rows::count(row, 1)?, row.get(2)?);
+            self.pending += waiting;
+            self.update(no, |member| {
+                member.waiting = waiting;
+                member.due(UnixMillis(due));
+            });
+        }
+        let dead = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 2";
+        self.dead = db.query_row(dead, [], |row| rows::count(row, 0))?;
+        Ok(())
+    }
+
+    /// Takes over what the database says of the workers, and keeps counts and
+    /// claims.
+    pub(super) fn replace(&mut self, members: Vec<Member>) {
+        let gone: Vec<_> = {
+            let present: BTreeSet<_> = members.iter().map(|m| m.no).collect();
+            self.members.keys().filter(|no| !present.contains(no)).copied().collect()
+        };
+        gone.into_iter().for_each(|no| self.remove(no));
+        for member in members {
+            self.put(member);
+        }
+    }
+
+    /// Adds a worker, or takes over what a write has changed of one.
+    pub(super) fn put(&mut self, mut member: Member) {
+        let no = member.no;
+        match self.members.get_mut(&no) {
+            Some(present) => {
+                member.waiting = present.waiting;
+                member.next_due = present.next_due;
+                member.claimed = std::mem::take(&mut present.claimed);
+                member.sorted_at = present.sorted_at;
+            }
+            None => {
+                self.by_id.insert(member.id, no);
+                self.by_workspace.entry(member.workspace).or_default().push(no);
+            }
+        }
+        self.members.insert(no, member);
+        self.update(no, |_| {});
+    }
+
+    /// A worker is gone: what waited for it counts as dead.
+    pub(super) fn remove(&mut self, no: WorkerNo) {
+        let Some(member) = self.members.remove(&no) else { return };
+        self.by_id.remove(&member.id);
+        if let Some(workers) = self.by_workspace.get_mut(&member.workspace) {
+            workers.retain(|other| *other != no);
+        }
+        if let Some(at) = member.sorted_at {
+            self.ready.remove(&(at, no));
+        }
+        self.pending = self.pending.saturating_sub(member.waiting);
+        self.dead += member.waiting;
+    }
+
+    pub(super) fn get(&self, no: WorkerNo) -> Option<&Member> {
+        self.members.get(&no)
+    }
+
+    pub(super) fn by_id(&self, id: WorkerId) -> Option<&Member> {
+        self.by_id.get(&id).and_then(|no| self.members.get(no))
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// Who of a workspace gets an event.
+    pub(super) fn takers(
+        &self,
+        workspace: WorkspaceId,
+        provider: Provider,
+        event: &Described,
+    ) -> Vec<(WorkerNo, WorkerId)> {
+        let workers = self.by_workspace.get(&workspace).map_or(&[][..], Vec::as_slice);
+        workers
+            .iter()
+            .filter_map(|no| self.members.get(no))
+            .filter(|member| member.activated && member.filter.takes(provider, event))
+            .map(|member| (member.no, member.id))
+            .collect()
+    }
+
+    /// Changes a worker, and sorts it anew.
+    pub(super) fn update(&mut self, no: WorkerNo, change: impl FnOnce(&mut Member)) {
+        let per_worker = self.per_worker.unwrap_or(u32::MAX);
+        let Some(member) = self.members.get_mut(&no) else { return };
+        change(member);
+        let at = member.ready_at(per_worker);
+        if at != member.sorted_at {
+            let before = std::mem::replace(&mut member.sorted_at, at);
+            before.map(|at| self.ready.remove(&(at, no)));
+            at.map(|at| self.ready.insert((at, no)));
+        }
+    }
+
+    /// A delivery was committed for each of these workers.
+    pub(super) fn delivered_to(&mut self, workers: &[(WorkerNo, WorkerId)], due: UnixMillis) {
+        for (no, _) in workers {
+            self.pending += 1;
+            self.update(*no, |member| {
+                member.waiting += 1;
+                member.due(due);
+            });
+        }
+    }
+
+    /// A waiting delivery waits no more.
+    pub(super) fn settled(&mut self, no: WorkerNo, dead: bool) {
+        if let Some(member) = self.members.get_mut(&no) {
+            member.waiting = member.waiting.saturating_sub(1);
+            self.pending = self.pending.saturating_sub(1);
+            self.dead += u64::from(dead);
+        } else if !dead {
+            // Of a gone worker: it had been counted as dead.
+            self.dead = self.dead.saturating_sub(1);
+        }
+    }
+
+    /// A dead letter was delivered after all, by an attempt already under way.
+    pub(super) fn revived(&mut self) {
+        self.dead = self.dead.saturating_sub(1);
+    }
+
+    /// Which workers to claim for: those with something due and with room, at
+    /// most `limit`, beginning after the one served last. From here on nothing
+    /// of them counts as due but what is committed; the claim, which reads
+    /// only after this, adds what it finds and leaves.
+    pub(super) fn candidates(&mut self, now: UnixMillis, per_worker: u32, limit: usize) -> Vec<Member> {
+        if self.per_worker != Some(per_worker) {
+            self.per_worker = Some(per_worker);
+            let all: Vec<_> = self.members.keys().copied().collect();
+            all.into_iter().for_each(|no| self.update(no, |_| {}));
+        }
+        let due = self.ready.range(..=(now, WorkerNo::MAX)).map(|(_, no)| *no);
+        let mut due: Vec<_> = due.collect();
+        let turn = self.turn;
+        due.sort_unstable_by_key(|no| (*no <= turn, *no));
+        due.truncate(limit);
+        let members: Vec<_> = due.iter().filter_map(|no| self.members.get(no).cloned()).collect();
+        due.iter().for_each(|no| self.update(*no, |member| member.next_due = None));
+        members
+    }
+
+    /// When the next claim can succeed.
+    pub(super) fn next_due(&self) -> Option<UnixMillis> {
+        self.ready.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn flight(&self, delivery: DeliveryId) -> Option<Flight> {
+        self.flights.get(&delivery).copied()
+    }
+
+    pub(super) fn claim(&mut self, delivery: DeliveryId, flight: Flight) {
+        self.flights.insert(delivery, flight);
+        self.update(flight.worker, |member| member.claimed.push(delivery));
+    }
+
+    pub(super) fn release(&mut self, delivery: DeliveryId) {
+        if let Some(flight) = self.flights.remove(&delivery) {
+            self.update(flight.worker, |member| member.claimed.retain(|other| *other != delivery));
+        }
+    }
+}

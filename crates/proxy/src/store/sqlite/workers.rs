@@ -1,0 +1,314 @@
+//! Workers: registration, challenge, leases, leaving.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::roster::{Member, WorkerNo};
+use super::rows;
+use super::writer::{Batch, Tx};
+use crate::store::{DeadReason, StoreError, Worker};
+use postern_protocol::UnixMillis;
+use postern_protocol::api::{Waiting, WorkerState};
+use postern_protocol::id::{WorkerId, WorkspaceId};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter};
+use std::sync::Arc;
+
+/// Deliveries buried in one transaction, so that a worker with a million
+/// waiting does not hold up everyone's webhooks when it leaves.
+const BURIED_AT_ONCE: u32 = 1_000;
+
+impl SqliteStore {
+    pub(super) async fn register_worker(&self, worker: Worker) -> Result<(), StoreError> {
+        let columns = self.columns(&worker);
+        let register = move |tx: &mut Tx<'_>| {
+            let sql = "INSERT INTO workers
+                (token, name, url, credential_hash, secret, previous_secret, previous_until, filter, ordering,
+                 catch_up, leased_until, id, workspace, created_at, state)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
+            let mut row = columns.clone();
+            row.push(worker.id.to_bytes().to_vec().into());
+            row.push(worker.workspace.to_bytes().to_vec().into());
+            row.push(worker.created_at.0.into());
+            match tx.db.prepare_cached(sql)?.execute(params_from_iter(row)) {
+                Ok(_) => refresh(tx, worker.id),
+                Err(error) if Problem::is_conflict(&error) => {
+                    Err(Problem::Exists(format!("the worker {}", worker.id)))
+                }
+                Err(error) => Err(error.into()),
+            }
+        };
+        self.writer.write(Batch::Ends, register).await
+    }
+
+    pub(super) async fn update_worker(&self, worker: Worker) -> Result<(), StoreError> {
+        let columns = self.columns(&worker);
+        let update = move |tx: &mut Tx<'_>| {
+            let sql = "UPDATE workers SET
+                    token = ?, name = ?, url = ?, credential_hash = ?, secret = ?, previous_secret = ?,
+                    previous_until = ?, filter = ?, ordering = ?, catch_up = ?, leased_until = ?,
+                    state = 'pending', challenge_error = NULL, unreachable_until = NULL,
+                    transport_failures = 0, transport_error = NULL
+                WHERE id = ? AND state <> 'gone'";
+            let mut row = columns.clone();
+            row.push(worker.id.to_bytes().to_vec().into());
+            match tx.db.prepare_cached(sql)?.execute(params_from_iter(row))? {
+                0 => Err(missing(worker.id)),
+                _ => refresh(tx, worker.id),
+            }
+        };
+        self.writer.write(Batch::Ends, update).await
+    }
+
+    /// What a registration sets, in the order of the statements above.
+    fn columns(&self, worker: &Worker) -> Vec<Value> {
+        let context = rows::worker_context(worker.id);
+        let previous = worker.previous_secret.as_ref();
+        let filter: Vec<String> = worker.filter.clone().into();
+        vec![
+            worker.token.to_bytes().to_vec().into(),
+            worker.name.clone().into(),
+            worker.url.clone().into(),
+            worker.credential_hash.to_vec().into(),
+            self.vault.seal(&context, worker.secret.reveal()).into(),
+            previous.map(|(secret, _)| self.vault.seal(&context, secret.reveal())).into(),
+            previous.map(|(_, until)| until.0).into(),
+            serde_json::json!(filter).to_string().into(),
+            rows::name(&worker.ordering).into(),
+            rows::name(&worker.catch_up).into(),
+            worker.leased_until.0.into(),
+        ]
+    }
+
+    pub(super) async fn worker_by_credential(&self, hash: [u8; 32]) -> Result<Option<Worker>, StoreError> {
+        self.find_worker("credential_hash = ?", hash.to_vec()).await
+    }
+
+    pub(super) async fn worker(&self, id: WorkerId) -> Result<Option<Worker>, StoreError> {
+        self.find_worker("id = ?", id.to_bytes().to_vec()).await
+    }
+
+    async fn find_worker(&self, condition: &'static str, key: Vec<u8>) -> Result<Option<Worker>, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let find = move |db: &Connection| {
+            let mut statement = db.prepare_cached(&rows::worker_query(condition))?;
+            let mut found = statement.query(params![key])?;
+            found.next()?.map(|row| rows::worker(row, &vault).map(|row| row.worker)).transpose()
+        };
+        self.readers.read(find).await
+    }
+
+    pub(super) async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<Worker>, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let list = move |db: &Connection| {
+            let mut statement =
+                db.prepare_cached(&rows::worker_query("workspace = ? ORDER BY created_at, id"))?;
+            let mut found = statement.query(params![workspace.to_bytes()])?;
+            let mut workers = Vec::new();
+            while let Some(row) = found.next()? {
+                workers.push(rows::worker(row, &vault)?.worker);
+            }
+            Ok(workers)
+        };
+        self.readers.read(list).await
+    }
+
+    pub(super) async fn settle_challenge(
+        &self,
+        id: WorkerId,
+        outcome: Result<UnixMillis, String>,
+    ) -> Result<(), StoreError> {
+        let settle = move |tx: &mut Tx<'_>| {
+            let key = id.to_bytes();
+            if !tx.db.prepare_cached("SELECT 1 FROM workers WHERE id = ?")?.exists(params![key])? {
+                return Err(missing(id));
+            }
+            match &outcome {
+                Ok(until) => tx
+                    .db
+                    .prepare_cached(
+                        "UPDATE workers SET state = iif(paused, 'paused', 'active'), activated = 1,
+                                challenge_error = NULL, leased_until = ? WHERE id = ? AND state = 'pending'",
+                    )?
+                    .execute(params![until.0, key])?,
+                Err(reason) => tx
+                    .db
+                    .prepare_cached(
+                        "UPDATE workers SET challenge_error = ? WHERE id = ? AND state = 'pending'",
+                    )?
+                    .execute(params![reason, key])?,
+            };
+            refresh(tx, id)
+        };
+        self.writer.write(Batch::Ends, settle).await
+    }
+
+    pub(super) async fn renew_lease(
+        &self,
+        id: WorkerId,
+        until: UnixMillis,
+        paused: Option<bool>,
+    ) -> Result<Option<Worker>, StoreError> {
+        let renew = move |tx: &mut Tx<'_>| {
+            let key = id.to_bytes();
+            let sql = "UPDATE workers SET
+                    leased_until = ?1, paused = coalesce(?2, paused), unreachable_until = NULL,
+                    state = CASE WHEN state = 'pending' THEN state
+                                 WHEN coalesce(?2, paused) THEN 'paused' ELSE 'active' END
+                WHERE id = ?3 AND state <> 'gone'
+                  AND NOT EXISTS (SELECT 1 FROM tokens WHERE id = workers.token AND revoked_at IS NOT NULL)";
+            if tx.db.prepare_cached(sql)?.execute(params![until.0, paused, key])? == 0 {
+                return Ok(None);
+            }
+            let mut statement = tx.db.prepare_cached(&rows::worker_query("id = ?"))?;
+            let mut found = statement.query(params![key])?;
+            let Some(row) = found.next()? else { return Ok(None) };
+            let row = rows::worker(row, tx.vault)?;
+            let worker = row.worker.clone();
+            let member = Member::new(row);
+            tx.after_commit(|memory| memory.roster.put(member));
+            Ok(Some(worker))
+        };
+        self.writer.write(Batch::Joins, renew).await
+    }
+
+    pub(super) async fn remove_worker(
+        &self,
+        id: WorkerId,
+        reason: DeadReason,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let remove = move |tx: &mut Tx<'_>| match number(tx.db, id)? {
+            Some(no) => retire(tx, no, reason, now).map(|()| no),
+            None => Err(missing(id)),
+        };
+        let no = self.writer.write(Batch::Ends, remove).await?;
+        self.bury(no).await
+    }
+
+    /// Makes dead letters of what waited for a gone worker, a part at a time.
+    pub(super) async fn bury(&self, no: WorkerNo) -> Result<(), StoreError> {
+        loop {
+            let some = self.writer.write(Batch::Joins, move |tx| bury_some(tx.db, no)).await?;
+            if some < BURIED_AT_ONCE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError> {
+        let over = self.memory.look(|memory| {
+            let over = |member: &&Member| member.state == WorkerState::Active && member.leased_until < now;
+            memory.roster.members().any(|member| over(&member))
+        });
+        if !over {
+            return Ok(Vec::new());
+        }
+        let expire = move |tx: &mut Tx<'_>| {
+            let condition = "state = 'active' AND leased_until < ?";
+            let mut expired = members(tx, condition, params![now.0])?;
+            let sql = format!("UPDATE workers SET state = 'away' WHERE {condition}");
+            tx.db.prepare_cached(&sql)?.execute(params![now.0])?;
+            expired.iter_mut().for_each(|member| member.state = WorkerState::Away);
+            let ids = expired.iter().map(|member| member.id).collect();
+            tx.after_commit(|memory| expired.into_iter().for_each(|member| memory.roster.put(member)));
+            Ok(ids)
+        };
+        self.writer.write(Batch::Joins, expire).await
+    }
+
+    pub(super) async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError> {
+        let known = self.memory.look(|m| m.roster.by_id(id).map(|member| (member.no, member.waiting)));
+        let Some((no, count)) = known else { return Ok(Waiting::default()) };
+        if count == 0 {
+            return Ok(Waiting::default());
+        }
+        let oldest = self.readers.read(move |db| oldest(db, no)).await?;
+        Ok(Waiting { count, oldest })
+    }
+}
+
+/// When the oldest delivery that waits for a worker was accepted. Two looks
+/// suffice: one that was not put off is due when it was accepted, so the first
+/// in the order of due times is older than all others of its kind.
+pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>, Problem> {
+    let first = |index: &str, order: &str| {
+        let condition = if order == "accepted_at" { "AND due_at <> accepted_at" } else { "" };
+        db.prepare_cached(&format!(
+            "SELECT accepted_at FROM deliveries INDEXED BY {index}
+             WHERE worker = ? AND state = 0 {condition} ORDER BY {order} LIMIT 1"
+        ))?
+        .query_row([no], |row| row.get::<_, i64>(0))
+        .optional()
+    };
+    let due = first("deliveries_pending", "due_at")?;
+    let put_off = first("deliveries_put_off", "accepted_at")?;
+    Ok(due.into_iter().chain(put_off).min().map(UnixMillis))
+}
+
+fn missing(id: WorkerId) -> Problem {
+    Problem::Missing(format!("the worker {id}"))
+}
+
+pub(super) fn number(db: &Connection, id: WorkerId) -> Result<Option<WorkerNo>, Problem> {
+    let mut statement = db.prepare_cached("SELECT no FROM workers WHERE id = ?")?;
+    Ok(statement.query_row(params![id.to_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The workers for which `condition` holds.
+pub(super) fn members(tx: &Tx<'_>, condition: &str, key: impl Params) -> Result<Vec<Member>, Problem> {
+    let mut statement = tx.db.prepare_cached(&rows::worker_query(condition))?;
+    let mut found = statement.query(key)?;
+    let mut members = Vec::new();
+    while let Some(row) = found.next()? {
+        members.push(Member::new(rows::worker(row, tx.vault)?));
+    }
+    Ok(members)
+}
+
+/// Takes a worker's new row into memory after the commit.
+pub(super) fn refresh(tx: &mut Tx<'_>, id: WorkerId) -> Result<(), Problem> {
+    let changed = members(tx, "id = ? AND state <> 'gone'", params![id.to_bytes()])?;
+    tx.after_commit(|memory| changed.into_iter().for_each(|member| memory.roster.put(member)));
+    Ok(())
+}
+
+/// A worker is gone. Its deliveries count as dead from here on; [`bury_some`]
+/// writes that down.
+pub(super) fn retire(
+    tx: &mut Tx<'_>,
+    no: WorkerNo,
+    reason: DeadReason,
+    now: UnixMillis,
+) -> Result<(), Problem> {
+    tx.db
+        .prepare_cached(
+            "UPDATE workers SET state = 'gone', gone_at = ?, gone_reason = ? WHERE no = ? AND state <> 'gone'",
+        )?
+        .execute(params![now.0, reason.as_str(), no])?;
+    tx.after_commit(move |memory| memory.roster.remove(no));
+    Ok(())
+}
+
+fn bury_some(db: &Connection, no: WorkerNo) -> Result<usize, Problem> {
+    let sql = "UPDATE deliveries SET state = 2,
+            settled_at = (SELECT gone_at FROM workers WHERE no = ?1),
+            dead_reason = (SELECT gone_reason FROM workers WHERE no = ?1)
+        WHERE (event, id) IN (SELECT event, id FROM deliveries INDEXED BY deliveries_pending
+                              WHERE worker = ?1 AND state = 0 LIMIT ?2)";
+    Ok(db.prepare_cached(sql)?.execute(params![no, BURIED_AT_ONCE])?)
+}
+
+/// Finishes burials that the end of a process interrupted.
+pub(super) fn bury_interrupted(db: &Connection) -> Result<(), Problem> {
+    let gone: Vec<WorkerNo> = db
+        .prepare(
+            "SELECT no FROM workers WHERE state = 'gone' AND EXISTS
+               (SELECT 1 FROM deliveries INDEXED BY deliveries_pending WHERE worker = no AND deliveries.state = 0)",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for no in gone {
+        while bury_some(db, no)? == BURIED_AT_ONCE as usize {}
+    }
+    Ok(())
+}
