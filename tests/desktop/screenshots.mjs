@@ -1,0 +1,78 @@
+// Pictures of the real app for the README: the built app, under Xvfb, with a
+// real proxy and a dozen events as a team has them. `scripts/screenshots`.
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { join } from "node:path";
+import { ROOT, launch } from "./harness/app.mjs";
+import { teamsMorning } from "./harness/morning.mjs";
+import { forwardTo, go, live, openEvent, signIn } from "./harness/pages.mjs";
+import { eventually } from "./harness/processes.mjs";
+import { Proxy } from "./harness/proxy.mjs";
+import { Session } from "./harness/session.mjs";
+
+const FOLDER = join(ROOT, "docs/images");
+
+/** A local server as a developer has it: one kind of event is not handled yet. */
+async function localServer(scope) {
+  const server = createServer((request, response) => {
+    request.resume().once("end", () => {
+      const handled = request.headers["x-github-event"] !== "check_run";
+      response.writeHead(handled ? 200 : 404).end(handled ? "ok" : "no handler for check_run");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  scope.after(() => server.close());
+  return `http://localhost:${server.address().port}/webhooks`;
+}
+
+/** Ends what was begun, last first, as a test's `after` does. */
+class Scope {
+  #ends = [];
+  after(end) {
+    this.#ends.push(end);
+  }
+  async end() {
+    for (const end of this.#ends.reverse()) await end();
+  }
+}
+
+async function photograph(session, page, theme) {
+  await go(page, "Settings");
+  await (await page.byRole("radio", theme)).click();
+  await eventually(`the ${theme} theme`, async () => (await page.run("return document.documentElement.dataset.theme")) === theme.toLowerCase());
+  await go(page, "Events");
+  await openEvent(page, "ENG-42");
+  await page.shows("updatedFrom");
+  // The toast of the target's setting goes by itself; animations have ended.
+  await eventually("a still page", async () =>
+    page.run("return document.getAnimations().length === 0 && document.querySelector('.toast') === null"),
+  );
+  const file = join(FOLDER, `app-${theme.toLowerCase()}.png`);
+  await session.photograph(file);
+  console.log(file);
+}
+
+const scope = new Scope();
+try {
+  await mkdir(FOLDER, { recursive: true });
+  const session = await Session.begin(scope, { size: "1360x820", notifications: false });
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", "lin_whs_2vqZ7nq0F3mYk1x9");
+  await proxy.addSource("github", "It's a Secret to Everybody");
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  await forwardTo(page, await localServer(scope));
+  await go(page, "Events");
+  for (const { provider, type, body, row } of teamsMorning()) {
+    await proxy.post(provider, type, body);
+    await page.shows(row);
+  }
+  await photograph(session, page, "Light");
+  await photograph(session, page, "Dark");
+  await page.close();
+} finally {
+  await scope.end();
+}
