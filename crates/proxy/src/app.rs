@@ -8,7 +8,7 @@
 
 use crate::admin::{self, Admin, DepthMetrics};
 use crate::bus::{self, Bus};
-use crate::config::Config;
+use crate::config::{Config, MasterKey};
 use crate::delivery::client::{NoTrust, Outbound};
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::scheduler::Scheduler;
@@ -20,8 +20,9 @@ use crate::ingest::{Ingest, IngestMetrics};
 use crate::registry::challenge::Challenger;
 use crate::registry::{self, Registry};
 use crate::retention;
-use crate::store::Store;
+use crate::store::{Access, OpenError, SqliteStore, Store};
 use crate::trigger::Trigger;
+use crate::vault::Vault;
 use crate::workspace::Reader;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use postern_protocol::Clock;
@@ -55,6 +56,12 @@ pub struct Listeners {
 /// Why the proxy cannot run, or stopped running.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// The database does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Opening the database ended before its time.
+    #[error("opening the database was broken off")]
+    Opening(#[source] tokio::task::JoinError),
     /// Outbound TLS cannot be set up.
     #[error("deliveries cannot be made")]
     Trust(#[from] TrustError),
@@ -107,6 +114,32 @@ pub struct App {
     recorder: PrometheusRecorder,
     prometheus: PrometheusHandle,
     client: Outbound,
+}
+
+/// Opens the configured database under the configured key. Blocks; the first
+/// to open a database also makes its key.
+///
+/// # Errors
+/// When the key or the database cannot be used, or another process serves
+/// from it.
+pub fn open_store(config: &Config, access: Access) -> Result<SqliteStore, OpenError> {
+    let database = config.database();
+    let vault = match config.master_key() {
+        MasterKey::Text(key) => Vault::from_text(&key, "POSTERN_MASTER_KEY")?,
+        MasterKey::File(path) => Vault::from_file(&path, database.exists())?,
+    };
+    SqliteStore::open(&database, Arc::new(vault), access)
+}
+
+/// The proxy as it is configured: opens the store, serves until `stop`, drains.
+///
+/// # Errors
+/// When the store does not open, and as [`App::build`] and [`App::serve`].
+pub async fn run(config: Config, listeners: Listeners, stop: CancellationToken) -> Result<(), RunError> {
+    let settings = config.clone();
+    let opening = tokio::task::spawn_blocking(move || open_store(&settings, Access::Serve));
+    let store = opening.await.map_err(RunError::Opening)??;
+    App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await
 }
 
 impl App {

@@ -17,4 +17,4 @@ mod trigger;
 pub mod vault;
 mod workspace;
 
-pub use app::{App, Listeners, Parts, RunError};
+pub use app::{App, Listeners, Parts, RunError, open_store, run};

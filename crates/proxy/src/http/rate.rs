@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_burst_then_the_rate() {
         let buckets = Buckets::new(2.0, 3.0);
-        let at = |ms| UnixMillis(1_000_000 + ms);
+        let at = |ms: i64| UnixMillis(1_000_000 + ms);
         assert_eq!((0..5).filter(|_| buckets.take("a", at(0)).is_ok()).count(), 3);
         assert!(buckets.take("b", at(0)).is_ok(), "each key has its own");
         assert!(buckets.take("a", at(499)).is_err());
