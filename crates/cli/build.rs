@@ -14,7 +14,8 @@ const PLACEHOLDER: &str = "<!doctype html>
 ";
 
 fn main() -> io::Result<()> {
-    let here = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo sets CARGO_MANIFEST_DIR"))?;
+    let here =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo sets CARGO_MANIFEST_DIR"))?;
     let ui = Path::new(&here).join("../../ui/dist");
     // A new UI is a new binary: release builds embed it.
     println!("cargo::rerun-if-changed={}", ui.display());

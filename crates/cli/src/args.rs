@@ -240,8 +240,12 @@ mod tests {
         for good in [&["trigger", "linear", "Issue.create"][..], &["trigger", "--list"]] {
             assert!(Cli::try_parse_from([&["postern"], good].concat()).is_ok(), "{good:?}");
         }
-        for bad in [&["trigger"][..], &["trigger", "linear"], &["trigger", "gitlab", "x"], &["trigger", "linear", "x", "--list"]]
-        {
+        for bad in [
+            &["trigger"][..],
+            &["trigger", "linear"],
+            &["trigger", "gitlab", "x"],
+            &["trigger", "linear", "x", "--list"],
+        ] {
             assert!(Cli::try_parse_from([&["postern"], bad].concat()).is_err(), "{bad:?}");
         }
     }

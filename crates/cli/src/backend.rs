@@ -25,8 +25,13 @@ use tokio_util::sync::CancellationToken;
 pub(crate) enum Backend {
     /// It runs in another process.
     Running(Client),
-    /// It is opened here, and ends with the command.
-    Own(EdgeHandle, Edge),
+    /// It is opened here, and closed with the command.
+    Own {
+        /// What answers.
+        handle: EdgeHandle,
+        /// Holds the data folder meanwhile.
+        _edge: Edge,
+    },
 }
 
 impl Backend {
@@ -37,15 +42,17 @@ impl Backend {
     /// When an edge runs that cannot be reached, or none does and the data
     /// folder cannot be used.
     pub(crate) async fn open(settings: &Settings, mut config: EdgeConfig) -> Result<Self, Failure> {
-        if let Some(client) = running(settings).await? {
-            return Ok(Self::Running(client));
-        }
         config.api = None;
-        match Edge::start(config).await {
-            Ok((handle, edge)) => Ok(Self::Own(handle, edge)),
-            // It was faster.
-            Err(StartError::AlreadyRunning(edge)) => Ok(Self::Running(Client::attach(settings, edge).await?)),
-            Err(error) => Err(error.into()),
+        loop {
+            if let Some(client) = running(settings).await? {
+                return Ok(Self::Running(client));
+            }
+            match Edge::start(config.clone()).await {
+                Ok((handle, edge)) => return Ok(Self::Own { handle, _edge: edge }),
+                // It was faster.
+                Err(StartError::AlreadyRunning(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -54,15 +61,31 @@ impl Backend {
         matches!(self, Self::Running(_))
     }
 
+    /// Has an edge of our own read its secrets, for an operation that needs
+    /// them; a running one has.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn unlock(&self) -> Result<(), Failure> {
+        match self {
+            Self::Running(_) => Ok(()),
+            Self::Own { handle, .. } => Ok(handle.unlock().await?),
+        }
+    }
+
     /// Calls an operation of the table in [`postern_edge::api`].
     ///
     /// # Errors
     /// What the operation says, or that the edge cannot be reached.
-    pub(crate) async fn call<R: DeserializeOwned>(&self, op: &str, args: impl Serialize) -> Result<R, Failure> {
+    pub(crate) async fn call<R: DeserializeOwned>(
+        &self,
+        op: &str,
+        args: impl Serialize,
+    ) -> Result<R, Failure> {
         let args = serde_json::to_value(args).map_err(io::Error::from)?;
         let answer = match self {
             Self::Running(client) => client.call(op, args).await?,
-            Self::Own(edge, _) => api::call(edge, op, args).await?,
+            Self::Own { handle, .. } => api::call(handle, op, args).await?,
         };
         read(op, answer)
     }
@@ -88,9 +111,17 @@ pub(crate) async fn running(settings: &Settings) -> Result<Option<Client>, Failu
         Failure::coded("edge.data_dir", format!("The data folder {folder} cannot be used: {error}."))
     })?;
     match found {
-        Some(edge) => Client::attach(settings, edge).await.map(Some),
+        Some(edge) => Client::attach(settings, edge).await,
         None => Ok(None),
     }
+}
+
+/// Which edge runs now.
+pub(crate) enum Started {
+    /// One in this process.
+    Own(Own),
+    /// The one that ran already.
+    Other(Client),
 }
 
 /// An edge that runs in this process.
@@ -101,15 +132,26 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Starts it.
+    /// Starts it, unless another one runs on the data folder: then that one.
     ///
     /// # Errors
-    /// When another one runs, or the data folder or an address is not to be had.
-    pub(crate) async fn start(config: EdgeConfig) -> Result<Self, StartError> {
-        let (handle, edge) = Edge::start(config).await?;
-        let stop = CancellationToken::new();
-        let work = tokio::spawn(edge.run(stop.clone()));
-        Ok(Self { handle, stop, work })
+    /// When the other one cannot be reached, or the data folder or an address
+    /// is not to be had.
+    pub(crate) async fn start(settings: &Settings, config: EdgeConfig) -> Result<Started, Failure> {
+        loop {
+            if let Some(client) = running(settings).await? {
+                return Ok(Started::Other(client));
+            }
+            let (handle, edge) = match Edge::start(config.clone()).await {
+                Ok(started) => started,
+                // It was faster; or only looks something up.
+                Err(StartError::AlreadyRunning(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let stop = CancellationToken::new();
+            let work = tokio::spawn(edge.run(stop.clone()));
+            return Ok(Started::Own(Self { handle, stop, work }));
+        }
     }
 
     /// Stops it, after what it has begun.

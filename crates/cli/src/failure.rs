@@ -87,6 +87,11 @@ impl Failure {
         self.exit == Exit::Keychain
     }
 
+    /// Whether a listener's address is to blame.
+    pub(crate) fn is_address_taken(&self) -> bool {
+        self.code == ADDRESS_TAKEN
+    }
+
     /// The same failure with a cure that only the caller knows.
     pub(crate) fn with_cure(mut self, cure: &str) -> Self {
         self.message.push(' ');
@@ -105,6 +110,7 @@ impl Failure {
 }
 
 const BROKEN_PIPE: &str = "output.closed";
+const ADDRESS_TAKEN: &str = "edge.address_taken";
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
@@ -132,7 +138,7 @@ impl From<io::Error> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::Bind { .. } => "edge.address_taken",
+            StartError::Bind { .. } => ADDRESS_TAKEN,
             StartError::AlreadyRunning(_) => "edge.running",
             _ => "edge.data_dir",
         };

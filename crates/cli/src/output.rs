@@ -92,7 +92,11 @@ impl Output {
     }
 
     /// Prints `value` as one line of JSON, or as the text it is for people.
-    pub(crate) fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) -> Result<(), Failure> {
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&Style) -> String,
+    ) -> Result<(), Failure> {
         if self.json { self.print(&json(value)?) } else { self.print(text(&self.style).trim_end()) }
     }
 

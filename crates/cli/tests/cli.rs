@@ -34,7 +34,11 @@ fn workspace() -> Answer {
 
 fn refusal(code: &str) -> Answer {
     let body = json!({ "error": { "code": code, "message": "this token is not known here" } }).to_string();
-    Answer { status: StatusCode::UNAUTHORIZED, headers: vec![("content-type", "application/json".into())], body }
+    Answer {
+        status: StatusCode::UNAUTHORIZED,
+        headers: vec![("content-type", "application/json".into())],
+        body,
+    }
 }
 
 #[tokio::test]
@@ -74,7 +78,8 @@ async fn nobody_is_signed_in_at_first() {
     insta::assert_snapshot!(format!("{out}{err}"));
     let Done(status, out, err) = run(&machine, &["--json", "status"], "").await;
     assert_eq!(status, 3);
-    let (out, err): (Value, Value) = (serde_json::from_str(&out).unwrap(), serde_json::from_str(&err).unwrap());
+    let (out, err): (Value, Value) =
+        (serde_json::from_str(&out).unwrap(), serde_json::from_str(&err).unwrap());
     assert_eq!((&out["running"], &out["session"]), (&json!(false), &Value::Null));
     assert_eq!(err["error"]["code"], "edge.not_signed_in");
     for command in [&["trigger", "linear", "Issue.create"][..], &["listen"]] {
@@ -97,7 +102,8 @@ async fn what_stands_in_the_way_of_a_login_has_a_status_of_its_own() {
         (&refusing.url(""), 5, "[auth.revoked]"),
         (&knowing.url(""), 6, "[keychain.absent]"),
     ] {
-        let Done(status, out, err) = run(&machine, &["login", "--proxy", proxy, "--token-stdin"], TOKEN).await;
+        let Done(status, out, err) =
+            run(&machine, &["login", "--proxy", proxy, "--token-stdin"], TOKEN).await;
         assert_eq!((status, out.as_str()), (expected, ""), "{err}");
         assert!(err.starts_with("postern: ") && err.trim_end().ends_with(code), "{err}");
         assert_eq!(err.trim_end().lines().count(), 1, "{err}");
@@ -109,7 +115,8 @@ async fn what_stands_in_the_way_of_a_login_has_a_status_of_its_own() {
 async fn a_token_is_kept_in_a_plain_file_only_when_asked_for() {
     let machine = Machine::new();
     let proxy = proxy(workspace()).await;
-    let login = ["login", "--proxy", &proxy.url(""), "--token-stdin", "--plaintext-file", "--name", "ada-laptop"];
+    let login =
+        ["login", "--proxy", &proxy.url(""), "--token-stdin", "--plaintext-file", "--name", "ada-laptop"];
     let Done(status, out, err) = run(&machine, &login, &format!("{TOKEN}\n")).await;
     assert_eq!(status, 0, "{err}");
     insta::assert_snapshot!(out.replace(&proxy.url(""), "PROXY"));
@@ -142,7 +149,10 @@ async fn the_history_of_a_new_machine_is_empty() {
         (&["events", "list"][..], "No events. `postern trigger linear Issue.create` makes one.\n"),
         (&["rejected"], "No request was refused.\n"),
         (&["forward", "show"], "Events are forwarded nowhere. `postern forward set URL` sets a target.\n"),
-        (&["forward", "set", "http://localhost:3000/hooks"], "Events are forwarded to http://localhost:3000/hooks.\n"),
+        (
+            &["forward", "set", "http://localhost:3000/hooks"],
+            "Events are forwarded to http://localhost:3000/hooks.\n",
+        ),
         (&["forward", "show"], "Events are forwarded to http://localhost:3000/hooks.\n"),
         (&["forward", "clear"], "Events are forwarded nowhere. `postern forward set URL` sets a target.\n"),
     ] {

@@ -3,6 +3,7 @@
 use crate::api::operations;
 use crate::api::{ApiError, Live, live};
 use crate::handlers::Listener;
+use crate::registration;
 use crate::state::Shared;
 use futures_util::Stream;
 use postern_protocol::Secret;
@@ -29,6 +30,16 @@ impl EdgeHandle {
     /// is Postern itself.
     pub fn add_listener(&self, target: &str) -> Result<Listener, ApiError> {
         Ok(self.shared.listeners.add(operations::target(self, target)?))
+    }
+
+    /// Reads the secrets of whoever was signed in before. [`crate::Edge::run`]
+    /// does that by itself; for a shell that only calls an operation or two.
+    ///
+    /// # Errors
+    /// `keychain.*`, or `store.unavailable`, when they cannot be read.
+    pub async fn unlock(&self) -> Result<(), ApiError> {
+        let account = self.shared.account.borrow().clone();
+        Ok(registration::unlock(&self.shared, &account).await?)
     }
 
     /// The receiver's address as the proxy sees it, without a path:

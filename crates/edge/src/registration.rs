@@ -19,7 +19,7 @@ mod lease;
 mod pace;
 mod register;
 
-pub(crate) use account::{at_start, sign_in, sign_out};
+pub(crate) use account::{at_start, sign_in, sign_out, unlock};
 use pace::Pace;
 
 /// When the next step is due.
@@ -86,7 +86,7 @@ impl Registration {
                 self.shared.set_connection(account, Connection::SignedOut);
                 Next::Woken
             }
-            Account::Locked(_) => match account::unlock(&self.shared, account).await {
+            Account::Locked(_) => match unlock(&self.shared, account).await {
                 Ok(()) => Next::Now,
                 Err(e) => {
                     self.failed(account, None, format!("the token cannot be read: {}", with_causes(&e)))

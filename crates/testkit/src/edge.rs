@@ -67,8 +67,9 @@ impl Machine {
     pub async fn ask(&self, arguments: &[&str]) -> Value {
         let (status, out, err) = Self::run(self.command(&[&["--json"], arguments].concat())).await;
         assert!(status.success(), "postern {} failed ({status}): {err}", arguments.join(" "));
-        serde_json::from_str(&out)
-            .unwrap_or_else(|error| panic!("postern {} printed no JSON ({error}): {out}", arguments.join(" ")))
+        serde_json::from_str(&out).unwrap_or_else(|error| {
+            panic!("postern {} printed no JSON ({error}): {out}", arguments.join(" "))
+        })
     }
 
     /// Runs a command to its end: status, standard output, standard error.

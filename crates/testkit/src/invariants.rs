@@ -29,7 +29,8 @@ impl Books {
     pub fn open(edge: &Path, proxy: &Path) -> Self {
         let open = |path: &Path| {
             assert!(path.is_file(), "{} is not there", path.display());
-            Connection::open(path).unwrap_or_else(|error| panic!("{} cannot be opened: {error}", path.display()))
+            Connection::open(path)
+                .unwrap_or_else(|error| panic!("{} cannot be opened: {error}", path.display()))
         };
         Self { edge: open(&edge.join("history.db")), proxy: open(&proxy.join("postern.db")) }
     }
@@ -66,8 +67,14 @@ impl Books {
                 wrong.push(format!("{} {what}, such as {first}", ids.len()));
             }
         };
-        complain("accepted events are not in the edge's history", accepted.iter().filter(|id| !stored.contains_key(*id)).collect());
-        complain("events are there more than once", stored.iter().filter(|(_, n)| **n > 1).map(|(id, _)| id).collect());
+        complain(
+            "accepted events are not in the edge's history",
+            accepted.iter().filter(|id| !stored.contains_key(*id)).collect(),
+        );
+        complain(
+            "events are there more than once",
+            stored.iter().filter(|(_, n)| **n > 1).map(|(id, _)| id).collect(),
+        );
         for (database, what, sql) in [
             (&self.edge, "events wait to be forwarded", "SELECT count(*) FROM event WHERE pending"),
             (&self.edge, "handler runs have not ended", "SELECT count(*) FROM run WHERE micros IS NULL"),
@@ -79,7 +86,13 @@ impl Books {
                 wrong.push(format!("{count} {what}"));
             }
         }
-        assert!(wrong.is_empty(), "of {} accepted events, {} in the history:\n  {}", accepted.len(), stored.len(), wrong.join("\n  "));
+        assert!(
+            wrong.is_empty(),
+            "of {} accepted events, {} in the history:\n  {}",
+            accepted.len(),
+            stored.len(),
+            wrong.join("\n  ")
+        );
     }
 
     /// How many workers the proxy knows: an edge that came back is the same

@@ -64,7 +64,9 @@ impl Process {
     /// # Panics
     /// When the output ends, or the deadline passes, without such a line.
     pub async fn line<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
-        let found = within(&format!("{what} from {}; its log:\n{}", self.name, self.log()), self.out.find(pick)).await;
+        let found =
+            within(&format!("{what} from {}; its log:\n{}", self.name, self.log()), self.out.find(pick))
+                .await;
         found.unwrap_or_else(|| panic!("{} ended without {what}; its log:\n{}", self.name, self.log()))
     }
 
@@ -100,8 +102,9 @@ impl Process {
     /// # Panics
     /// When it does not before the deadline.
     pub async fn ended(mut self) -> (ExitStatus, String) {
-        let status =
-            within(&format!("{} to end", self.name), self.child.wait()).await.expect("a child can be waited for");
+        let status = within(&format!("{} to end", self.name), self.child.wait())
+            .await
+            .expect("a child can be waited for");
         within("its last lines", self.out.end()).await;
         within("its last lines", self.err.end()).await;
         (status, self.log())

@@ -129,7 +129,8 @@ impl Receiver {
     /// When it does not come before the deadline.
     pub async fn nth(&self, n: usize) -> Request {
         let mut count = self.shared.count.subscribe();
-        let came = within(&format!("request {n} at {}", self.address), count.wait_for(|count| *count >= n)).await;
+        let came =
+            within(&format!("request {n} at {}", self.address), count.wait_for(|count| *count >= n)).await;
         drop(came.expect("the receiver outlives its own wait"));
         self.shared.seen().requests[n - 1].clone()
     }

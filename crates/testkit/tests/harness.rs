@@ -59,7 +59,10 @@ async fn a_receiver_answers_as_told_and_hands_out_requests_in_order() {
     });
     for path in ["/a?b=c", "/d"] {
         let answer = client().post(receiver.url(path)).body("x").send().await.unwrap();
-        assert_eq!((answer.status(), answer.headers()["retry-after"].as_bytes()), (StatusCode::IM_A_TEAPOT, &b"7"[..]));
+        assert_eq!(
+            (answer.status(), answer.headers()["retry-after"].as_bytes()),
+            (StatusCode::IM_A_TEAPOT, &b"7"[..])
+        );
         assert_eq!(answer.text().await.unwrap(), "short and stout");
     }
     assert_eq!(receiver.nth(1).await.target, "/a?b=c");

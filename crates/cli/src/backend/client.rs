@@ -9,6 +9,7 @@ use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use url::Url;
 
@@ -39,12 +40,13 @@ struct Minted {
 }
 
 impl Client {
-    /// Opens a session with the edge that runs on the data folder; waits when
-    /// it is only just starting.
+    /// Opens a session with the edge that holds the data folder; waits when
+    /// it is only just starting. `None` when it ends meanwhile: it was a
+    /// command that looked something up.
     ///
     /// # Errors
-    /// When it has ended, serves no local API, or does not answer.
-    pub(crate) async fn attach(settings: &Settings, mut edge: Running) -> Result<Self, Failure> {
+    /// When it serves no local API, or does not answer.
+    pub(super) async fn attach(settings: &Settings, mut edge: Running) -> Result<Option<Self>, Failure> {
         let found = async {
             while edge.api_url.is_none() {
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -52,25 +54,34 @@ impl Client {
             }
             Some(edge)
         };
-        let edge = tokio::time::timeout(STARTING, found).await.ok().flatten().ok_or_else(|| {
-            let folder = settings.data_dir.display();
-            Failure::coded(
-                "edge.unreachable",
-                format!("Another program holds the data folder {folder} but serves no local API. End it, or name another folder with --data-dir."),
-            )
-        })?;
-        let base = edge.api_url.as_deref().and_then(|url| Url::parse(url).ok()).ok_or_else(|| gone(edge.pid))?;
+        let edge = match tokio::time::timeout(STARTING, found).await {
+            Ok(Some(edge)) => edge,
+            Ok(None) => return Ok(None),
+            Err(_) => return Err(holds(&settings.data_dir)),
+        };
+        let base =
+            edge.api_url.as_deref().and_then(|url| Url::parse(url).ok()).ok_or_else(|| gone(edge.pid))?;
         let http = reqwest::Client::builder()
             // It is this machine: no proxy may come between.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| Failure::new(ErrorCode::Internal, format!("There is no HTTP client: {error}.")))?;
+            .map_err(|error| {
+                Failure::new(ErrorCode::Internal, format!("There is no HTTP client: {error}."))
+            })?;
         let mut client = Self { http, base, bearer: Secret::new(""), pid: edge.pid };
-        let request = client.http.post(client.url("api/session")).json(&json!({ "token": edge.control_token.reveal() }));
+        let request = client
+            .http
+            .post(client.url("api/session"))
+            .json(&json!({ "token": edge.control_token.reveal() }));
         let session: Session = client.answer(request).await?.json().await.map_err(|_| gone(edge.pid))?;
         client.bearer = session.bearer;
-        Ok(client)
+        Ok(Some(client))
+    }
+
+    /// The edge's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Calls an operation.
@@ -97,7 +108,8 @@ impl Client {
             url.query_pairs_mut().append_pair("listen", target);
         }
         // Without a limit of time: it is open as long as the command runs.
-        let response = checked(self.authorized(self.http.get(url)).send().await.map_err(|_| gone(self.pid))?).await?;
+        let response =
+            checked(self.authorized(self.http.get(url)).send().await.map_err(|_| gone(self.pid))?).await?;
         let pid = self.pid;
         let chunks = response.bytes_stream().map_err(move |_| gone(pid));
         let batches = chunks
@@ -148,10 +160,20 @@ impl Client {
     }
 }
 
+fn holds(folder: &Path) -> Failure {
+    let message = format!(
+        "Another program holds the data folder {} but serves no local API. End it, or name another folder with --data-dir.",
+        folder.display()
+    );
+    Failure::coded("edge.unreachable", message)
+}
+
 fn gone(pid: u32) -> Failure {
     Failure::coded(
         "edge.unreachable",
-        format!("The worker of this data folder (process {pid}) has ended or does not answer. Events are kept at the proxy; start it again."),
+        format!(
+            "The worker of this data folder (process {pid}) has ended or does not answer. Events are kept at the proxy; start it again."
+        ),
     )
 }
 
@@ -168,7 +190,12 @@ async fn checked(response: Response) -> Result<Response, Failure> {
     if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
         return Err(Failure::coded(&error.code, error.message));
     }
-    Err(Failure::coded("edge.version", format!("The running worker answered {status} without saying why. Restart it, so that it is of this version.")))
+    Err(Failure::coded(
+        "edge.version",
+        format!(
+            "The running worker answered {status} without saying why. Restart it, so that it is of this version."
+        ),
+    ))
 }
 
 /// Reads `text/event-stream`: collects `data:` lines up to an empty one.

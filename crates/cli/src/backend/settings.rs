@@ -3,9 +3,7 @@
 
 use crate::environment::Environment;
 use crate::failure::Failure;
-use postern_edge::{
-    EdgeConfig, EnvironmentToken, FileSecrets, KeychainSecrets, OsKeychain, SecretStore,
-};
+use postern_edge::{EdgeConfig, EnvironmentToken, FileSecrets, KeychainSecrets, OsKeychain, SecretStore};
 use postern_protocol::{ErrorCode, Secret};
 use std::path::PathBuf;
 
@@ -80,7 +78,10 @@ impl Settings {
         }
         let keychain = KeychainSecrets::start(OsKeychain::new(KEYCHAIN_SERVICE), KeychainSecrets::TIMEOUT);
         keychain.map(|keychain| self.config(keychain)).map_err(|error| {
-            Failure::new(ErrorCode::Internal, format!("The system did not give the keychain its thread: {error}."))
+            Failure::new(
+                ErrorCode::Internal,
+                format!("The system did not give the keychain its thread: {error}."),
+            )
         })
     }
 

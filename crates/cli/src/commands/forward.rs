@@ -15,6 +15,7 @@ struct Report {
 /// Sets, or clears, the forward target.
 pub(crate) async fn set(settings: &Settings, url: Option<String>, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
+    edge.unlock().await?;
     let status: Status = edge.call("set_forward", SetForward { url }).await?;
     print(status, output)
 }
@@ -22,6 +23,7 @@ pub(crate) async fn set(settings: &Settings, url: Option<String>, output: &Outpu
 /// Says what the forward target is.
 pub(crate) async fn show(settings: &Settings, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
+    edge.unlock().await?;
     print(edge.call("status", ()).await?, output)
 }
 

@@ -7,13 +7,13 @@
 
 use super::status::not_signed_in;
 use crate::args;
-use crate::backend::{Backend, Client, Own, Settings, running};
+use crate::backend::{Backend, Client, Own, Settings, Started, running};
 use crate::failure::Failure;
 use crate::output::{self, Output, safe};
 use crate::{signals, ui};
 use futures_util::StreamExt;
+use postern_edge::ApiConfig;
 use postern_edge::api::{Connection, EventSummary, Live, OutcomeKind, Status};
-use postern_edge::{ApiConfig, StartError};
 use postern_protocol::event::Described;
 use postern_protocol::filter::Filter;
 use std::collections::VecDeque;
@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Shows, and forwards, what arrives until a signal.
 pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Output) -> Result<(), Failure> {
-    let filter = Filter::parse(&args.filter).map_err(|error| Failure::usage(output::sentence(&error.to_string())))?;
+    let filter =
+        Filter::parse(&args.filter).map_err(|error| Failure::usage(output::sentence(&error.to_string())))?;
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone());
     let (client, own) = attach(settings, args.proxy.proxy).await?;
@@ -37,20 +38,17 @@ pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Out
 
 /// The running edge, or one that this command runs, reached the same way.
 async fn attach(settings: &Settings, proxy: Option<String>) -> Result<(Client, Option<Own>), Failure> {
-    if let Some(client) = running(settings).await? {
-        return Ok((client, None));
-    }
     let mut config = settings.edge(proxy)?;
     config.api = Some(ApiConfig { ui: Some(ui::router()), ..ApiConfig::default() });
-    let own = match Own::start(config).await {
-        Ok(own) => Some(own),
-        // It was faster.
-        Err(StartError::AlreadyRunning(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match running(settings).await? {
-        Some(client) => Ok((client, own)),
-        None => Err(Failure::coded("edge.unreachable", "The worker ended as soon as it had started. Try again with -v to see why.")),
+    match Own::start(settings, config).await? {
+        Started::Other(client) => Ok((client, None)),
+        Started::Own(own) => match running(settings).await? {
+            Some(client) => Ok((client, Some(own))),
+            None => Err(Failure::coded(
+                "edge.unreachable",
+                "The worker ended as soon as it had started. Try again with -v to see why.",
+            )),
+        },
     }
 }
 
@@ -82,7 +80,9 @@ async fn follow(
         if let Some(status) = status {
             let now = std::mem::discriminant(&status.connection);
             let before = state.replace(now);
-            if before != Some(now) && (before.is_some() || !matches!(status.connection, Connection::Live { .. })) {
+            if before != Some(now)
+                && (before.is_some() || !matches!(status.connection, Connection::Live { .. }))
+            {
                 output.note(&output::state(&output.style, &status));
             }
         }

@@ -34,12 +34,14 @@ pub(crate) async fn login(settings: &Settings, args: Login, output: &Output) -> 
         (None, false) => token_from_prompt(&proxy)?,
     };
     let sign_in = json!({ "proxyUrl": proxy, "token": token.reveal(), "name": args.name });
-    let status: Status = edge.call("sign_in", sign_in).await.map_err(|failure| {
-        if failure.is_keychain() { failure.with_cure(NO_KEYCHAIN) } else { failure }
-    })?;
+    let status: Status = edge
+        .call("sign_in", sign_in)
+        .await
+        .map_err(|failure| if failure.is_keychain() { failure.with_cure(NO_KEYCHAIN) } else { failure })?;
     output.show(&status, |_| match &status.session {
         Some(session) => {
-            let next = if edge.runs() { "" } else { "\n`postern serve` or `postern listen` starts the worker." };
+            let next =
+                if edge.runs() { "" } else { "\n`postern serve` or `postern listen` starts the worker." };
             format!(
                 "Signed in to {} at {}; the token is kept in {}.{next}",
                 safe(&session.workspace.name),
@@ -54,15 +56,17 @@ pub(crate) async fn login(settings: &Settings, args: Login, output: &Output) -> 
 /// Leaves the workspace: the history stays, the token is forgotten.
 pub(crate) async fn logout(settings: &Settings, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.keeper(Keep::AsBefore)?).await?;
+    edge.unlock().await?;
     let status: Status = edge.call("sign_out", ()).await?;
     output.show(&status, |_| "Signed out. The history on this machine was kept.".into())
 }
 
 async fn proxy_of_last_time(edge: &Backend) -> Result<String, Failure> {
     let status: Status = edge.call("status", ()).await?;
-    status.session.map(|session| session.proxy_url).ok_or_else(|| {
-        Failure::usage("Which proxy? Give its address with --proxy URL or POSTERN_PROXY.")
-    })
+    status
+        .session
+        .map(|session| session.proxy_url)
+        .ok_or_else(|| Failure::usage("Which proxy? Give its address with --proxy URL or POSTERN_PROXY."))
 }
 
 fn token_from_stdin() -> Result<Secret, Failure> {
@@ -77,7 +81,10 @@ fn token_from_prompt(proxy: &str) -> Result<Secret, Failure> {
             "There is no terminal to ask for the token at: give it with --token-stdin or as POSTERN_TOKEN.",
         ));
     }
-    given(&rpassword::prompt_password(format!("Workspace token for {} (not shown): ", safe(proxy))).map_err(unreadable)?)
+    given(
+        &rpassword::prompt_password(format!("Workspace token for {} (not shown): ", safe(proxy)))
+            .map_err(unreadable)?,
+    )
 }
 
 fn unreadable(error: io::Error) -> Failure {

@@ -1,14 +1,15 @@
 //! `postern serve`, the worker without a desktop, and `postern open`, the way
 //! to its interface.
 
-use crate::args::{self, UI_PORT};
-use crate::backend::{Own, Settings, running};
+use super::status::not_running;
+use crate::args;
+use crate::backend::{Own, Settings, Started, running};
 use crate::failure::Failure;
 use crate::output::{self, Ink, Output};
 use crate::{signals, ui};
 use futures_util::StreamExt;
-use postern_edge::api::{Connection, Status};
-use postern_edge::{ApiConfig, EdgeHandle, StartError};
+use postern_edge::api::Connection;
+use postern_edge::{ApiConfig, EdgeHandle};
 use postern_protocol::ErrorCode;
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 /// The first line of `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Started<'s> {
+struct Address<'s> {
     /// The interface, with a token that opens it once, within five minutes.
     url: String,
     /// The same without the token: the local API's base.
-    api_url: String,
+    api_url: &'s str,
     pid: u32,
     data_dir: &'s Path,
 }
@@ -43,37 +44,44 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
     });
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone());
-    let own = Own::start(config).await.map_err(|error| explain(error, args.ui_port))?;
-    let told = tell(settings, &own.handle, output);
-    let told = match told {
-        Ok(()) => {
-            tokio::select! {
-                told = follow(&own.handle, output) => told,
-                () = stop.cancelled() => Ok(()),
-            }
-        }
-        failed => failed,
+    let own = match Own::start(settings, config).await.map_err(explain)? {
+        Started::Own(own) => own,
+        Started::Other(edge) => return Err(runs_already(edge.pid())),
+    };
+    let told = tokio::select! {
+        told = tell(settings, &own.handle, output) => told,
+        () = stop.cancelled() => Ok(()),
     };
     output.note("Stopping: what has begun is finished, the proxy holds what arrives.");
     own.drain().await;
     told
 }
 
-fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result<(), Failure> {
+/// Says where the interface is, then each change of the connection's state,
+/// until the edge ends.
+async fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result<(), Failure> {
     let api_url = edge.api_url().ok_or_else(no_address)?;
-    let started = Started {
-        url: link(&api_url, edge),
-        api_url,
-        pid: std::process::id(),
-        data_dir: &settings.data_dir,
-    };
+    let started =
+        Address { url: link(api_url, edge), api_url, pid: std::process::id(), data_dir: &settings.data_dir };
     output.show(&started, |style| {
         format!(
-            "Postern is running; Ctrl-C stops it.\n\n  interface  {}\n  data       {}\n\nThe link opens the interface once; `postern open` prints another.\n",
+            "Postern is running; Ctrl-C stops it.\n\n  interface  {}\n  data       {}\n\n\
+             The link opens the interface once; `postern open` prints another.\n",
             style.paint(Ink::Strong, &started.url),
             output::safe(&settings.data_dir.display().to_string()),
         )
-    })
+    })?;
+    let mut live = std::pin::pin!(edge.live(None));
+    let mut last = None;
+    while let Some(batch) = live.next().await {
+        let Some(status) = batch.status else { continue };
+        let state = std::mem::discriminant(&status.connection);
+        if last.replace(state) != Some(state) {
+            output
+                .show(&Changed { connection: &status.connection }, |style| output::state(style, &status))?;
+        }
+    }
+    Ok(())
 }
 
 fn link(api_url: &str, edge: &EdgeHandle) -> String {
@@ -84,35 +92,22 @@ fn no_address() -> Failure {
     Failure::new(ErrorCode::Internal, "The worker runs but does not say where its interface is.")
 }
 
-/// Prints each change of the connection's state, until the edge ends.
-async fn follow(edge: &EdgeHandle, output: &Output) -> Result<(), Failure> {
-    let mut live = std::pin::pin!(edge.live(None));
-    let mut last = None;
-    while let Some(batch) = live.next().await {
-        let Some(status) = batch.status else { continue };
-        let state = std::mem::discriminant(&status.connection);
-        if last.replace(state) != Some(state) {
-            changed(&status, output)?;
-        }
+fn explain(failure: Failure) -> Failure {
+    if failure.is_address_taken() {
+        failure.with_cure(
+            "Another program has the port: give another one with --ui-port or --port; 0 takes any.",
+        )
+    } else {
+        failure
     }
-    Ok(())
 }
 
-fn changed(status: &Status, output: &Output) -> Result<(), Failure> {
-    output.show(&Changed { connection: &status.connection }, |style| output::state(style, status))
-}
-
-fn explain(error: StartError, ui_port: u16) -> Failure {
-    match error {
-        StartError::AlreadyRunning(edge) => Failure::coded(
-            "edge.running",
-            format!("A worker already runs on this data folder (process {}). `postern open` leads to its interface; --data-dir names another folder.", edge.pid),
-        ),
-        StartError::Bind { address, .. } if address.port() == ui_port && ui_port == UI_PORT => {
-            Failure::from(error).with_cure("Another program has the interface's port: give another one with --ui-port, or 0 for any.")
-        }
-        other => other.into(),
-    }
+fn runs_already(pid: u32) -> Failure {
+    let message = format!(
+        "A worker already runs on this data folder (process {pid}). `postern open` leads to its interface; \
+         --data-dir names another folder."
+    );
+    Failure::coded("edge.running", message)
 }
 
 /// What `open --json` prints.
@@ -124,7 +119,7 @@ struct Link {
 /// Prints a fresh link to the running worker's interface.
 pub(crate) async fn open(settings: &Settings, output: &Output) -> Result<(), Failure> {
     let Some(edge) = running(settings).await? else {
-        return Err(Failure::coded("edge.not_running", "No worker runs on this data folder. `postern serve` starts one."));
+        return Err(not_running("So there is no interface."));
     };
     if !edge.serves_ui().await? {
         return Err(Failure::coded(

@@ -1,6 +1,6 @@
 //! `postern status`, `postern pause` and `postern resume`.
 
-use crate::backend::{Backend, Settings};
+use crate::backend::{Backend, Settings, running};
 use crate::failure::{Failure, sentence};
 use crate::output::{self, Output};
 use postern_edge::api::{Connection, SetPaused, Status};
@@ -19,8 +19,10 @@ struct Report {
 /// not read it.
 pub(crate) async fn status(settings: &Settings, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
+    let unlocked = edge.unlock().await;
     let report = Report { running: edge.runs(), status: edge.call("status", ()).await? };
     output.show(&report, |style| output::status(style, &report.status, report.running))?;
+    unlocked?;
     if report.status.session.is_none() {
         return Err(not_signed_in());
     }
@@ -39,10 +41,20 @@ pub(crate) async fn status(settings: &Settings, output: &Output) -> Result<(), F
 
 /// Has the proxy hold events, or let them flow again.
 pub(crate) async fn pause(settings: &Settings, paused: bool, output: &Output) -> Result<(), Failure> {
-    let edge = Backend::open(settings, settings.edge(None)?).await?;
+    let edge = match running(settings).await? {
+        Some(client) => Backend::Running(client),
+        None => return Err(not_running("The proxy holds events until one does.")),
+    };
     let status: Status = edge.call("set_paused", SetPaused { paused }).await?;
-    let report = Report { running: edge.runs(), status };
-    output.show(&report, |_| if paused { "Paused: the proxy holds what arrives." } else { "Events flow again." }.into())
+    output.show(&Report { running: true, status }, |_| {
+        if paused { "Paused: the proxy holds what arrives." } else { "Events flow again." }.into()
+    })
+}
+
+/// No worker runs.
+pub(super) fn not_running(meanwhile: &str) -> Failure {
+    let message = format!("No worker runs on this data folder. {meanwhile} `postern serve` starts one.");
+    Failure::coded("edge.not_running", message)
 }
 
 /// Nobody is.

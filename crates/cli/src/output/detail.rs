@@ -11,7 +11,12 @@ pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
         format!(
             "{}  {}",
             style.paint(Ink::Strong, &safe(&summary.name)),
-            [&summary.subject, &summary.detail].into_iter().filter(|t| !t.is_empty()).map(|t| safe(t)).collect::<Vec<_>>().join(" · ")
+            [&summary.subject, &summary.detail]
+                .into_iter()
+                .filter(|t| !t.is_empty())
+                .map(|t| safe(t))
+                .collect::<Vec<_>>()
+                .join(" · ")
         ),
         format!("  id         {}", safe(&summary.id)),
         format!(

@@ -15,16 +15,26 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         None => "nowhere".to_owned(),
         Some(forward) => match &forward.last {
             None => safe(&forward.url),
-            Some(run) => format!("{} (last: {})", safe(&forward.url), super::row::outcome(style, &run.outcome)),
+            Some(run) => {
+                format!("{} (last: {})", safe(&forward.url), super::row::outcome(style, &run.outcome))
+            }
         },
     };
     [
-        format!("workspace  {} at {}", style.paint(Ink::Strong, &safe(&session.workspace.name)), safe(&session.proxy_url)),
+        format!(
+            "workspace  {} at {}",
+            style.paint(Ink::Strong, &safe(&session.workspace.name)),
+            safe(&session.proxy_url)
+        ),
         format!("worker     {}, token kept in {}", safe(&status.name), kept(&session.token_kept_in)),
         format!("state      {state}"),
         format!("receives   {}", safe(&session.webhook_url)),
         format!("forwards   {forward}"),
-        format!("history    {}, {}", counted(status.events, "event"), counted(status.rejected, "refused request")),
+        format!(
+            "history    {}, {}",
+            counted(status.events, "event"),
+            counted(status.rejected, "refused request")
+        ),
     ]
     .join("\n")
 }

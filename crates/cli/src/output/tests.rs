@@ -89,9 +89,7 @@ fn rows() {
         outcome: Outcome { kind: OutcomeKind::None, label: "no handler".into() },
         ..event()
     };
-    insta::assert_snapshot!(
-        [live_row(&plain(), &event()), live_row(&plain(), &bare)].join("\n")
-    );
+    insta::assert_snapshot!([live_row(&plain(), &event()), live_row(&plain(), &bare)].join("\n"));
     insta::assert_snapshot!(live_row(&coloured(), &event()).escape_debug().to_string());
 }
 
@@ -105,16 +103,28 @@ fn pages() {
 
 #[test]
 fn an_event_in_full() {
-    let headers = [("webhook-id", "evt_01K9Z0000000000000000000AA"), ("linear-event", "Issue"), ("x-odd", "a\u{1b}[31mb")];
+    let headers = [
+        ("webhook-id", "evt_01K9Z0000000000000000000AA"),
+        ("linear-event", "Issue"),
+        ("x-odd", "a\u{1b}[31mb"),
+    ];
     let shown = EventDetail {
         summary: event(),
         headers: headers.into_iter().collect(),
         body: Body::Utf8 { text: r#"{"action":"update","data":{"title":"Fix \u001b[2Jlogin"}}"#.into() },
         verification: Verification {
             checks: vec![
-                Check { name: "The proxy's signature".into(), passed: Some(true), reason: "made with the current secret".into() },
+                Check {
+                    name: "The proxy's signature".into(),
+                    passed: Some(true),
+                    reason: "made with the current secret".into(),
+                },
                 Check { name: "Timestamp".into(), passed: Some(false), reason: "signed 301 s ago".into() },
-                Check { name: "The provider's signature".into(), passed: None, reason: "its secret is not known here".into() },
+                Check {
+                    name: "The provider's signature".into(),
+                    passed: None,
+                    reason: "its secret is not known here".into(),
+                },
             ],
         },
         attempt: 2,
@@ -152,7 +162,8 @@ fn refused_requests() {
         at: NOON,
         status: 401,
         code: "signature.mismatch".into(),
-        reason: "the signature matches none of the 1 configured secret(s): wrong secret, or altered body".into(),
+        reason: "the signature matches none of the 1 configured secret(s): wrong secret, or altered body"
+            .into(),
         failure: None,
         peer: "127.0.0.1:50123".into(),
         request: "POST /hook".into(),
@@ -167,7 +178,11 @@ fn refused_requests() {
 fn template_lists() {
     let list = Templates {
         templates: vec![
-            Template { provider: Provider::Linear, name: "Issue.create".into(), about: "An issue is created".into() },
+            Template {
+                provider: Provider::Linear,
+                name: "Issue.create".into(),
+                about: "An issue is created".into(),
+            },
             Template { provider: Provider::Github, name: "push".into(), about: "Commits are pushed".into() },
         ],
     };

@@ -24,7 +24,10 @@ async fn paths_of_the_application_get_the_index() {
         assert_eq!(header(&response, "cache-control"), "no-cache");
         assert_eq!(header(&response, "x-content-type-options"), "nosniff");
         let policy = header(&response, "content-security-policy");
-        assert!(policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert_eq!(body, Dist::get("index.html").unwrap().data.as_ref());
     }

@@ -110,7 +110,7 @@ async fn kept(shared: &Shared, key: &str, kept_in: KeptIn) -> Result<ProfileSecr
 }
 
 /// Reads the secrets of the profile that was signed in before.
-pub(super) async fn unlock(shared: &Shared, account: &Account) -> Result<(), SecretStoreError> {
+pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), SecretStoreError> {
     let Account::Locked(profile) = account else { return Ok(()) };
     let from_environment = match (&shared.config.environment, &profile.token_digest) {
         (Some(environment), Some(known)) if digest(&environment.token) == *known => Some(&environment.token),
