@@ -27,7 +27,8 @@
 //! (`text/event-stream`, each `data:` a [`Live`]); Tauri emits the same
 //! [`Live`] as event `postern://live`. Batches come at most 60 times a
 //! second; whoever missed some asks `events_since`. `&listen={url}` makes the
-//! stream a temporary forward target too, for as long as it is open.
+//! stream a temporary forward target too, for as long as it is open, for events
+//! that the capability terms in `&filter={terms}` take.
 
 pub mod http;
 pub(crate) mod live;

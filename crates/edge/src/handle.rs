@@ -7,6 +7,7 @@ use crate::registration;
 use crate::state::Shared;
 use futures_util::Stream;
 use postern_protocol::Secret;
+use postern_protocol::filter::Filter;
 use std::sync::Arc;
 
 /// A running edge, cheap to clone. The operations are functions in
@@ -23,13 +24,14 @@ impl EdgeHandle {
         live::stream(&self.shared, cursor)
     }
 
-    /// Forwards new events to `target` too, for as long as the listener lives.
+    /// Forwards new events that `filter` takes to `target` too, for as long as
+    /// the listener lives.
     ///
     /// # Errors
     /// `request.malformed` when `target` is not an `http` or `https` URL, or
     /// is Postern itself.
-    pub fn add_listener(&self, target: &str) -> Result<Listener, ApiError> {
-        Ok(self.shared.listeners.add(operations::target(self, target)?))
+    pub fn add_listener(&self, target: &str, filter: Filter) -> Result<Listener, ApiError> {
+        Ok(self.shared.listeners.add(operations::target(self, target)?, filter))
     }
 
     /// Reads the secrets of whoever was signed in before. [`crate::Edge::run`]

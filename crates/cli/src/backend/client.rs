@@ -91,8 +91,8 @@ impl Client {
     }
 
     /// Changes after `cursor`, and the status whenever something in it
-    /// changes. With `listen`, new events are forwarded there too, as long as
-    /// the stream is open.
+    /// changes. With `listen`, new events that its capability terms take are
+    /// forwarded there too, as long as the stream is open.
     ///
     /// # Errors
     /// When the edge refuses the target or does not answer; an item is an
@@ -100,12 +100,12 @@ impl Client {
     pub(crate) async fn live(
         &self,
         cursor: u64,
-        listen: Option<&str>,
+        listen: Option<(&str, &[String])>,
     ) -> Result<impl Stream<Item = Result<Live, Failure>> + Unpin + use<>, Failure> {
         let mut url = self.url("api/live");
         url.query_pairs_mut().append_pair("after", &cursor.to_string());
-        if let Some(target) = listen {
-            url.query_pairs_mut().append_pair("listen", target);
+        if let Some((target, filter)) = listen {
+            url.query_pairs_mut().append_pair("listen", target).append_pair("filter", &filter.join(" "));
         }
         // Without a limit of time: it is open as long as the command runs.
         let response =

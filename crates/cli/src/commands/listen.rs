@@ -25,9 +25,9 @@ pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Out
         Filter::parse(&args.filter).map_err(|error| Failure::usage(output::sentence(&error.to_string())))?;
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone());
-    let (client, own) = attach(settings, args.proxy.proxy).await?;
+    let (client, own) = attach(settings, args.proxy.proxy.clone()).await?;
     let listened = tokio::select! {
-        listened = follow(settings, client, args.forward_to.as_deref(), &filter, output) => listened,
+        listened = follow(settings, client, &args, &filter, output) => listened,
         () = stop.cancelled() => Ok(()),
     };
     if let Some(own) = own {
@@ -55,7 +55,7 @@ async fn attach(settings: &Settings, proxy: Option<String>) -> Result<(Client, O
 async fn follow(
     settings: &Settings,
     client: Client,
-    forward_to: Option<&str>,
+    args: &args::Listen,
     filter: &Filter,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -65,7 +65,8 @@ async fn follow(
     if status.session.is_none() && settings.token.is_none() {
         return Err(not_signed_in());
     }
-    let mut live = client.live(status.cursor, forward_to).await?;
+    let forward_to = args.forward_to.as_deref();
+    let mut live = client.live(status.cursor, forward_to.map(|url| (url, &args.filter[..]))).await?;
     let target = forward_to.map(|url| format!(", forwarding to {}", safe(url))).unwrap_or_default();
     output.note(&format!("Listening{target}. Ctrl-C ends it."));
     let mut shown = Shown::default();

@@ -6,7 +6,7 @@
 //! | `POST /api/session` `{"token"}` | whoever has a one-time token, or the control token | `{"bearer"}` |
 //! | `POST /api/token` | bearer | `{"token"}`: a one-time token, for a browser |
 //! | `POST /api/{op}` | bearer | the operation's arguments → its answer |
-//! | `GET /api/live?after={cursor}&listen={url}` | bearer | server-sent events, each a [`Live`](super::Live) |
+//! | `GET /api/live?after={cursor}&listen={url}&filter={terms}` | bearer | server-sent events, each a [`Live`](super::Live) |
 //! | anything else | anyone | the web UI |
 //!
 //! What protects it: the listener is on loopback; `Host` must be a loopback

@@ -1,6 +1,9 @@
 //! Temporary forward targets, as `listen` makes them.
 
 use super::Target;
+use crate::history::StoredPayload;
+use postern_protocol::filter::Filter;
+use postern_protocol::{Provider, header, line};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -13,7 +16,7 @@ pub(crate) struct Listeners {
 #[derive(Debug, Default)]
 struct Entries {
     next: u64,
-    targets: Vec<(u64, Target)>,
+    targets: Vec<(u64, Target, Filter)>,
 }
 
 /// A temporary forward target: new events go there too, until this is
@@ -29,12 +32,12 @@ impl Listeners {
         Self { targets: Arc::new(watch::Sender::default()) }
     }
 
-    pub(crate) fn add(&self, target: Target) -> Listener {
+    pub(crate) fn add(&self, target: Target, filter: Filter) -> Listener {
         let mut number = 0;
         self.targets.send_modify(|entries| {
             number = entries.next;
             entries.next += 1;
-            entries.targets.push((number, target));
+            entries.targets.push((number, target, filter));
         });
         Listener { number, listeners: self.clone() }
     }
@@ -48,13 +51,22 @@ impl Listeners {
         self.targets.subscribe()
     }
 
-    pub(crate) fn targets(&self) -> Vec<Target> {
-        self.targets.borrow().targets.iter().map(|(_, target)| target.clone()).collect()
+    /// The targets whose filter takes this event.
+    pub(crate) fn wanting(&self, event: &StoredPayload) -> Vec<Target> {
+        let entries = self.targets.borrow();
+        if entries.targets.is_empty() {
+            return Vec::new();
+        }
+        let provider = event.headers.get(header::POSTERN_PROVIDER).and_then(|p| p.parse().ok());
+        let provider = provider.unwrap_or(Provider::None);
+        let described = line::describe(provider, &event.headers, &event.body);
+        let wanting = entries.targets.iter().filter(|(_, _, filter)| filter.takes(provider, &described));
+        wanting.map(|(_, target, _)| target.clone()).collect()
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.listeners.targets.send_modify(|entries| entries.targets.retain(|(n, _)| *n != self.number));
+        self.listeners.targets.send_modify(|entries| entries.targets.retain(|(n, ..)| *n != self.number));
     }
 }

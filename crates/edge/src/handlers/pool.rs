@@ -106,10 +106,10 @@ impl Forwarding {
 
 /// Forwards one event to all targets that are set now.
 async fn handle(shared: &Arc<Shared>, session: &Arc<Session>, event: i64) -> Result<(), HistoryError> {
-    let mut targets: Vec<Target> = session.forward.borrow().iter().cloned().collect();
-    targets.extend(shared.listeners.targets());
-    targets.dedup();
     let Some(payload) = shared.history.payload(event).await? else { return Ok(()) };
+    let mut targets: Vec<Target> = session.forward.borrow().iter().cloned().collect();
+    targets.extend(shared.listeners.wanting(&payload));
+    targets.dedup();
     let Some((last, others)) = targets.split_last() else { return shared.history.unwanted(event).await };
     for target in others {
         run(shared, session, payload.clone(), target, false, false).await?;

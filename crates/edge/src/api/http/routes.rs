@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use postern_protocol::filter::Filter;
 use postern_protocol::{ErrorCode, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +72,8 @@ pub(super) async fn call(
 pub(super) struct Listening {
     after: Option<u64>,
     listen: Option<String>,
+    /// Capability terms for `listen`, separated by white space.
+    filter: Option<String>,
 }
 
 /// `GET /api/live`.
@@ -79,7 +82,10 @@ pub(super) async fn live(
     query: Result<Query<Listening>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::new(ErrorCode::BadRequest, e.body_text()))?;
-    let listener = query.listen.as_deref().map(|target| edge.add_listener(target)).transpose()?;
+    let terms: Vec<_> = query.filter.iter().flat_map(|terms| terms.split_ascii_whitespace()).collect();
+    let filter =
+        Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
+    let listener = query.listen.as_deref().map(|target| edge.add_listener(target, filter)).transpose()?;
     let events = edge.live(query.after).map(move |live| {
         // The temporary target lives as long as the stream.
         let _ = &listener;
