@@ -30,6 +30,7 @@ pub use log::{Log, LogFormat};
 pub use network::Network;
 pub use registration::Registration;
 pub use retention::Retention;
+pub(crate) use units::parse_duration;
 
 /// The default file, as `config print-default` prints it.
 pub const DEFAULT_FILE: &str = include_str!("../config.default.toml");
@@ -80,6 +81,13 @@ pub struct Overrides {
     /// `--data-dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// `registration.allow_loopback`, which `dev` turns on.
+    #[serde(rename = "registration", skip_serializing_if = "std::ops::Not::not", serialize_with = "loopback")]
+    pub allow_loopback: bool,
+}
+
+fn loopback<S: serde::Serializer>(allow: &bool, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_map([("allow_loopback", allow)])
 }
 
 /// Keys the environment may set: other POSTERN_ variables are other programs'.

@@ -4,6 +4,7 @@
 mod admin;
 pub mod app;
 pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod config;
 mod delivery;

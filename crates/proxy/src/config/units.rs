@@ -9,7 +9,7 @@ const DURATION: &str = "a duration such as \"250ms\", \"15s\", \"5m\", \"4h\" or
 const SIZE: &str = "a size such as \"512KiB\", \"5MiB\" or \"1GiB\"";
 
 /// A duration in text; the longest is 3,650 days.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,

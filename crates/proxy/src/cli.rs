@@ -1,0 +1,109 @@
+//! The command line of `postern-proxy`: serving, and setting up what is served.
+//!
+//! Administrative commands work on the database directly, whether a proxy
+//! serves from it or not; a running one takes a change up within a second.
+//! Secrets come by standard input or from a variable, never as arguments,
+//! which every user of the machine can see.
+//!
+//! Exit codes: 0 done; 1 it failed; 2 the command line or the configuration
+//! cannot be used.
+
+use clap::{Args, Parser, Subcommand};
+use postern_protocol::Clock;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+mod config;
+mod dev;
+mod error;
+mod linear_app;
+mod open;
+mod output;
+mod private_file;
+mod secret;
+mod serve;
+mod source;
+mod token;
+mod workspace;
+
+pub use error::CliError;
+pub use open::open_store;
+pub use output::Terminal;
+
+/// Takes webhooks in, stores them durably, delivers them to registered workers.
+#[derive(Debug, Parser)]
+#[command(name = "postern-proxy", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed; 2 the command line or the configuration cannot be used.";
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The configuration file (TOML); see `config print-default`
+    #[arg(long, global = true, env = "POSTERN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the database and the master key live, over the configuration
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT, then finish what is under way
+    Serve(serve::ServeArgs),
+    /// Serve for trying out: makes a workspace, sources and a token on the first start
+    Dev(dev::DevArgs),
+    /// Workspaces: teams that own sources, tokens and workers
+    #[command(subcommand)]
+    Workspace(workspace::WorkspaceCommand),
+    /// Sources: where providers post to
+    #[command(subcommand)]
+    Source(source::SourceCommand),
+    /// Linear OAuth apps, whose webhooks serve many organisations
+    #[command(subcommand)]
+    LinearApp(linear_app::LinearAppCommand),
+    /// Tokens, with which edges register and clients ask
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+impl Cli {
+    /// Does what the command line says; an error is written to standard error.
+    pub fn run(self, terminal: &mut Terminal, clock: Arc<dyn Clock>) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return terminal.fail(&CliError::Runtime(error)),
+        };
+        match runtime.block_on(self.dispatch(terminal, clock)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => terminal.fail(&error),
+        }
+    }
+
+    async fn dispatch(self, terminal: &mut Terminal, clock: Arc<dyn Clock>) -> Result<(), CliError> {
+        let common = &self.common;
+        terminal.json = common.json;
+        match self.command {
+            Command::Serve(args) => serve::run(args, common, terminal).await,
+            Command::Dev(args) => dev::run(args, common, terminal, clock).await,
+            Command::Workspace(command) => workspace::run(command, common, terminal, clock.now()).await,
+            Command::Source(command) => source::run(command, common, terminal, clock.now()).await,
+            Command::LinearApp(command) => linear_app::run(command, common, terminal).await,
+            Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
+            Command::Config(command) => config::run(command, common, terminal),
+        }
+    }
+}

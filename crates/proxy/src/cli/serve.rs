@@ -1,0 +1,123 @@
+//! `serve`: logs, store, listeners, then the app until a signal.
+
+use super::{CliError, Common, Terminal, open_store};
+use crate::app::{App, Listeners, Parts};
+use crate::config::{Config, ConfigError, Log, LogFormat, Overrides};
+use crate::store::{Access, SqliteStore};
+use clap::Args;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where providers, edges and clients come in, over the configuration
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Where health and metrics are, over the configuration
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(args: ServeArgs, common: &Common, terminal: &mut Terminal) -> Result<(), CliError> {
+    let overrides = Overrides {
+        listen: args.listen,
+        admin_listen: args.admin_listen,
+        data_dir: common.data_dir.clone(),
+        ..Overrides::default()
+    };
+    let config = Config::load(common.config.as_deref(), &overrides)?;
+    log_to_stderr(&config.log)?;
+    let store = open_store(&config, Access::Serve)?;
+    let listeners = listen(&config).await?;
+    let bound = Bound::of(&listeners)?;
+    let shown = json!({ "proxyUrl": bound.proxy_url(), "adminUrl": bound.admin_url() });
+    terminal.answer(&shown, || {
+        format!("postern-proxy serves {} (health and metrics: {})", bound.proxy_url(), bound.admin_url())
+    })?;
+    serve(config, store, listeners).await
+}
+
+/// The app until SIGTERM or SIGINT, and its drain.
+pub(super) async fn serve(config: Config, store: SqliteStore, listeners: Listeners) -> Result<(), CliError> {
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let outcome = async { App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await }.await;
+    signals.abort();
+    Ok(outcome?)
+}
+
+pub(super) async fn listen(config: &Config) -> Result<Listeners, CliError> {
+    let bind = async |address: SocketAddr, key| {
+        TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, key, source })
+    };
+    Ok(Listeners {
+        public: bind(config.listen, "listen").await?,
+        admin: bind(config.admin_listen, "admin_listen").await?,
+    })
+}
+
+/// The addresses really listened on: port 0 has become one.
+pub(super) struct Bound {
+    public: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Bound {
+    pub(super) fn of(listeners: &Listeners) -> Result<Self, CliError> {
+        let address = |listener: &TcpListener| listener.local_addr().map_err(CliError::Runtime);
+        Ok(Self { public: address(&listeners.public)?, admin: address(&listeners.admin)? })
+    }
+
+    pub(super) fn proxy_url(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
+    pub(super) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+}
+
+/// Logs go to standard error: standard output is for answers.
+pub(super) fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
+    let builder = tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
+    // A second subscriber in one process is a test's: the first one stays.
+    let _ = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// The first signal begins the drain, the second ends the process.
+async fn stop_on_signal(stop: CancellationToken) {
+    signal().await;
+    tracing::info!("stopping: what is under way may finish; another signal ends it at once");
+    stop.cancel();
+    signal().await;
+    std::process::exit(1);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("signals cannot be listened for");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        tracing::warn!("signals cannot be listened for");
+        std::future::pending().await
+    }
+}
