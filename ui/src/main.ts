@@ -9,6 +9,11 @@ import "./base.css";
 const target = document.getElementById("app");
 if (!target) throw new Error("index.html has no #app");
 
+// A new link pasted into this very tab changes the fragment only.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) location.reload();
+});
+
 try {
   mount(AppView, { target, props: { app: new App(await openTransport()) } });
 } catch {

@@ -12,14 +12,12 @@ export interface Part {
 // C0 and C1 without tab and newline; bidi marks, embeddings, overrides and
 // isolates; invisible separators; interlinear annotation; tag characters.
 // ZWJ and ZWNJ stay: emoji and several scripts need them.
-const HIDDEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const ONE =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+const EACH = new RegExp(ONE.source, "g");
 
 /** Whether `text` holds anything that has to be shown as a mark. */
-export function hasHidden(text: string): boolean {
-  HIDDEN.lastIndex = 0;
-  return HIDDEN.test(text);
-}
+export const hasHidden = (text: string): boolean => ONE.test(text);
 
 /** `ESC`, `U+202E`. */
 export function nameOf(character: string): string {
@@ -35,7 +33,7 @@ export function parts(text: string): Part[] {
   if (!hasHidden(text)) return text === "" ? [] : [{ text, mark: false }];
   const found: Part[] = [];
   let last = 0;
-  for (const match of text.matchAll(HIDDEN)) {
+  for (const match of text.matchAll(EACH)) {
     if (match.index > last) found.push({ text: text.slice(last, match.index), mark: false });
     found.push({ text: nameOf(match[0]), mark: true });
     last = match.index + match[0].length;

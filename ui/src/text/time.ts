@@ -14,7 +14,7 @@ export const timeOfDay = (at: number): string => clock.format(at);
 
 /** `15:07:41.214`, local. */
 export const timeWithMillis = (at: number): string =>
-  `${clock.format(at)}.${String(((at % 1000) + 1000) % 1000).padStart(3, "0")}`;
+  `${clock.format(at)}.${String(((Math.floor(at) % 1000) + 1000) % 1000).padStart(3, "0")}`;
 
 /** `2026-11-22 15:07:41.214 UTC`. */
 export const utc = (at: number): string => new Date(at).toISOString().replace("T", " ").replace("Z", " UTC");

@@ -9,7 +9,7 @@ import { dayOf } from "../../text/time";
 
 /** A slot of the list. Every slot has the same height. */
 export type Slot =
-  | { kind: "day"; day: number }
+  | { kind: "day"; day: number; key: string }
   | { kind: "row"; row: EventSummary }
   /** A row that is known to be there and not loaded. */
   | { kind: "gap"; key: string };
@@ -37,8 +37,9 @@ export const TAIL = 40;
 /** No browser scrolls further than about 33 million pixels. */
 export const MOST_SLOTS = 900_000;
 
-/** Where a row belongs: by receipt, the id deciding between equals; newest first. */
+/** Where a row belongs: in order of storage here, as the backend's pages are; newest first. */
 export function precedes(a: EventSummary, b: EventSummary): boolean {
+  if (a.storedAt !== b.storedAt) return a.storedAt > b.storedAt;
   return a.receivedAt !== b.receivedAt ? a.receivedAt > b.receivedAt : a.id > b.id;
 }
 
@@ -177,7 +178,8 @@ export class EventWindow {
     if (!page) return { kind: "gap", key: `tail-${index}` };
     let offset = index - page.offset;
     for (const start of page.days) {
-      if (offset === start.offset) return { kind: "day", day: start.day };
+      if (offset === start.offset)
+        return { kind: "day", day: start.day, key: `${page.before ?? "first"}-${start.offset}` };
       if (offset < start.offset) break;
       offset -= 1;
     }

@@ -107,6 +107,10 @@ const hostOf = (url: string): string => {
 
 export { hostOf };
 
+/** `200 · 12 ms` is `200` here, `localhost:3000 refused` beside that name `refused`. */
+export const shortOutcome = (label: string, host: string): string =>
+  (label.startsWith(`${host} `) ? label.slice(host.length + 1) : label).split(" · ")[0] ?? label;
+
 /** Provider → proxy → this machine → target. */
 export function hops(status: Status, link: Link, latest: EventSummary | null, now: number): Hop[] {
   const { connection, session, forward } = status;
@@ -129,7 +133,7 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
           ? "checking"
           : waiting > 0
             ? `${count(waiting)} held`
-            : "reachable";
+            : "ok";
   const machineNote =
     connection.state === "live" && !broken
       ? words.tone === "held"
@@ -157,7 +161,7 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
     },
     {
       name: "This machine",
-      note: broken ? "no answer" : machineNote,
+      note: broken ? "lost" : machineNote,
       tone: broken
         ? "bad"
         : words.tone === "idle"
@@ -173,11 +177,7 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
     const outcome = forward.last?.outcome.kind;
     list.push({
       name: hostOf(forward.url),
-      note: forward.last
-        ? forward.last.error
-          ? "refused"
-          : (forward.last.outcome.label.split(" · ")[0] ?? "")
-        : "not used yet",
+      note: forward.last ? shortOutcome(forward.last.outcome.label, hostOf(forward.url)) : "not used yet",
       tone: outcome === "succeeded" ? "ok" : outcome === "failed" ? "bad" : "idle",
       strong: false,
       title: forward.last?.error ?? forward.url,

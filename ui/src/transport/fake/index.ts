@@ -35,7 +35,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
   const chance = random(42);
   for (let n = 0; n < total; n += 1) {
     history.push({ n, row: { ...summary(n, at), seq: total - n } });
-    at -= n < 14 ? 20_000 + chance() * 100_000 : chance() * 240_000;
+    at -= Math.floor(n < 14 ? 20_000 + chance() * 100_000 : chance() * 240_000);
   }
   let last = total;
   let cursor = total;
@@ -301,7 +301,11 @@ export function fakeTransport(params: URLSearchParams): Transport {
             : i % 3 === 2
               ? "the header webhook-signature is missing"
               : "the signature matches none of the 1 configured secret(s): wrong secret, or altered body",
-          failure: stale ? { kind: "stale", by_ms: 412_000, tolerance_ms: 300_000 } : null,
+          failure: stale
+            ? { kind: "stale", by_ms: 412_000, tolerance_ms: 300_000 }
+            : i % 3 === 2
+              ? { kind: "missing_header", header: "webhook-signature" }
+              : { kind: "wrong_secret", tried: 1 },
           peer: `127.0.0.1:${52_000 + i}`,
           request: "POST /hook",
           size: 1942,

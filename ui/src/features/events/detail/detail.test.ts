@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import { detail, summary } from "../../../transport/fake/events";
+import type { EventDetail } from "../../../transport/generated/EventDetail";
+import type { EventRecord } from "../../../transport/generated/EventRecord";
+import { payload } from "./body";
+import { curl, providerHeaders, quote } from "./curl";
+import { others, steps } from "./timeline";
+
+const AT = 1_795_000_000_000;
+const sample = (more: Partial<EventDetail> = {}): EventDetail => ({
+  ...detail(2, summary(2, AT)),
+  runs: [],
+  ...more,
+});
+
+describe("payload", () => {
+  const of = (text: string, type = "application/json") =>
+    payload(sample({ headers: [["content-type", type]], body: { encoding: "utf8", text } }));
+  it("is JSON, empty, or neither", () => {
+    expect(of('{"a":1}').kind).toBe("json");
+    expect(of(" ").kind).toBe("empty");
+    expect(of("{")).toEqual({ kind: "text", problem: "Not JSON: a key expected at character 2." });
+    expect(payload(sample({ body: { encoding: "base64", base64: "/w==" } })).kind).toBe("binary");
+  });
+  it("is read out of GitHub's form", () => {
+    const read = of(
+      `payload=${encodeURIComponent('{"action":"opened"}')}`,
+      "application/x-www-form-urlencoded",
+    );
+    expect(read).toMatchObject({ kind: "json", json: { text: '{"action":"opened"}' } });
+  });
+});
+
+describe("curl", () => {
+  it("sends what the provider sent, and nothing of ours", () => {
+    const event = sample({
+      headers: [
+        ["content-type", "application/json"],
+        ["host", "x"],
+        ["content-length", "3"],
+        ["webhook-id", "evt_1"],
+        ["postern-event", "Issue.update"],
+        ["postern-original-webhook-id", "msg_1"],
+        ["x-two", "a"],
+        ["x-two", "b"],
+        ["x-bytes", { base64: "/w==" }],
+      ],
+      body: { encoding: "utf8", text: '{"it\'s": "$HOME `x`"}' },
+    });
+    expect(providerHeaders(event)).toEqual([
+      ["content-type", "application/json"],
+      ["webhook-id", "msg_1"],
+      ["x-two", "a"],
+      ["x-two", "b"],
+    ]);
+    expect(curl(event, "http://localhost:3000/a?b=1&c").split(" \\\n")).toEqual([
+      "curl -X POST 'http://localhost:3000/a?b=1&c'",
+      "  -H 'content-type: application/json'",
+      "  -H 'webhook-id: msg_1'",
+      "  -H 'x-two: a'",
+      "  -H 'x-two: b'",
+      "  --data-binary '{\"it'\\''s\": \"$HOME `x`\"}'",
+    ]);
+  });
+  it("decodes a body that is no text on the way", () => {
+    const event = sample({ headers: [], body: { encoding: "base64", base64: "/w==" } });
+    expect(curl(event, "http://x/")).toBe(
+      "printf %s '/w==' | base64 -d | curl -X POST 'http://x/' \\\n  --data-binary @-",
+    );
+  });
+  it("quotes for the shell", () => {
+    expect(quote("a'b")).toBe("'a'\\''b'");
+  });
+});
+
+describe("timeline", () => {
+  const record: EventRecord = {
+    id: "evt_1",
+    receivedAt: AT,
+    commitMicros: 612,
+    source: "linear",
+    provider: "linear",
+    name: "Issue.update",
+    size: 10,
+    synthetic: false,
+    deliveries: [
+      {
+        id: "d1",
+        workerId: "me",
+        worker: "ada",
+        state: "delivered",
+        nextAttemptAt: null,
+        attempts: [
+          {
+            number: 1,
+            at: AT + 2,
+            micros: 1000,
+            outcome: "connect",
+            status: null,
+            error: "connection refused",
+            answer: null,
+          },
+          {
+            number: 2,
+            at: AT + 9,
+            micros: 3000,
+            outcome: "delivered",
+            status: 200,
+            error: null,
+            answer: null,
+          },
+        ],
+      },
+      { id: "d2", workerId: "you", worker: "grace", state: "pending", nextAttemptAt: AT, attempts: [] },
+    ],
+  };
+  it("goes from the provider to the handler in order of time", () => {
+    const full = detail(2, { ...summary(2, AT), outcome: { kind: "failed", label: "500 · 8 ms" } });
+    const list = steps(full, record, "me");
+    expect(list.map(({ title, tone }) => `${tone} ${title}`)).toEqual([
+      expect.stringMatching(/^ok \w+ sent it$/),
+      "ok The proxy verified and stored it",
+      "bad Attempt 1 · no connection",
+      "ok Attempt 2 · delivered · 200",
+      "ok Stored on this machine",
+      "bad Forwarded to http://localhost:3000/api/linear",
+    ]);
+    expect(list.map((step) => step.offset).slice(0, 4)).toEqual(["", "+ 0.6 ms", "+ 2 ms", "+ 9 ms"]);
+  });
+  it("still tells this machine's part without the proxy's record", () => {
+    expect(steps(sample(), null, "me").map((step) => step.title)).toEqual([
+      expect.stringMatching(/sent it$/),
+      "Stored on this machine",
+    ]);
+  });
+  it("names the other machines", () => {
+    expect(others(record, "me")).toEqual([{ worker: "grace", text: "waiting · 0 attempts", tone: "held" }]);
+  });
+});

@@ -1,0 +1,133 @@
+// The row and the detail as components, on the fake backend.
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/svelte";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import AppView from "../../App.svelte";
+import { App } from "../../state/app.svelte";
+import { fakeTransport } from "../../transport/fake/index";
+import { summary } from "../../transport/fake/events";
+import EventRow from "./EventRow.svelte";
+
+beforeEach(() => {
+  vi.stubGlobal("matchMedia", () => ({
+    matches: false,
+    addEventListener: vi.fn(),
+    removeEventListener: vi.fn(),
+  }));
+  Object.defineProperty(navigator, "clipboard", {
+    configurable: true,
+    value: { writeText: vi.fn(() => Promise.resolve()) },
+  });
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+  history.replaceState(null, "", "/");
+});
+
+const start = (parameters: string, hash = "#/events") => {
+  history.replaceState(null, "", `/${hash}`);
+  render(AppView, { app: new App(fakeTransport(new URLSearchParams(`slow=0&${parameters}`))) });
+};
+
+describe("a row", () => {
+  const base = { selected: false, fresh: false, position: 1, total: 1, onselect: () => undefined };
+  it("shows markup, overrides and escapes as text", () => {
+    const row = {
+      ...summary(1, 0),
+      subject: "<img src=x onerror=alert(1)>\u202egnp.exe\u001b[31m",
+      detail: "",
+    };
+    const { container } = render(EventRow, { ...base, row });
+    expect(container.querySelector("img")).toBeNull();
+    expect(container.querySelector("b")?.textContent).toBe(
+      "<img src=x onerror=alert(1)>U+202Egnp.exeESC[31m",
+    );
+  });
+  it("tells its time in UTC, its outcome and its place", () => {
+    const row = {
+      ...summary(1, Date.UTC(2026, 10, 22, 15, 7, 41, 214)),
+      outcome: { kind: "failed" as const, label: "localhost:3000 refused" },
+    };
+    render(EventRow, { ...base, row, position: 3, total: 1284 });
+    const option = screen.getByRole("option");
+    expect(option.getAttribute("aria-setsize")).toBe("1284");
+    expect(within(option).getByText("localhost:3000 refused")).toBeTruthy();
+    expect(option.querySelector("time")?.title).toBe("2026-11-22 15:07:41.214 UTC");
+  });
+});
+
+describe("the list and the detail", () => {
+  it("opens an event by click, moves by keys, keeps it in the address, and closes", async () => {
+    start("rows=50");
+    const list = await screen.findByRole("listbox");
+    const options = within(list).getAllByRole("option");
+    await fireEvent.click(options[1] as HTMLElement);
+    const first = location.hash;
+    expect(first).toMatch(/^#\/events\/evt_/);
+    await screen.findByRole("region", { name: "Event" });
+    await fireEvent.keyDown(list, { key: "j" });
+    expect(location.hash).not.toBe(first);
+    await fireEvent.keyDown(list, { key: "k" });
+    expect(location.hash).toBe(first);
+    await fireEvent.keyDown(list, { key: "Escape" });
+    expect(location.hash).toBe("#/events");
+  });
+
+  it("shows the payload, the headers, the checks and the steps", async () => {
+    start("rows=10");
+    const list = await screen.findByRole("listbox");
+    await fireEvent.click(within(list).getAllByRole("option")[0] as HTMLElement);
+    await screen.findByRole("tree", { name: "Payload" });
+    await fireEvent.click(screen.getByRole("tab", { name: "Headers" }));
+    expect(screen.getByText("webhook-signature")).toBeTruthy();
+    await fireEvent.click(screen.getByRole("tab", { name: "Verification" }));
+    expect(screen.getByText("The proxy's signature")).toBeTruthy();
+    await fireEvent.click(screen.getByRole("tab", { name: "Timeline" }));
+    expect(await screen.findByText("Attempt 2 · delivered · 200")).toBeTruthy();
+    expect(screen.getByText("grace-desktop")).toBeTruthy();
+  });
+
+  it("says what this machine knows when the proxy does not answer", async () => {
+    start("rows=10&fail=event_record");
+    const list = await screen.findByRole("listbox");
+    await fireEvent.click(within(list).getAllByRole("option")[0] as HTMLElement);
+    await screen.findByRole("tree");
+    await fireEvent.click(screen.getByRole("tab", { name: "Timeline" }));
+    expect(await screen.findByText(/The proxy's part is missing/)).toBeTruthy();
+    expect(screen.getByText("Stored on this machine")).toBeTruthy();
+  });
+
+  it("says that an event is not here, and what a failed list failed with", async () => {
+    start("rows=3", "#/events/evt_none");
+    expect(await screen.findByText("This event is not here")).toBeTruthy();
+    cleanup();
+    start("fail=events");
+    expect(await screen.findByText("The events cannot be read")).toBeTruthy();
+    expect(screen.getByText("store.unavailable")).toBeTruthy();
+  });
+});
+
+describe("the first run", () => {
+  it("checks the form before it asks, puts the proxy's word at its field, and signs in", async () => {
+    start("state=signed_out&rows=0");
+    const url = await screen.findByLabelText("Proxy");
+    await fireEvent.input(url, { target: { value: "hooks" } });
+    await fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
+    expect(screen.getByText(/This is not an address/)).toBeTruthy();
+    await fireEvent.input(url, { target: { value: "https://nowhere.dev" } });
+    await fireEvent.input(screen.getByLabelText("Workspace token"), { target: { value: "pst_12345678" } });
+    await fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
+    expect(await screen.findByText(/nowhere does not resolve/)).toBeTruthy();
+    expect(url.getAttribute("aria-invalid")).toBe("true");
+    await fireEvent.input(url, { target: { value: "https://hooks.acme.dev" } });
+    await fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
+    expect(await screen.findByText("No events yet")).toBeTruthy();
+  });
+
+  it("sends a test event that arrives and opens", async () => {
+    start("rows=0");
+    await fireEvent.click(await screen.findByRole("button", { name: "Send a test event" }));
+    expect(await screen.findByText("test event", {}, { timeout: 3000 })).toBeTruthy();
+    expect(location.hash).toMatch(/^#\/events\/evt_/);
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import type { Connection } from "../../transport/generated/Connection";
+import type { Status } from "../../transport/generated/Status";
+import { connectionWords, hops, pausable, shortOutcome } from "./words";
+
+const NOW = 1_000_000;
+const OPEN = { state: "open" } as const;
+const none = { count: 0, oldest: null };
+const live: Connection = {
+  state: "live",
+  provenAt: NOW - 12_000,
+  leasedUntil: NOW + 50_000,
+  skewMs: 0,
+  waiting: none,
+};
+
+const status = (connection: Connection, more: Partial<Status> = {}): Status => ({
+  version: "0",
+  name: "ada",
+  session: {
+    proxyUrl: "https://hooks.acme.dev/",
+    workspace: { id: "w", name: "Acme" },
+    workerId: null,
+    webhookUrl: "http://127.0.0.1:1/hook",
+    tokenKeptIn: "keychain",
+  },
+  connection,
+  forward: null,
+  settings: { notifications: true },
+  events: 0,
+  rejected: 0,
+  cursor: 0,
+  now: NOW,
+  ...more,
+});
+
+describe("the connection in words", () => {
+  const cases: [Connection, string][] = [
+    [live, "Live · proven 12 s ago"],
+    [{ ...live, waiting: { count: 38, oldest: 1 } }, "Live · 38 catching up"],
+    [{ ...live, leasedUntil: NOW - 1, waiting: { count: 38, oldest: 1 } }, "Away · 38 held"],
+    [{ state: "paused", waiting: { count: 1284, oldest: 1 } }, "Paused · 1,284 held"],
+    [{ state: "reconnecting", problem: "no", retryAt: NOW + 4000 }, "Reconnecting in 4 s"],
+    [{ state: "reconnecting", problem: "no", retryAt: NOW - 1 }, "Reconnecting now"],
+    [{ state: "connecting", since: NOW - 3000, problem: null }, "Connecting · 3 s"],
+    [{ state: "connecting", since: NOW, problem: "challenge failed" }, "Connecting · not reachable"],
+    [{ state: "refused", problem: "revoked" }, "Signed out by the proxy"],
+    [{ state: "signed_out" }, "Not signed in"],
+  ];
+  it.each(cases)("%o", (connection, words) => {
+    expect(connectionWords(status(connection), OPEN, NOW).short).toBe(words);
+  });
+  it("says so when this page has lost Postern itself, whatever was known before", () => {
+    const link = { state: "broken", retryAt: NOW + 2000, problem: "x" } as const;
+    expect(connectionWords(status(live), link, NOW)).toMatchObject({
+      tone: "bad",
+      short: "Postern does not answer · trying in 2 s",
+    });
+  });
+});
+
+it("offers a pause only where it can be had", () => {
+  expect(pausable(status(live))).toBe("pause");
+  expect(pausable(status({ state: "paused", waiting: none }))).toBe("resume");
+  expect(pausable(status({ state: "signed_out" }))).toBeNull();
+  expect(pausable(null)).toBeNull();
+});
+
+it("draws the path with the state of each hop", () => {
+  const path = (connection: Connection, more: Partial<Status> = {}) =>
+    hops(status(connection, more), OPEN, null, NOW).map(({ name, tone }) => `${name} ${tone}`);
+  expect(path(live)).toEqual(["Providers idle", "hooks.acme.dev ok", "This machine ok", "No target idle"]);
+  expect(path({ state: "reconnecting", problem: "no", retryAt: NOW })).toContain("hooks.acme.dev bad");
+  expect(path(live, { forward: { url: "http://localhost:3000/x", last: null } }).at(-1)).toBe(
+    "localhost:3000 idle",
+  );
+});
+
+it("shortens an outcome beside its target's name", () => {
+  expect(shortOutcome("localhost:3000 refused", "localhost:3000")).toBe("refused");
+  expect(shortOutcome("200 · 12 ms", "localhost:3000")).toBe("200");
+});
