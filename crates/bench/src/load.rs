@@ -1,0 +1,136 @@
+//! The load: signed Linear bodies of 2 KiB over kept-alive connections, each
+//! connection sending the next when the last is answered.
+
+use crate::Result;
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use postern_protocol::Secret;
+use postern_protocol::signature::linear;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// The secret that both ends know.
+pub(crate) const SECRET: &str = "lin_whs_measured";
+
+/// The size of each body, in bytes.
+pub(crate) const BODY: usize = 2048;
+
+/// Deliveries so far: every request has an id of its own, or it would be a
+/// duplicate.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// What a run of the load saw.
+pub(crate) struct Seen {
+    /// Requests answered 200.
+    pub(crate) accepted: usize,
+    /// How long it really took.
+    pub(crate) elapsed: Duration,
+    /// Each request's time to its answer, sorted, in microseconds.
+    pub(crate) micros: Vec<u32>,
+}
+
+impl Seen {
+    /// Accepted per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.accepted as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency below which `share` (0–1) of the answers lay, in
+    /// milliseconds.
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
+        let index = (self.micros.len() as f64 * share) as usize;
+        self.micros
+            .get(index.min(self.micros.len().saturating_sub(1)))
+            .map_or(f64::NAN, |&micros| f64::from(micros) / 1e3)
+    }
+}
+
+/// Posts to `uri` for `length` over `connections` connections.
+///
+/// # Errors
+/// When any request is not answered 200: a rate of refusals measures nothing.
+pub(crate) async fn run(uri: &Uri, connections: usize, length: Duration) -> Result<Seen> {
+    let body = body();
+    let signature: Arc<str> = linear::sign(&Secret::new(SECRET), &body).into();
+    let began = Instant::now();
+    let end = began + length;
+    let mut lanes = JoinSet::new();
+    for _ in 0..connections {
+        lanes.spawn(lane(uri.clone(), body.clone(), Arc::clone(&signature), end));
+    }
+    let mut micros = Vec::new();
+    while let Some(lane) = lanes.join_next().await {
+        micros.append(&mut lane??);
+    }
+    let elapsed = began.elapsed();
+    micros.sort_unstable();
+    Ok(Seen { accepted: micros.len(), elapsed, micros })
+}
+
+async fn lane(uri: Uri, body: Bytes, signature: Arc<str>, end: Instant) -> Result<Vec<u32>> {
+    let mut connection = connect(&uri).await?;
+    let mut micros = Vec::new();
+    loop {
+        let sent = Instant::now();
+        if sent >= end {
+            return Ok(micros);
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let request = Request::post(uri.path())
+            .header("host", uri.authority().map_or("", |a| a.as_str()))
+            .header("content-type", "application/json; charset=utf-8")
+            .header("user-agent", "Linear-Webhook")
+            .header("linear-event", "Issue")
+            .header("linear-delivery", format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id()))
+            .header("linear-signature", &*signature)
+            .body(Full::new(body.clone()))?;
+        connection.ready().await?;
+        let answer = connection.send_request(request).await?;
+        let status = answer.status();
+        let text = answer.into_body().collect().await?.to_bytes();
+        if status != 200 {
+            return Err(format!("answered {status}: {}", String::from_utf8_lossy(&text)).into());
+        }
+        micros.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+    }
+}
+
+/// A connection to `uri`'s host, driven in the background.
+///
+/// # Errors
+/// When there is none to be had.
+pub(crate) async fn connect(uri: &Uri) -> Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(uri.authority().ok_or("the URL has no host")?.as_str()).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// An issue's update, padded by its description to [`BODY`] bytes.
+fn body() -> Bytes {
+    let make = |description: &str| {
+        serde_json::json!({
+            "action": "update", "type": "Issue", "createdAt": "2026-11-22T09:30:00.000Z",
+            "organizationId": "9e3d8c1a-6f0b-4a57-8d0e-0a3f6e1c2b4d",
+            "webhookId": "0f5d0c5b-5a35-4e0c-9d0b-0f9a3d8f1c77", "webhookTimestamp": 1_795_340_000_000_u64,
+            "actor": { "id": "5c7a1b62-64cf-4c0e-a6a7-2f4f4b7b7a11", "name": "Ada", "type": "user" },
+            "url": "https://linear.app/acme/issue/ENG-42",
+            "data": {
+                "id": "2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9", "identifier": "ENG-42", "number": 42,
+                "title": "Fix login", "description": description, "priority": 2,
+                "state": { "name": "In Progress", "type": "started" }, "team": { "key": "ENG", "name": "Engineering" },
+            },
+            "updatedFrom": { "updatedAt": "2026-11-22T09:29:00.000Z" },
+        })
+        .to_string()
+    };
+    let bare = make("").len();
+    Bytes::from(make(&"a".repeat(BODY.saturating_sub(bare))))
+}

@@ -1,0 +1,48 @@
+//! A child process: what it prints first, and what it costs.
+
+use crate::Result;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Clock ticks per second in `/proc`: 100 on every Linux that Rust runs on.
+const TICKS: f64 = 100.0;
+
+/// A running program; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts `command`, its standard output read here.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let out = child.stdout.take().ok_or("a child's output is not piped")?;
+        Ok(Self { child, out: BufReader::new(out).lines() })
+    }
+
+    /// Its next line.
+    ///
+    /// # Errors
+    /// When it ends instead.
+    pub(crate) async fn line(&mut self) -> Result<String> {
+        Ok(self.out.next_line().await?.ok_or("a program ended while it was measured")?)
+    }
+
+    /// CPU seconds, user and system, since it started; `None` where the
+    /// system does not tell by `/proc`.
+    pub(crate) fn cpu(&self) -> Option<f64> {
+        let stat =
+            std::fs::read_to_string(Path::new("/proc").join(self.child.id()?.to_string()).join("stat"))
+                .ok()?;
+        // The second field is the name in parentheses and may hold spaces.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+        let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
+        Some(ticks / TICKS)
+    }
+}
