@@ -20,6 +20,7 @@ pub mod sender;
 pub use edge::{EdgeProcess, Machine};
 pub use link::FlakyLink;
 pub use process::Process;
+pub use proxy::{Proxy, ProxyHome, ProxyProcess};
 
 pub use receiver::{Answer, Receiver, Request};
 pub use sender::{Load, Sender};
