@@ -1,0 +1,92 @@
+import { createHmac } from "node:crypto";
+import { detail, expect, go, open, row, test } from "./fixtures.js";
+
+test("events go on to the target, byte for byte, and its answers are shown", async ({
+  app,
+  machine,
+  target,
+}) => {
+  await go(app, "Handlers");
+  const address = app.getByLabel("Address");
+  await address.fill("localhost");
+  await app.getByRole("button", { name: "Save" }).click();
+  await expect(address).toHaveAttribute("aria-invalid", "true");
+  await address.fill(target.url("/api/linear"));
+  await app.getByRole("button", { name: "Save" }).click();
+  await expect(app.getByText("New events are forwarded.")).toBeVisible();
+  await expect(app.getByText("No runs yet")).toBeVisible();
+
+  const sent = await machine.issueUpdate("ENG-1", "Übergrößenträger 👩‍💻");
+  const got = await target.got("ENG-1");
+  expect(got.path).toBe("/api/linear");
+  expect(got.body).toBe(sent);
+  expect(got.headers["linear-event"]).toBe("Issue");
+  expect(got.headers["webhook-signature"]).toBeUndefined();
+  await expect(app.getByRole("listitem").filter({ hasText: "ENG-1" })).toContainText("200");
+
+  target.status = 500;
+  target.answer = "TypeError: state is undefined";
+  await machine.issueUpdate("ENG-2", "Fails");
+  await go(app, "Events");
+  await expect(row(app, "ENG-2")).toContainText("500");
+  const pane = await open(app, "ENG-2");
+  await pane.getByRole("tab", { name: "Timeline" }).click();
+  await pane.getByText("The answer").click();
+  await expect(pane.getByText("TypeError: state is undefined")).toBeVisible();
+
+  await app.getByRole("button", { name: "Any outcome" }).click();
+  await app.getByRole("menuitemradio", { name: "Failed" }).click();
+  await expect(app.getByRole("option")).toHaveCount(1);
+
+  await go(app, "Handlers");
+  await app.getByRole("button", { name: "Remove" }).click();
+  await machine.issueUpdate("ENG-3", "Goes nowhere");
+  await go(app, "Events");
+  await expect(row(app, "ENG-3")).toContainText("no handler");
+  expect(target.received).toHaveLength(2);
+});
+
+test("an event is replayed to a local server as it came", async ({ app, machine, target }) => {
+  const sent = await machine.issueUpdate("ENG-5", "Once more");
+  const pane = await open(app, "ENG-5");
+  // Nothing is set to forward to: it asks where to.
+  await pane.getByRole("button", { name: "Replay", exact: true }).click();
+  const dialog = app.getByRole("dialog", { name: "Replay to an address" });
+  await dialog.getByLabel("Address").fill(target.url("/once"));
+  await dialog.getByRole("button", { name: "Replay" }).click();
+  await expect(app.getByText(/^Replayed to .*\/once: 200/)).toBeVisible();
+  const got = await target.got("ENG-5");
+  expect(got.body).toBe(sent);
+  // The provider's own signature is still good.
+  expect(got.headers["linear-signature"]).toMatch(/^[0-9a-f]{64}$/);
+  expect(createHmac("sha256", "x").update(sent).digest("hex")).toHaveLength(64);
+  await pane.getByRole("tab", { name: "Timeline" }).click();
+  await expect(pane.getByText(/^Replayed to /)).toBeVisible();
+
+  // By key, to a server that is gone: the error says so and stays.
+  await go(app, "Handlers");
+  await app.getByLabel("Address").fill("http://127.0.0.1:9/gone");
+  await app.getByRole("button", { name: "Save" }).click();
+  await expect(app.getByText("New events are forwarded.")).toBeVisible();
+  await go(app, "Events");
+  await row(app, "ENG-5").click();
+  await app.keyboard.press("r");
+  await expect(app.getByRole("alert").filter({ hasText: "Replay failed" })).toContainText(/refused/);
+  await expect(row(app, "ENG-5")).toContainText("refused");
+  await expect(detail(app)).toBeVisible();
+});
+
+test("an event is copied as a command and as JSON", async ({ app, machine, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const sent = await machine.issueUpdate("ENG-6", "It's here");
+  const pane = await open(app, "ENG-6");
+  const copied = () => app.evaluate(() => navigator.clipboard.readText());
+  await pane.getByRole("button", { name: "Copy as" }).click();
+  await app.getByRole("menuitem", { name: "JSON" }).click();
+  await expect(app.getByText("Body copied")).toBeVisible();
+  expect(await copied()).toBe(sent);
+  await pane.getByRole("button", { name: "Copy as" }).click();
+  await app.getByRole("menuitem", { name: "cURL" }).click();
+  await expect(app.getByText("cURL command copied")).toBeVisible();
+  expect(await copied()).toContain(`--data-binary '${sent.replaceAll("'", "'\\''")}'`);
+});

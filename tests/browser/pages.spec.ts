@@ -1,0 +1,177 @@
+import type { Page } from "@playwright/test";
+import { accessible, detail, expect, go, open, row, test } from "./fixtures.js";
+
+const THEMES = ["light", "dark"] as const;
+
+/** Nothing sticks out to the side. */
+const fits = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+
+for (const theme of THEMES) {
+  test.describe(`${theme} theme`, () => {
+    test.use({ colorScheme: theme });
+
+    test("every page is accessible", async ({ app, machine, target }) => {
+      await accessible(app, "events, empty");
+      await machine.issueUpdate("ENG-1", "Login fails after SSO redirect");
+      await machine.linear("Comment", { action: "create", data: { id: "c1", body: "Ship it" } });
+      await expect(app.getByRole("option")).toHaveCount(2);
+      await accessible(app, "events");
+      const pane = await open(app, "ENG-1");
+      for (const tab of ["Payload", "Headers", "Verification", "Timeline", "Raw"]) {
+        await pane.getByRole("tab", { name: tab }).click();
+        if (tab === "Timeline")
+          await expect(pane.getByText("The proxy verified and stored it")).toBeVisible();
+        await accessible(app, `events, ${tab}`);
+      }
+      await pane.getByRole("button", { name: "Replay to…" }).click();
+      await accessible(app, "replay to");
+      await app.keyboard.press("Escape");
+      await pane.getByRole("button", { name: "Copy as" }).click();
+      await accessible(app, "menu");
+      await app.keyboard.press("Escape");
+
+      await go(app, "Handlers");
+      await app.getByLabel("Address").fill(target.url("/"));
+      await app.getByRole("button", { name: "Save" }).click();
+      await machine.issueUpdate("ENG-2", "Forwarded");
+      await expect(app.getByRole("listitem").filter({ hasText: "ENG-2" })).toContainText("200");
+      await accessible(app, "handlers");
+      await go(app, "Connection");
+      await expect(app.getByText("Registered, leased and reachable")).toBeVisible();
+      await accessible(app, "connection");
+      await go(app, "Settings");
+      await accessible(app, "settings");
+      await app.getByRole("button", { name: "Sign out…" }).click();
+      await accessible(app, "sign out");
+      await app.keyboard.press("Escape");
+      await app.keyboard.press("Control+k");
+      await expect(app.getByRole("option").first()).toBeVisible();
+      await accessible(app, "commands");
+      await app.keyboard.press("Escape");
+      await app.keyboard.press("?");
+      await accessible(app, "keyboard");
+    });
+
+    test("the sign-in is accessible", async ({ fresh }) => {
+      await expect(fresh.getByRole("heading", { name: "Sign in to Postern" })).toBeVisible();
+      await accessible(fresh, "sign-in");
+    });
+  });
+}
+
+test("the theme is chosen, kept, and follows the system otherwise", async ({ app }) => {
+  const shown = () => app.evaluate(() => document.documentElement.dataset["theme"]);
+  await app.emulateMedia({ colorScheme: "dark" });
+  await expect.poll(shown).toBe("dark");
+  await go(app, "Settings");
+  await app.getByRole("radio", { name: "Light" }).check();
+  expect(await shown()).toBe("light");
+  await app.reload();
+  await expect(app.getByRole("radio", { name: "Light" })).toBeChecked();
+  expect(await shown()).toBe("light");
+  await app.getByRole("radio", { name: "System" }).check();
+  expect(await shown()).toBe("dark");
+});
+
+test("the connection says where things are, and who was refused", async ({ app, machine }) => {
+  await go(app, "Connection");
+  const facts = app.getByRole("region", { name: "Registration" });
+  await expect(facts).toContainText(machine.proxyUrl);
+  const arrives = await facts
+    .getByText(/^http:\/\/127\.0\.0\.1:\d+\//)
+    .last()
+    .textContent();
+  await expect(app.getByRole("region", { name: "Sources" })).toContainText("linear");
+  await expect(app.getByText("None: everything that came was signed by the proxy.")).toBeVisible();
+  const forged = await fetch(String(arrives).trim(), {
+    method: "POST",
+    body: "{}",
+    headers: { "content-type": "application/json" },
+  });
+  expect(forged.status).toBe(401);
+  await expect(app.getByRole("region", { name: "Refused requests" }).getByRole("listitem")).toContainText(
+    "missing",
+  );
+});
+
+test("what the world sends is shown as text, whatever it holds", async ({ app, machine }) => {
+  const title = "</script><img src=x onerror=\"document.title='owned'\">\u202egnp.exe\u001b[31m";
+  await machine.issueUpdate("ENG-9", title);
+  await expect(row(app, "ENG-9")).toContainText("<img src=x");
+  await expect(row(app, "ENG-9")).toContainText("U+202E");
+  await open(app, "ENG-9");
+  await expect(detail(app).getByRole("heading", { level: 2 })).toContainText("ESC");
+  await expect(app).toHaveTitle("Events · Postern");
+  expect(await app.locator("img").count()).toBe(0);
+});
+
+test("a payload of five megabytes, and one two hundred levels deep, open at once", async ({
+  app,
+  machine,
+}) => {
+  const items = Array.from({ length: 30_000 }, (_, i) => ({
+    i,
+    name: "x".repeat(60),
+    tags: ["a", "b"],
+    deep: { yes: true },
+  }));
+  const large = await machine.issueUpdate("ENG-10", "Large", { items });
+  expect(large.length).toBeGreaterThan(3_500_000);
+  await machine.linear("Issue", {
+    action: "update",
+    data: JSON.parse("[".repeat(200) + "]".repeat(200)) as unknown,
+  });
+  await expect(app.getByRole("option")).toHaveCount(2);
+
+  await app.evaluate(() => {
+    const stalls = ((window as unknown as { stalls: number[] }).stalls = [] as number[]);
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) stalls.push(entry.duration);
+    }).observe({ type: "longtask" });
+  });
+  await row(app, "ENG-10").click();
+  const tree = app.getByRole("tree", { name: "Payload" });
+  await expect(tree.getByText("30,000 items")).toBeVisible();
+  // Everything open: still only the rows that are seen are drawn.
+  await tree.getByRole("treeitem").filter({ hasText: "30,000 items" }).click();
+  await tree.press("*");
+  await tree.press("End");
+  expect(await tree.getByRole("treeitem").count()).toBeLessThan(120);
+  await app.getByRole("tab", { name: "Raw" }).click();
+  await expect(app.getByRole("region", { name: "Body as it came" })).toBeVisible();
+  const longest = await app.evaluate(() =>
+    Math.max(0, ...(window as unknown as { stalls: number[] }).stalls),
+  );
+  expect(longest).toBeLessThan(1500);
+
+  await app.getByRole("tab", { name: "Payload" }).click();
+  await app.getByRole("option").filter({ hasNotText: "ENG-10" }).click();
+  await expect(tree.getByRole("treeitem").first()).toBeVisible();
+  await tree.press("End");
+  expect(await tree.getByRole("treeitem").count()).toBeLessThan(120);
+});
+
+for (const [width, height] of [
+  [900, 700],
+  [680, 410], // a laptop's screen at 200 %
+  [600, 800],
+] as const) {
+  test(`it works at ${width} by ${height}`, async ({ app, machine }) => {
+    await app.setViewportSize({ width, height });
+    await machine.issueUpdate(
+      "ENG-1",
+      "A title that is long enough to be cut where there is little room for it",
+    );
+    await expect(row(app, "ENG-1")).toBeVisible();
+    expect(await fits(app)).toBe(true);
+    const pane = await open(app, "ENG-1");
+    await expect(pane.getByRole("button", { name: "Replay", exact: true })).toBeInViewport();
+    expect(await fits(app)).toBe(true);
+    await pane.getByRole("button", { name: "Close" }).click();
+    await expect(row(app, "ENG-1")).toBeInViewport();
+    for (const name of ["Handlers", "Connection", "Settings"]) {
+      await go(app, name);
+      expect(await fits(app)).toBe(true);
+    }
+  });
+}

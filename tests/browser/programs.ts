@@ -1,0 +1,250 @@
+// The real programs, each on free ports of loopback in a folder of its own:
+// `postern-proxy dev` and `postern serve`. POSTERN_BIN_DIR names another build
+// than target/debug.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { createHmac, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const BINARIES =
+  process.env["POSTERN_BIN_DIR"] ?? fileURLToPath(new URL("../../target/debug", import.meta.url));
+/** How long a program may take to come up, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** A program that runs; what it prints on standard output is read line by line. */
+class Program {
+  readonly #child: ChildProcess;
+  readonly #first: Promise<string>;
+  #log = "";
+
+  constructor(name: string, args: string[], home: string, env: Record<string, string> = {}) {
+    this.#child = spawn(join(BINARIES, name), args, {
+      cwd: home,
+      // Nothing of this user's settings, and no keychain.
+      env: { PATH: process.env["PATH"] ?? "", HOME: home, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#log += text));
+    this.#first = new Promise((resolve, reject) => {
+      const fail = (why: string) => reject(new Error(`${name} ${why}:\n${this.#log}`));
+      const timer = setTimeout(() => fail(`said nothing for ${PATIENCE / 1000} s`), PATIENCE);
+      if (this.#child.stdout) {
+        createInterface({ input: this.#child.stdout }).once("line", (line) => {
+          clearTimeout(timer);
+          resolve(line);
+        });
+      }
+      this.#child.once("error", (error) => fail(error.message));
+      this.#child.once("close", (code, signal) => fail(`ended (${code ?? signal})`));
+    });
+  }
+
+  /** The first line it prints, as JSON. */
+  async first<T>(): Promise<T> {
+    return JSON.parse(await this.#first) as T;
+  }
+
+  /** Ends it: SIGTERM lets it finish, SIGKILL is a power cut. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const closed = once(this.#child, "close");
+    this.#child.kill(signal);
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    await closed;
+    clearTimeout(late);
+  }
+}
+
+interface Source {
+  name: string;
+  provider: string;
+  url: string;
+  secret: string;
+}
+
+interface ProxyStarted {
+  proxyUrl: string;
+  tokenFile: string;
+  sources: Source[];
+}
+
+interface EdgeStarted {
+  url: string;
+  apiUrl: string;
+}
+
+/** Waits until `look` finds something. */
+async function eventually<T>(what: string, look: () => T | undefined): Promise<T> {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error(`waited ${PATIENCE / 1000} s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export interface Received {
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** A developer's local server: keeps what it gets, answers what it is told. */
+export class Target {
+  readonly received: Received[] = [];
+  status = 200;
+  answer = "OK";
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<Target> {
+    const server = createServer();
+    const target = new Target(server);
+    server.on("request", (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => {
+        target.received.push({
+          path: request.url ?? "",
+          headers: request.headers,
+          body: Buffer.concat(chunks).toString("utf8"),
+        });
+        response.writeHead(target.status, { "content-type": "text/plain" }).end(target.answer);
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return target;
+  }
+
+  /** `http://127.0.0.1:port` and the path. */
+  url(path: string): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${path}`;
+  }
+
+  /** The first request whose body holds `text`, when it is there. */
+  async got(text: string): Promise<Received> {
+    return eventually(`a request with ${text}`, () => this.received.find(({ body }) => body.includes(text)));
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}
+
+/** One machine: a proxy, a worker beside it, and what they keep. */
+export class Machine {
+  proxyUrl = "";
+  token = "";
+  /** Where the interface is; the same after a restart. */
+  apiUrl = "";
+  readonly #home: string;
+  #sources: Source[] = [];
+  #proxy: Program | undefined;
+  #edge: Program | undefined;
+
+  private constructor(home: string) {
+    this.#home = home;
+  }
+
+  /** Starts the proxy. Nobody is signed in. */
+  static async start(): Promise<Machine> {
+    const machine = new Machine(await mkdtemp(join(tmpdir(), "postern-browser-")));
+    // No keychain here: an empty file is how a user says that a file will do.
+    await mkdir(machine.#data, { mode: 0o700 });
+    await writeFile(join(machine.#data, "secrets.json"), "{}", { mode: 0o600 });
+    machine.#proxy = new Program(
+      "postern-proxy",
+      ["--json", "dev", "--dir", join(machine.#home, "proxy"), "--listen", "127.0.0.1:0"],
+      machine.#home,
+    );
+    const started = await machine.#proxy.first<ProxyStarted>();
+    machine.proxyUrl = started.proxyUrl;
+    machine.#sources = started.sources;
+    machine.token = (await readFile(started.tokenFile, "utf8")).trim();
+    return machine;
+  }
+
+  get #data(): string {
+    return join(this.#home, "data");
+  }
+
+  /** Starts the worker, on the same port as before; gives the link that opens its interface once. */
+  async serve(): Promise<string> {
+    const port = this.apiUrl === "" ? "0" : new URL(this.apiUrl).port;
+    const edge = new Program("postern", ["--json", "-v", "serve", "--ui-port", port], this.#home, {
+      POSTERN_DATA_DIR: this.#data,
+    });
+    this.#edge = edge;
+    const started = await edge.first<EdgeStarted>();
+    this.apiUrl = started.apiUrl;
+    return started.url;
+  }
+
+  /** Ends the worker as a power cut would. */
+  async killEdge(): Promise<void> {
+    await this.#edge?.end("SIGKILL");
+  }
+
+  /** Posts a Linear webhook as Linear does; the proxy has answered 200. */
+  async linear(type: string, payload: Record<string, unknown>): Promise<string> {
+    const source = this.#sources.find(({ provider }) => provider === "linear");
+    if (!source) throw new Error("the proxy has no source for Linear");
+    const body = JSON.stringify({ ...payload, type, webhookTimestamp: Date.now() });
+    const response = await fetch(source.url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json; charset=utf-8",
+        "linear-event": type,
+        "linear-delivery": randomUUID(),
+        "linear-signature": createHmac("sha256", source.secret).update(body).digest("hex"),
+        "user-agent": "Linear-Webhook",
+      },
+      body,
+    });
+    if (response.status !== 200)
+      throw new Error(`the proxy answered ${response.status}: ${await response.text()}`);
+    return body;
+  }
+
+  /** An issue's update, as Linear sends it. */
+  issueUpdate(identifier: string, title: string, more: Record<string, unknown> = {}): Promise<string> {
+    return this.linear("Issue", {
+      action: "update",
+      actor: { id: "b5ea5f1f-8adc-4f52-b4bd-ab4e84cf51ba", type: "user", name: "Ada" },
+      createdAt: "2026-11-22T15:07:38.102Z",
+      data: {
+        id: randomUUID(),
+        identifier,
+        title,
+        priority: 1,
+        state: { id: "s2", name: "In Progress", type: "started" },
+        stateId: "s2",
+        team: { id: "t1", key: "ENG", name: "Engineering" },
+        ...more,
+      },
+      updatedFrom: { stateId: "s1", updatedAt: "2026-11-22T14:58:01.550Z" },
+      url: `https://linear.app/acme/issue/${identifier}`,
+      organizationId: "63d5e2a4-1d1c-4f2d-8e39-2a4a6f0f4b7b",
+      webhookId: "000042e3-d123-4980-b49f-8e140eef9329",
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#edge?.end("SIGTERM"), this.#proxy?.end("SIGTERM")]);
+    await rm(this.#home, { recursive: true, force: true });
+  }
+}
