@@ -118,8 +118,14 @@ operations! {
 /// Absent arguments are an empty object, which suits all that are optional.
 fn read<A: DeserializeOwned>(op: &str, args: Value) -> Result<A, ApiError> {
     let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
-    serde_json::from_value(args)
-        .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("the arguments of `{op}`: {e}")))
+    let refuse = |why: &dyn std::fmt::Display| {
+        ApiError::new(ErrorCode::BadRequest, format!("the arguments of `{op}`: {why}"))
+    };
+    // serde would also read a struct from an array.
+    if !args.is_object() {
+        return Err(refuse(&"they are not a JSON object"));
+    }
+    serde_json::from_value(args).map_err(|e| refuse(&e))
 }
 
 fn answer<R: Serialize>(op: &str, result: R) -> Result<Value, ApiError> {

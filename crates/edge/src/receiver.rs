@@ -113,6 +113,3 @@ impl Receiver {
         refusal.response()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -143,6 +143,3 @@ impl Registration {
         self.shared.set_connection(account, Connection::Connecting { since, problem });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,19 +33,17 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The API's routes for a listener on `port`; other paths go to `ui`.
 pub fn router(edge: EdgeHandle, port: u16, ui: Option<Router>) -> Router {
     let protected = Router::new()
-        .route("/api/token", post(routes::token))
-        .route("/api/live", get(routes::live))
-        .route("/api/{op}", post(routes::call))
+        .route("/token", post(routes::token))
+        .route("/live", get(routes::live))
+        .route("/{op}", post(routes::call))
         .route_layer(middleware::from_fn_with_state(edge.clone(), guard::bearer));
     let api = Router::new()
-        .route("/api/session", post(routes::session))
+        .route("/session", post(routes::session))
         .merge(protected)
-        .route("/api/{*rest}", axum::routing::any(error::not_found))
+        .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(edge);
-    api.merge(ui.unwrap_or_default()).layer(middleware::from_fn_with_state(port, guard::origin))
+    let all = ui.unwrap_or_default().nest("/api", api);
+    all.layer(middleware::from_fn_with_state(port, guard::origin))
 }
-
-#[cfg(test)]
-mod tests;

@@ -83,8 +83,7 @@ pub(super) async fn live(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::new(ErrorCode::BadRequest, e.body_text()))?;
     let terms: Vec<_> = query.filter.iter().flat_map(|terms| terms.split_ascii_whitespace()).collect();
-    let filter =
-        Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
+    let filter = Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
     let listener = query.listen.as_deref().map(|target| edge.add_listener(target, filter)).transpose()?;
     let events = edge.live(query.after).map(move |live| {
         // The temporary target lives as long as the stream.

@@ -1,0 +1,161 @@
+//! The operations by name, live changes, trigger.
+
+use crate::proxy::FakeProxy;
+use crate::support::{Delivery, TestEdge, soon};
+use futures_util::StreamExt;
+use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger};
+use postern_protocol::Provider;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_operation_of_the_table_can_be_called_by_name() {
+    let edge = TestEdge::start().await;
+    for op in OPERATIONS {
+        match api::call(&edge.handle, op, Value::Null).await {
+            Ok(answer) => assert!(answer.is_object(), "{op}"),
+            Err(e) => {
+                assert!(["request.malformed", "edge.not_signed_in"].contains(&e.code.as_str()), "{op}: {e}")
+            }
+        }
+    }
+    let unknown = api::call(&edge.handle, "explode", Value::Null).await.unwrap_err();
+    assert_eq!(unknown.code, "not_found");
+    let wrong = api::call(&edge.handle, "set_paused", json!({"paused": "maybe"})).await.unwrap_err();
+    assert_eq!(wrong.code, "request.malformed");
+    assert!(wrong.message.contains("set_paused") && wrong.message.contains("expected a boolean"));
+}
+
+#[tokio::test]
+async fn before_sign_in_there_is_a_status_and_an_empty_history() {
+    let edge = TestEdge::start().await;
+    let status = api::call(&edge.handle, "status", json!({})).await.unwrap();
+    assert_eq!(status["connection"], json!({"state": "signed_out"}));
+    assert_eq!((&status["session"], &status["name"]), (&Value::Null, &json!("test-machine")));
+    let page = api::call(&edge.handle, "events", Value::Null).await.unwrap();
+    assert_eq!((&page["rows"], &page["total"]), (&json!([]), &json!(0)));
+}
+
+#[tokio::test]
+async fn limits_and_cursors_out_of_range_are_refused() {
+    let edge = TestEdge::start().await;
+    for args in [json!({"limit": 0}), json!({"limit": 501}), json!({"before": "x"})] {
+        let refused = api::call(&edge.handle, "events", args).await.unwrap_err();
+        assert_eq!(refused.code, "request.malformed");
+    }
+    let refused = api::call(&edge.handle, "rejected", json!({"limit": 0})).await.unwrap_err();
+    assert_eq!(refused.code, "request.malformed");
+}
+
+#[tokio::test]
+async fn live_says_the_status_first_and_then_what_arrives() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let mut live = std::pin::pin!(edge.handle.live(None));
+    let first = live.next().await.unwrap();
+    assert!(first.changes.is_none() && first.status.is_some());
+    let hook = edge.hook().await;
+    for n in 0..3 {
+        Delivery::new(&format!("evt_{n}"), &edge, &proxy).post(&hook).await;
+    }
+    let mut seen = Vec::new();
+    let mut counted = 0;
+    let mut cursor = 0;
+    while seen.len() < 3 || counted < 3 {
+        let batch = soon("changes", live.next()).await.unwrap();
+        counted = batch.status.map_or(counted, |status| status.events);
+        if let Some(changes) = batch.changes {
+            cursor = changes.cursor;
+            seen.extend(changes.rows.into_iter().map(|row| row.id));
+        }
+    }
+    assert_eq!(seen, ["evt_0", "evt_1", "evt_2"]);
+    let rest = api::events_since(&edge.handle, Since { cursor }).await.unwrap();
+    assert!(rest.rows.is_empty() && !rest.reset && !rest.more);
+}
+
+#[tokio::test]
+async fn a_client_that_missed_some_resumes_from_its_cursor() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let hook = edge.hook().await;
+    Delivery::new("evt_1", &edge, &proxy).post(&hook).await;
+    let cursor = edge.status().await.cursor;
+    Delivery::new("evt_2", &edge, &proxy).post(&hook).await;
+    let mut live = std::pin::pin!(edge.handle.live(Some(cursor)));
+    let changes = loop {
+        if let Some(changes) = soon("changes", live.next()).await.unwrap().changes {
+            break changes;
+        }
+    };
+    assert_eq!(changes.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["evt_2"]);
+    // A cursor of another history means: load afresh.
+    let reset = api::events_since(&edge.handle, Since { cursor: 1_000_000 }).await.unwrap();
+    assert!(reset.reset);
+}
+
+#[tokio::test]
+async fn signing_in_elsewhere_resets_the_clients() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let cursor = edge.status().await.cursor;
+    api::sign_out(&edge.handle).await.unwrap();
+    assert!(api::events_since(&edge.handle, Since { cursor }).await.unwrap().reset);
+}
+
+#[tokio::test]
+async fn the_streams_end_with_the_edge() {
+    let edge = TestEdge::start().await;
+    let live = edge.handle.live(None);
+    edge.stop().await;
+    soon("the end of the stream", live.collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn settings_are_kept() {
+    let edge = TestEdge::start().await;
+    let quiet = Settings { notifications: false };
+    assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
+    let edge = edge.restart().await;
+    assert_eq!(edge.status().await.settings, quiet);
+}
+
+#[tokio::test]
+async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let made =
+        api::trigger(&edge.handle, Trigger { provider: Provider::Linear, name: "Issue.create".into() });
+    assert!(made.await.unwrap().event_id.starts_with("evt_"));
+    let book = proxy.book();
+    let [request] = book.triggered.as_slice() else { panic!("not one") };
+    assert!(request.headers.iter().any(|(n, v)| n == "linear-event" && v == "Issue"));
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!((&body["action"], &body["type"]), (&json!("create"), &json!("Issue")));
+    drop(book);
+    let none = Trigger { provider: Provider::Linear, name: "Issue.explode".into() };
+    assert_eq!(api::trigger(&edge.handle, none).await.unwrap_err().code, "not_found");
+}
+
+#[tokio::test]
+async fn search_finds_words_by_their_beginning() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    Delivery::new("evt_1", &edge, &proxy).post(&edge.hook().await).await;
+    let found = |search: &str| {
+        let query = EventQuery { search: Some(search.into()), ..EventQuery::default() };
+        let handle = edge.handle.clone();
+        async move { api::events(&handle, query).await.unwrap().total }
+    };
+    // Indexed after the answer: wait for it once.
+    soon("the index", async {
+        while found("ENG-42").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(found("eng-4").await, 1, "as one types");
+    assert_eq!(found("logi fix").await, 1, "in any order");
+    assert_eq!(found("ENG-43").await, 0);
+    assert_eq!(found("\" OR * NEAR(").await, 0, "no query language");
+    assert_eq!(found("--").await, 0);
+}

@@ -1,0 +1,338 @@
+//! A small proxy: the edge's half of the route table, all in memory.
+
+use crate::support::{TestClock, client};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode};
+use postern_protocol::api::*;
+use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
+use postern_protocol::signature::standard;
+use postern_protocol::{Clock, ErrorBody, ErrorCode, Secret, UnixMillis};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What a test may look at and change.
+pub struct Book {
+    pub workers: BTreeMap<String, Worker>,
+    pub registrations: u32,
+    pub leases: u32,
+    pub left: Vec<String>,
+    pub triggered: Vec<TriggerRequest>,
+    pub lease_seconds: u32,
+    /// The proxy's clock minus the test's.
+    pub skew: i64,
+    /// Answers everything with this while set.
+    pub down: Option<ErrorCode>,
+    /// Post the challenge before the registration is answered.
+    pub hasty: bool,
+    /// Tokens that are good.
+    pub tokens: Vec<&'static str>,
+    pub waiting: u64,
+}
+
+pub struct Worker {
+    pub name: String,
+    pub url: String,
+    pub credential: String,
+    pub secret: Secret,
+    pub state: WorkerState,
+    pub challenge_error: Option<String>,
+}
+
+#[derive(Clone)]
+pub struct FakeProxy {
+    pub url: String,
+    book: Arc<Mutex<Book>>,
+    /// Moves with every request that was answered.
+    pub changed: watch::Sender<u64>,
+    clock: TestClock,
+    served: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+pub const WORKSPACE: &str = "ws_01JD3Q0000000000000000000A";
+
+impl FakeProxy {
+    pub async fn start(clock: &TestClock) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let book = Book {
+            workers: BTreeMap::new(),
+            registrations: 0,
+            leases: 0,
+            left: Vec::new(),
+            triggered: Vec::new(),
+            lease_seconds: 60,
+            skew: 0,
+            down: None,
+            hasty: false,
+            tokens: vec!["pst_good"],
+            waiting: 0,
+        };
+        let proxy = Self {
+            url,
+            book: Arc::new(Mutex::new(book)),
+            changed: watch::Sender::new(0),
+            clock: clock.clone(),
+            served: Arc::default(),
+        };
+        proxy.serve(listener);
+        proxy
+    }
+
+    /// With a clock of its own, for tests that do not turn it.
+    pub async fn new() -> Self {
+        Self::start(&TestClock::new()).await
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let routes = Router::new()
+            .route("/v1/workspace", get(workspace))
+            .route("/v1/sources", get(sources))
+            .route("/v1/events/trigger", post(trigger))
+            .route("/edge/register", post(register))
+            .route("/edge/workers/{id}/lease", post(lease))
+            .route("/edge/workers/{id}", delete(leave))
+            .with_state(self.clone());
+        let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        *self.served.lock().unwrap() = Some(task);
+    }
+
+    /// Ends the process, as it were: connections break, nothing listens.
+    pub async fn crash(&self) {
+        let task = self.served.lock().unwrap().take().unwrap();
+        task.abort();
+        let _ = task.await;
+    }
+
+    /// Listens again on the same port.
+    pub async fn come_back(&self) {
+        let listener = TcpListener::bind(self.url.strip_prefix("http://").unwrap()).await.unwrap();
+        self.serve(listener);
+    }
+
+    pub fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
+    }
+
+    /// The secret of the newest worker.
+    pub fn secret(&self) -> Secret {
+        self.book().workers.values().last().unwrap().secret.clone()
+    }
+
+    pub async fn until(&self, what: &str, wanted: impl Fn(&Book) -> bool) {
+        let mut changed = self.changed.subscribe();
+        crate::support::soon(what, async {
+            while !wanted(&self.book()) {
+                changed.changed().await.unwrap();
+            }
+        })
+        .await;
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.clock.now().plus(self.book().skew)
+    }
+
+    fn check(&self) -> Result<(), Response> {
+        let down = self.book().down;
+        self.changed.send_modify(|n| *n += 1);
+        down.map_or(Ok(()), |code| Err(refuse(code)))
+    }
+}
+
+fn refuse(code: ErrorCode) -> Response {
+    let status = StatusCode::from_u16(code.status()).unwrap();
+    (status, Json(ErrorBody::new(code, format!("refused: {code}")))).into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+fn info() -> WorkspaceInfo {
+    WorkspaceInfo { id: WORKSPACE.parse::<WorkspaceId>().unwrap(), name: "Acme".into() }
+}
+
+fn token_is_good(proxy: &FakeProxy, token: Option<&str>) -> Result<(), Response> {
+    let good = token.is_some_and(|token| proxy.book().tokens.contains(&token));
+    if good { Ok(()) } else { Err(refuse(ErrorCode::Unauthorized)) }
+}
+
+async fn workspace(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Response> {
+    proxy.check()?;
+    token_is_good(&proxy, bearer(&headers))?;
+    Ok(Json(info()).into_response())
+}
+
+async fn sources(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Response> {
+    proxy.check()?;
+    token_is_good(&proxy, bearer(&headers))?;
+    Ok(Json(SourceList { sources: Vec::new() }).into_response())
+}
+
+async fn register(
+    State(proxy): State<FakeProxy>,
+    headers: HeaderMap,
+    Json(request): Json<RegisterRequest>,
+) -> Result<Response, Response> {
+    proxy.check()?;
+    token_is_good(&proxy, Some(request.token.reveal()))?;
+    let known = match bearer(&headers) {
+        None => None,
+        Some(credential) => {
+            let book = proxy.book();
+            let known = book.workers.iter().find(|(_, worker)| worker.credential == credential);
+            Some(known.map(|(id, _)| id.clone()).ok_or_else(|| refuse(ErrorCode::Unauthorized))?)
+        }
+    };
+    let id = known.unwrap_or_else(|| WorkerId::new(proxy.now(), rand::random()).to_string());
+    let secret = standard::new_secret(rand::random());
+    let hasty = {
+        let mut book = proxy.book();
+        book.registrations += 1;
+        let credential = format!("cred_{}", hex(rand::random()));
+        book.workers.insert(
+            id.clone(),
+            Worker {
+                name: request.name,
+                url: request.webhook_url,
+                credential,
+                secret: secret.clone(),
+                state: WorkerState::Pending,
+                challenge_error: None,
+            },
+        );
+        book.hasty
+    };
+    let challenger = tokio::spawn(challenge(proxy.clone(), id.clone()));
+    if hasty {
+        // The challenge is under way before the answer; it must not need it to be.
+        tokio::task::yield_now().await;
+    }
+    drop(challenger);
+    let book = proxy.book();
+    let answer = RegisterResponse {
+        worker_id: id.parse().unwrap(),
+        credential: Secret::new(book.workers[&id].credential.clone()),
+        secret,
+        lease_seconds: book.lease_seconds,
+        workspace: info(),
+        waiting: Waiting::default(),
+        state: WorkerState::Pending,
+    };
+    Ok(Json(answer).into_response())
+}
+
+/// Posts the ownership challenge and judges the answer.
+async fn challenge(proxy: FakeProxy, id: String) {
+    let (url, secret) = {
+        let book = proxy.book();
+        (book.workers[&id].url.clone(), book.workers[&id].secret.clone())
+    };
+    let text = hex(rand::random());
+    let body =
+        serde_json::to_vec(&Challenge { kind: Challenge::TYPE.into(), challenge: text.clone() }).unwrap();
+    let now = proxy.clock.now();
+    let answer = client()
+        .post(url)
+        .header("webhook-id", format!("chl_{text}"))
+        .header("webhook-timestamp", now.seconds().to_string())
+        .header(
+            "webhook-signature",
+            standard::sign(std::slice::from_ref(&secret), &format!("chl_{text}"), now, &body),
+        )
+        .header("postern-kind", "challenge")
+        .body(body)
+        .send()
+        .await;
+    let error = match answer {
+        Err(e) => Some(e.to_string()),
+        Ok(answer) if answer.status() != 200 => Some(format!("answered {}", answer.status())),
+        Ok(answer) => {
+            let answer: ChallengeAnswer = answer.json().await.unwrap();
+            let right = standard::sign(&[secret], "challenge", UnixMillis(0), text.as_bytes());
+            (answer.answer != right).then(|| "wrong answer".to_owned())
+        }
+    };
+    if let Some(worker) = proxy.book().workers.get_mut(&id) {
+        match error {
+            None => worker.state = WorkerState::Active,
+            error => worker.challenge_error = error,
+        }
+    }
+    proxy.changed.send_modify(|n| *n += 1);
+}
+
+async fn lease(
+    State(proxy): State<FakeProxy>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<LeaseRequest>,
+) -> Result<Response, Response> {
+    proxy.check()?;
+    let now = proxy.now();
+    let mut book = proxy.book();
+    let (lease_seconds, waiting) = (book.lease_seconds, book.waiting);
+    let worker = book.workers.get_mut(&id).ok_or_else(|| refuse(ErrorCode::NotFound))?;
+    if bearer(&headers) != Some(&worker.credential) {
+        return Err(refuse(ErrorCode::Unauthorized));
+    }
+    worker.state = match (worker.state, request.paused) {
+        (WorkerState::Active | WorkerState::Paused, Some(true)) => WorkerState::Paused,
+        (WorkerState::Paused, Some(false)) => WorkerState::Active,
+        (state, _) => state,
+    };
+    let answer = LeaseResponse {
+        lease_seconds,
+        state: worker.state,
+        waiting: Waiting { count: waiting, oldest: None },
+        now,
+        challenge_error: worker.challenge_error.clone(),
+        last_transport_error: None,
+    };
+    book.leases += 1;
+    drop(book);
+    proxy.changed.send_modify(|n| *n += 1);
+    Ok(Json(answer).into_response())
+}
+
+async fn leave(
+    State(proxy): State<FakeProxy>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Response> {
+    proxy.check()?;
+    let mut book = proxy.book();
+    let worker = book.workers.get(&id).ok_or_else(|| refuse(ErrorCode::NotFound))?;
+    if bearer(&headers) != Some(&worker.credential) {
+        return Err(refuse(ErrorCode::Unauthorized));
+    }
+    book.workers.remove(&id);
+    book.left.push(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn trigger(
+    State(proxy): State<FakeProxy>,
+    headers: HeaderMap,
+    Json(request): Json<TriggerRequest>,
+) -> Result<Response, Response> {
+    proxy.check()?;
+    let known =
+        proxy.book().workers.values().any(|worker| Some(worker.credential.as_str()) == bearer(&headers));
+    if !known {
+        return Err(refuse(ErrorCode::Unauthorized));
+    }
+    proxy.book().triggered.push(request);
+    let event_id = EventId::new(proxy.now(), rand::random());
+    Ok(Json(TriggerResponse { event_id, deliveries: 1 }).into_response())
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,85 @@
+//! A local server that events are forwarded to, by hand: it sees every byte.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+/// A request as it came over the wire.
+#[derive(Debug)]
+pub struct Seen {
+    pub line: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+pub struct Target {
+    pub port: u16,
+    pub seen: mpsc::UnboundedReceiver<Seen>,
+}
+
+impl Target {
+    /// Answers every request with these bytes, then closes.
+    pub async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        Self::on("127.0.0.1:0", answer).await
+    }
+
+    pub async fn on(address: &str, answer: impl Into<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, seen) = mpsc::unbounded_channel();
+        let answer = answer.into();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, sender.clone(), answer.clone()));
+            }
+        });
+        Self { port, seen }
+    }
+
+    pub async fn ok() -> Self {
+        Self::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-app: 1\r\nconnection: close\r\n\r\nOK")
+            .await
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/webhooks?x=1", self.port)
+    }
+
+    pub async fn next(&mut self) -> Seen {
+        crate::support::soon("a forwarded event", self.seen.recv()).await.unwrap()
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: mpsc::UnboundedSender<Seen>, answer: Vec<u8>) {
+    let mut bytes = Vec::new();
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+    let mut lines = text.split("\r\n");
+    let line = lines.next().unwrap().to_owned();
+    let headers: Vec<_> = lines
+        .map(|line| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned())).unwrap())
+        .collect();
+    let length: usize =
+        headers.iter().find(|(n, _)| n == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
+    while bytes.len() < head + 4 + length {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let _ = seen.send(Seen { line, headers, body: bytes[head + 4..].to_vec() });
+    let _ = stream.write_all(&answer).await;
+    let _ = stream.shutdown().await;
+}
