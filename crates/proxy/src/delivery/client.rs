@@ -174,3 +174,6 @@ fn root(error: &(dyn Error + 'static)) -> String {
     }
     last.to_string()
 }
+
+#[cfg(test)]
+mod tests;

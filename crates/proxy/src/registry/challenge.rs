@@ -26,7 +26,7 @@ mod ask;
 
 /// The pauses before each try: a worker may need a moment to keep its secret.
 const TRIES: [Duration; 4] =
-    [Duration::ZERO, Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];
 /// How long a pending worker's renewals start no new challenge, in milliseconds.
 const REPEAT_AFTER_MILLIS: i64 = 5_000;
 /// How many ended challenges are remembered before old ones are forgotten.

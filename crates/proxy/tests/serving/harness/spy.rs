@@ -1,0 +1,146 @@
+use async_trait::async_trait;
+use postern_protocol::Secret;
+use postern_protocol::UnixMillis;
+use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_proxy::store::{
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, NewEvent, Source, Store,
+    StoreError, Token, Worker, Workspace,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// What happened in the store.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    Finished(Box<FinishAttempt>),
+    Settled(WorkerId, Result<UnixMillis, String>),
+    Away(Vec<WorkerId>),
+    Pruned(u64),
+}
+
+/// A store that tells what happens in it, and fails or waits when told to.
+pub(crate) struct Spy {
+    inner: Arc<dyn Store>,
+    happened: mpsc::UnboundedSender<Happened>,
+    /// Whether events and readiness fail, as on a full disk.
+    pub(crate) full: AtomicBool,
+    /// Whether event acceptance panics.
+    pub(crate) panics: AtomicBool,
+    /// While `false`, commits wait.
+    pub(crate) gate: watch::Sender<bool>,
+    /// A permit for each commit that came to the gate.
+    pub(crate) at_gate: Semaphore,
+}
+
+impl Spy {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> (Self, mpsc::UnboundedReceiver<Happened>) {
+        let (happened, receiver) = mpsc::unbounded_channel();
+        let spy = Self {
+            inner,
+            happened,
+            full: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            gate: watch::Sender::new(true),
+            at_gate: Semaphore::new(0),
+        };
+        (spy, receiver)
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the disk is full".into()));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, what: Happened) {
+        // After a test has ended nobody listens.
+        let _ = self.happened.send(what);
+    }
+}
+
+macro_rules! spy {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Store for Spy {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
+                self.inner.$name($($arg),*).await
+            })*
+
+            async fn ready(&self) -> Result<(), StoreError> {
+                self.room()?;
+                self.inner.ready().await
+            }
+
+            async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+                assert!(!self.panics.load(Ordering::SeqCst), "told to");
+                self.room()?;
+                self.at_gate.add_permits(1);
+                self.gate.subscribe().wait_for(|open| *open).await.unwrap();
+                self.inner.accept_event(event).await
+            }
+
+            async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError> {
+                self.inner.finish_attempt(finish.clone()).await?;
+                self.tell(Happened::Finished(Box::new(finish)));
+                Ok(())
+            }
+
+            async fn settle_challenge(
+                &self,
+                id: WorkerId,
+                outcome: Result<UnixMillis, String>,
+            ) -> Result<(), StoreError> {
+                self.inner.settle_challenge(id, outcome.clone()).await?;
+                self.tell(Happened::Settled(id, outcome));
+                Ok(())
+            }
+
+            async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError> {
+                let away = self.inner.expire_leases(now).await?;
+                if !away.is_empty() {
+                    self.tell(Happened::Away(away.clone()));
+                }
+                Ok(away)
+            }
+
+            async fn prune(&self, now: UnixMillis, keep: Duration, batch: u32) -> Result<u64, StoreError> {
+                let events = self.inner.prune(now, keep, batch).await?;
+                self.tell(Happened::Pruned(events));
+                Ok(events)
+            }
+        }
+    };
+}
+
+spy! {
+    create_workspace(workspace: Workspace) -> ();
+    workspaces() -> Vec<Workspace>;
+    create_source(source: Source) -> ();
+    sources(workspace: WorkspaceId) -> Vec<Source>;
+    source(id: SourceId) -> Option<Source>;
+    set_source_secrets(id: SourceId, secrets: Vec<Secret>) -> ();
+    remove_source(id: SourceId) -> ();
+    put_linear_app(app: LinearApp) -> ();
+    linear_app(slug: &str) -> Option<LinearApp>;
+    link_organization(app: &str, organization: &str, source: SourceId) -> ();
+    create_token(token: Token) -> ();
+    tokens(workspace: WorkspaceId) -> Vec<Token>;
+    token_by_hash(hash: [u8; 32], now: UnixMillis) -> Option<Token>;
+    revoke_token(id: TokenId, now: UnixMillis) -> ();
+    register_worker(worker: Worker) -> ();
+    update_worker(worker: Worker) -> ();
+    worker_by_credential(hash: [u8; 32]) -> Option<Worker>;
+    worker(id: WorkerId) -> Option<Worker>;
+    workers(workspace: WorkspaceId) -> Vec<Worker>;
+    renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
+    remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
+    waiting(id: WorkerId) -> Waiting;
+    claim_due(claim: Claim) -> Vec<Claimed>;
+    next_due() -> Option<UnixMillis>;
+    event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    depth() -> Depth;
+}

@@ -1,0 +1,15 @@
+//! The proxy as others meet it: over HTTP, on a real database in a temporary
+//! folder, with a clock turned by hand and small receivers on free ports.
+//! Tests wait for what the store or a receiver reports, never for a while.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod admin;
+mod delivery;
+mod harness;
+mod ingest;
+mod leases;
+mod linear_app;
+mod registration;
+mod retries;
+mod server;
+mod trigger;
