@@ -2,4 +2,36 @@
 import type { AttemptOutcome } from "./AttemptOutcome";
 import type { UnixMillis } from "./UnixMillis";
 
-export type AttemptRecord = { number: number, at: UnixMillis, micros: number, outcome: AttemptOutcome, status: number | null, error: string | null, answer: string | null, };
+/**
+ * One attempt.
+ */
+export type AttemptRecord = { 
+/**
+ * From 1. Attempts that never reached the worker count here too, though
+ * they burn nothing of the schedule.
+ */
+number: number, 
+/**
+ * When it was sent.
+ */
+at: UnixMillis, 
+/**
+ * How long until the outcome was known, in microseconds.
+ */
+micros: number, 
+/**
+ * What came of it.
+ */
+outcome: AttemptOutcome, 
+/**
+ * The HTTP status, when an answer came.
+ */
+status: number | null, 
+/**
+ * What went wrong, in words, when no 2xx came.
+ */
+error: string | null, 
+/**
+ * The first 4 KiB of the answer's body, as text, lossily.
+ */
+answer: string | null, };

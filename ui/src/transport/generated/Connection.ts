@@ -2,4 +2,47 @@
 import type { UnixMillis } from "./UnixMillis";
 import type { Waiting } from "./Waiting";
 
-export type Connection = { "state": "signed_out" } | { "state": "connecting", since: UnixMillis, problem: string | null, } | { "state": "live", provenAt: UnixMillis, leasedUntil: UnixMillis, skewMs: number, waiting: Waiting, } | { "state": "paused", waiting: Waiting, } | { "state": "reconnecting", problem: string, retryAt: UnixMillis, } | { "state": "refused", problem: string, };
+/**
+ * How the registration stands. `Live` is said only when the proxy said so.
+ */
+export type Connection = { "state": "signed_out" } | { "state": "connecting", 
+/**
+ * Since when.
+ */
+since: UnixMillis, 
+/**
+ * What the proxy says is wrong, if it does (challenge failed, …).
+ */
+problem: string | null, } | { "state": "live", 
+/**
+ * The proxy's last word, or the last delivery: the later.
+ */
+provenAt: UnixMillis, 
+/**
+ * When the lease ends unless renewed.
+ */
+leasedUntil: UnixMillis, 
+/**
+ * The proxy's clock minus ours, in milliseconds.
+ */
+skewMs: number, 
+/**
+ * What waits at the proxy.
+ */
+waiting: Waiting, } | { "state": "paused", 
+/**
+ * What waits at the proxy.
+ */
+waiting: Waiting, } | { "state": "reconnecting", 
+/**
+ * Why the last try failed.
+ */
+problem: string, 
+/**
+ * When the next one starts.
+ */
+retryAt: UnixMillis, } | { "state": "refused", 
+/**
+ * In the proxy's words.
+ */
+problem: string, };

@@ -5,4 +5,31 @@ import type { DeliveryState } from "./DeliveryState";
 import type { UnixMillis } from "./UnixMillis";
 import type { WorkerId } from "./WorkerId";
 
-export type DeliveryRecord = { id: DeliveryId, workerId: WorkerId, worker: string, state: DeliveryState, nextAttemptAt: UnixMillis | null, attempts: Array<AttemptRecord>, };
+/**
+ * One event's way to one worker.
+ */
+export type DeliveryRecord = { 
+/**
+ * Its id.
+ */
+id: DeliveryId, 
+/**
+ * To whom.
+ */
+workerId: WorkerId, 
+/**
+ * The worker's name.
+ */
+worker: string, 
+/**
+ * Where it stands.
+ */
+state: DeliveryState, 
+/**
+ * When the next attempt is due, while it is pending.
+ */
+nextAttemptAt: UnixMillis | null, 
+/**
+ * The attempts made, oldest first.
+ */
+attempts: Array<AttemptRecord>, };

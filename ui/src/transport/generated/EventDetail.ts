@@ -4,4 +4,31 @@ import type { EventSummary } from "./EventSummary";
 import type { HandlerRun } from "./HandlerRun";
 import type { Verification } from "./Verification";
 
-export type EventDetail = { summary: EventSummary, headers: Array<[string, string | { base64: string }]>, body: Body, verification: Verification, attempt: number, runs: Array<HandlerRun>, };
+/**
+ * `event`: everything this machine knows of one event.
+ */
+export type EventDetail = { 
+/**
+ * The row.
+ */
+summary: EventSummary, 
+/**
+ * The delivery's headers as they came, ours and the provider's.
+ */
+headers: Array<[string, string | { base64: string }]>, 
+/**
+ * The body, byte for byte.
+ */
+body: Body, 
+/**
+ * Why the event is believed.
+ */
+verification: Verification, 
+/**
+ * Which attempt of the proxy brought it.
+ */
+attempt: number, 
+/**
+ * Handler runs, oldest first.
+ */
+runs: Array<HandlerRun>, };

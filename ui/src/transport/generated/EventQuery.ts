@@ -2,4 +2,35 @@
 import type { OutcomeKind } from "./OutcomeKind";
 import type { Provider } from "./Provider";
 
-export type EventQuery = { search?: string, provider?: Provider, source?: string, eventType?: string, outcome?: OutcomeKind, before?: string, limit?: number, };
+/**
+ * `events`: a page of the history, newest first.
+ */
+export type EventQuery = { 
+/**
+ * Full-text search over the human line, headers and payload; empty: no search.
+ */
+search?: string, 
+/**
+ * Only this provider.
+ */
+provider?: Provider, 
+/**
+ * Only this source, by name.
+ */
+source?: string, 
+/**
+ * Only this type (`Issue`).
+ */
+eventType?: string, 
+/**
+ * Only this outcome.
+ */
+outcome?: OutcomeKind, 
+/**
+ * Rows older than this one ([`EventPage::next`]).
+ */
+before?: string, 
+/**
+ * At most so many rows: 1–500, 100 by default.
+ */
+limit?: number, };

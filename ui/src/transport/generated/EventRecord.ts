@@ -4,4 +4,43 @@ import type { EventId } from "./EventId";
 import type { Provider } from "./Provider";
 import type { UnixMillis } from "./UnixMillis";
 
-export type EventRecord = { id: EventId, receivedAt: UnixMillis, commitMicros: number, source: string, provider: Provider, name: string, size: number, synthetic: boolean, deliveries: Array<DeliveryRecord>, };
+/**
+ * `GET …/events/{id}`: an event with everything the proxy did with it.
+ */
+export type EventRecord = { 
+/**
+ * Its id.
+ */
+id: EventId, 
+/**
+ * When it was accepted.
+ */
+receivedAt: UnixMillis, 
+/**
+ * How long verification and commit took, in microseconds.
+ */
+commitMicros: number, 
+/**
+ * The source it came in by.
+ */
+source: string, 
+/**
+ * Who posted it.
+ */
+provider: Provider, 
+/**
+ * `Issue.update`.
+ */
+name: string, 
+/**
+ * The body's size in bytes.
+ */
+size: number, 
+/**
+ * Whether `trigger` made it.
+ */
+synthetic: boolean, 
+/**
+ * One entry per worker it goes to.
+ */
+deliveries: Array<DeliveryRecord>, };

@@ -3,4 +3,67 @@ import type { Outcome } from "./Outcome";
 import type { Provider } from "./Provider";
 import type { UnixMillis } from "./UnixMillis";
 
-export type EventSummary = { id: string, receivedAt: UnixMillis, storedAt: UnixMillis, source: string, provider: Provider, eventType: string, action: string | null, name: string, subject: string, detail: string, size: number, synthetic: boolean, outcome: Outcome, latencyMs: number, seq: number, };
+/**
+ * One row of the list.
+ */
+export type EventSummary = { 
+/**
+ * The `webhook-id`: the event's id, with `.r{n}` on a replay.
+ */
+id: string, 
+/**
+ * When the proxy accepted it.
+ */
+receivedAt: UnixMillis, 
+/**
+ * When it was stored here.
+ */
+storedAt: UnixMillis, 
+/**
+ * The source's name.
+ */
+source: string, 
+/**
+ * Its provider.
+ */
+provider: Provider, 
+/**
+ * `Issue`.
+ */
+eventType: string, 
+/**
+ * `update`.
+ */
+action: string | null, 
+/**
+ * `Issue.update`.
+ */
+name: string, 
+/**
+ * The line's strong start: `ENG-42 Fix login`.
+ */
+subject: string, 
+/**
+ * Its rest: `status Todo → In Progress · by Ada`.
+ */
+detail: string, 
+/**
+ * The body's size in bytes.
+ */
+size: number, 
+/**
+ * Made by `trigger`.
+ */
+synthetic: boolean, 
+/**
+ * What the newest handler run came to.
+ */
+outcome: Outcome, 
+/**
+ * Proxy's receipt to storage here, in milliseconds, skew included.
+ */
+latencyMs: number, 
+/**
+ * The change cursor of the row's newest state.
+ */
+seq: number, };

@@ -2,4 +2,47 @@
 import type { Outcome } from "./Outcome";
 import type { UnixMillis } from "./UnixMillis";
 
-export type HandlerRun = { id: number, target: string, replay: boolean, startedAt: UnixMillis, micros: number | null, outcome: Outcome, status: number | null, responseHeaders: Array<[string, string | { base64: string }]>, responseBody: string | null, error: string | null, };
+/**
+ * One run of a handler.
+ */
+export type HandlerRun = { 
+/**
+ * Unique in this history.
+ */
+id: number, 
+/**
+ * Where it went.
+ */
+target: string, 
+/**
+ * Whether a person asked for it.
+ */
+replay: boolean, 
+/**
+ * When it began.
+ */
+startedAt: UnixMillis, 
+/**
+ * How long it took, in microseconds; absent while it runs.
+ */
+micros: number | null, 
+/**
+ * What it came to.
+ */
+outcome: Outcome, 
+/**
+ * The answer's status.
+ */
+status: number | null, 
+/**
+ * The answer's headers.
+ */
+responseHeaders: Array<[string, string | { base64: string }]>, 
+/**
+ * The answer's first 64 KiB, lossily as text.
+ */
+responseBody: string | null, 
+/**
+ * What went wrong when no answer came: `connection refused — nothing listens on 3000`.
+ */
+error: string | null, };

@@ -2,4 +2,15 @@
 import type { Changes } from "./Changes";
 import type { Status } from "./Status";
 
-export type Live = { changes: Changes | null, status: Status | null, };
+/**
+ * What is pushed live.
+ */
+export type Live = { 
+/**
+ * Rows inserted or changed, as in [`Changes`]; at most 200.
+ */
+changes: Changes | null, 
+/**
+ * The status, when something in it changed.
+ */
+status: Status | null, };

@@ -2,4 +2,47 @@
 import type { Failure } from "./Failure";
 import type { UnixMillis } from "./UnixMillis";
 
-export type Rejected = { id: number, at: UnixMillis, status: number, code: string, reason: string, failure: Failure | null, peer: string, request: string, size: number, count: number, };
+/**
+ * A request the receiver refused.
+ */
+export type Rejected = { 
+/**
+ * Unique in this history.
+ */
+id: number, 
+/**
+ * When.
+ */
+at: UnixMillis, 
+/**
+ * The status it was answered with.
+ */
+status: number, 
+/**
+ * The code it was answered with.
+ */
+code: string, 
+/**
+ * In words.
+ */
+reason: string, 
+/**
+ * The signature check's finding, when that was it.
+ */
+failure: Failure | null, 
+/**
+ * Who sent it: address and port.
+ */
+peer: string, 
+/**
+ * `POST /hook`.
+ */
+request: string, 
+/**
+ * The body's size in bytes, as far as read.
+ */
+size: number, 
+/**
+ * How many like it (same code and peer) it stands for, 1 and up.
+ */
+count: number, };

@@ -2,4 +2,27 @@
 import type { Provider } from "./Provider";
 import type { SourceId } from "./SourceId";
 
-export type SourceInfo = { id: SourceId, name: string, provider: Provider, url: string, secrets: number, };
+/**
+ * A source without its secrets.
+ */
+export type SourceInfo = { 
+/**
+ * Its id.
+ */
+id: SourceId, 
+/**
+ * Its name, unique in the workspace.
+ */
+name: string, 
+/**
+ * Who posts to it.
+ */
+provider: Provider, 
+/**
+ * Where: the whole URL as providers see it.
+ */
+url: string, 
+/**
+ * How many secrets it accepts.
+ */
+secrets: number, };

@@ -5,4 +5,47 @@ import type { Session } from "./Session";
 import type { Settings } from "./Settings";
 import type { UnixMillis } from "./UnixMillis";
 
-export type Status = { version: string, name: string, session: Session | null, connection: Connection, forward: Forward | null, settings: Settings, events: number, rejected: number, cursor: number, now: UnixMillis, };
+/**
+ * `status`: everything the shell's frame shows.
+ */
+export type Status = { 
+/**
+ * Postern's version.
+ */
+version: string, 
+/**
+ * The worker's name for people; the machine's host name by default.
+ */
+name: string, 
+/**
+ * Who is signed in where; absent before sign-in.
+ */
+session: Session | null, 
+/**
+ * How the registration stands.
+ */
+connection: Connection, 
+/**
+ * Where events are forwarded to; absent: nowhere.
+ */
+forward: Forward | null, 
+/**
+ * What the user may set.
+ */
+settings: Settings, 
+/**
+ * Events in this profile's history.
+ */
+events: number, 
+/**
+ * Requests the receiver refused and remembers.
+ */
+rejected: number, 
+/**
+ * The change cursor at this moment: see [`Since`].
+ */
+cursor: number, 
+/**
+ * This machine's clock.
+ */
+now: UnixMillis, };
