@@ -44,6 +44,8 @@ async fn what_was_answered_200_is_in_the_history_exactly_once() {
     load.reaches(load.count() + BETWEEN.end).await;
     let accepted = load.stop().await;
 
+    println!("{} events were answered 200 around {ROUNDS} kills", accepted.len());
+
     let mut missing: BTreeSet<_> = accepted.iter().map(String::as_str).collect();
     target
         .until("every accepted event at the forward target", |request| {

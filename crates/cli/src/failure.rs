@@ -114,7 +114,7 @@ const ADDRESS_TAKEN: &str = "edge.address_taken";
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self::coded(&error.code, error.message)
+        Self::coded(&error.code, sentence(&error.message))
     }
 }
 

@@ -19,7 +19,7 @@ mod status;
 
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use row::{live_row, page, templates};
-pub(crate) use status::{state, status};
+pub(crate) use status::{kept, state, status};
 
 /// How to print.
 #[derive(Debug)]
@@ -114,12 +114,11 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Says something in passing, on standard error; not to programs.
+    /// Says something in passing, on standard error.
     pub(crate) fn note(&self, text: &str) {
-        if !self.json {
-            // Nobody reads it: then it need not be said.
-            let _ = writeln!(io::stderr(), "{text}");
-        }
+        let text = if self.json { serde_json::json!({ "note": text }).to_string() } else { text.to_owned() };
+        // Nobody reads it: then it need not be said.
+        let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// Says why the command failed, on standard error.

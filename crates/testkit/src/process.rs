@@ -1,7 +1,7 @@
 //! A program under test as a real process: its lines are read as they come,
 //! and it can be killed the hard way or asked to stop.
 
-use crate::within;
+use crate::{DEADLINE, within};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,9 +64,26 @@ impl Process {
     /// # Panics
     /// When the output ends, or the deadline passes, without such a line.
     pub async fn line<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
-        let found =
-            within(&format!("{what} from {}; its log:\n{}", self.name, self.log()), self.out.find(pick))
-                .await;
+        self.find(&self.out, what, pick).await
+    }
+
+    /// The same for standard error.
+    ///
+    /// # Panics
+    /// As [`Process::line`].
+    pub async fn note<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
+        self.find(&self.err, what, pick).await
+    }
+
+    async fn find<T>(&self, lines: &Lines, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
+        let Ok(found) = tokio::time::timeout(DEADLINE, lines.find(pick)).await else {
+            panic!(
+                "{} did not print {what} in {} s; its log:\n{}",
+                self.name,
+                DEADLINE.as_secs(),
+                self.log()
+            );
+        };
         found.unwrap_or_else(|| panic!("{} ended without {what}; its log:\n{}", self.name, self.log()))
     }
 

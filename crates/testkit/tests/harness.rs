@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use postern_protocol::signature::{github, linear};
+use postern_testkit::invariants::Books;
 use postern_testkit::{Answer, FlakyLink, Receiver, Sender, client};
 
 const SECRET: &str = "lin_whs_test";
@@ -74,4 +75,51 @@ async fn a_receiver_answers_as_told_and_hands_out_requests_in_order() {
         })
         .await;
     assert_eq!(targets, ["/a?b=c", "/d"]);
+}
+
+/// Two databases as the programs leave them, as far as the books look.
+fn books(rows: &str) -> (tempfile::TempDir, Books) {
+    let folder = tempfile::tempdir().unwrap();
+    let history = rusqlite::Connection::open(folder.path().join("history.db")).unwrap();
+    let proxy = rusqlite::Connection::open(folder.path().join("postern.db")).unwrap();
+    history
+        .execute_batch(
+            "CREATE TABLE event (pending); CREATE TABLE run (micros); CREATE TABLE payload (headers);
+             INSERT INTO payload VALUES ('[[\"linear-delivery\",\"one\"]]'), ('[[\"x-github-delivery\",\"two\"]]');",
+        )
+        .unwrap();
+    proxy.execute_batch("CREATE TABLE deliveries (state); INSERT INTO deliveries VALUES (1);").unwrap();
+    let (of_edge, of_proxy) = rows.split_once('|').unwrap();
+    history.execute_batch(of_edge).unwrap();
+    proxy.execute_batch(of_proxy).unwrap();
+    let books = Books::open(folder.path(), folder.path());
+    (folder, books)
+}
+
+#[test]
+fn books_that_balance() {
+    let (_folder, books) = books("|");
+    books.balance(&["one".into(), "two".into()]);
+}
+
+#[test]
+fn books_that_do_not_balance_say_why() {
+    for (rows, accepted, why) in [
+        ("|", "three", "1 accepted events are not in the edge's history, such as three"),
+        (
+            "INSERT INTO payload VALUES ('[[\"linear-delivery\",\"one\"]]');|",
+            "one",
+            "more than once, such as one",
+        ),
+        ("INSERT INTO event VALUES (1);|", "one", "1 events wait to be forwarded"),
+        ("INSERT INTO run VALUES (NULL);|", "one", "1 handler runs have not ended"),
+        ("|INSERT INTO deliveries VALUES (0);", "one", "1 deliveries are pending"),
+        ("|INSERT INTO deliveries VALUES (2);", "one", "1 deliveries are dead letters"),
+    ] {
+        let (_folder, books) = books(rows);
+        let balance = std::panic::AssertUnwindSafe(|| books.balance(&[accepted.to_owned()]));
+        let complaint = std::panic::catch_unwind(balance).unwrap_err();
+        let complaint = complaint.downcast_ref::<String>().unwrap();
+        assert!(complaint.contains(why), "{rows}: {complaint}");
+    }
 }

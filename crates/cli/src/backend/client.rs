@@ -1,7 +1,7 @@
 //! The local HTTP API of an edge that runs in another process.
 
 use super::Settings;
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use postern_edge::Running;
 use postern_edge::api::{ApiError, Live};
@@ -188,7 +188,7 @@ async fn checked(response: Response) -> Result<Response, Failure> {
         return Err(error.into());
     }
     if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
-        return Err(Failure::coded(&error.code, error.message));
+        return Err(Failure::coded(&error.code, sentence(&error.message)));
     }
     Err(Failure::coded(
         "edge.version",

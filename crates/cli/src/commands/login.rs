@@ -3,7 +3,7 @@
 use crate::args::Login;
 use crate::backend::{Backend, Keep, Settings};
 use crate::failure::Failure;
-use crate::output::{Output, safe};
+use crate::output::{Output, kept, safe};
 use postern_edge::api::Status;
 use postern_protocol::Secret;
 use serde_json::json;
@@ -46,7 +46,7 @@ pub(crate) async fn login(settings: &Settings, args: Login, output: &Output) -> 
                 "Signed in to {} at {}; the token is kept in {}.{next}",
                 safe(&session.workspace.name),
                 safe(&session.proxy_url),
-                safe(&session.token_kept_in)
+                kept(&session.token_kept_in)
             )
         }
         None => "Signed in.".into(),

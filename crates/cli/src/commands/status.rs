@@ -23,19 +23,17 @@ pub(crate) async fn status(settings: &Settings, output: &Output) -> Result<(), F
     let report = Report { running: edge.runs(), status: edge.call("status", ()).await? };
     output.show(&report, |style| output::status(style, &report.status, report.running))?;
     unlocked?;
-    if report.status.session.is_none() {
-        return Err(not_signed_in());
-    }
     match report.status.connection {
-        Connection::Reconnecting { problem, .. } if report.running => Err(Failure::new(
+        Connection::Reconnecting { problem, .. } => Err(Failure::new(
             ErrorCode::ProxyUnreachable,
             format!("{} The proxy holds what arrives; the worker goes on trying.", sentence(&problem)),
         )),
-        Connection::Refused { problem } if report.running => Err(Failure::new(
+        Connection::Refused { problem } => Err(Failure::new(
             ErrorCode::Unauthorized,
             format!("{} Sign in again with `postern login`.", sentence(&problem)),
         )),
-        _ => Ok(()),
+        Connection::SignedOut => Err(not_signed_in()),
+        Connection::Connecting { .. } | Connection::Live { .. } | Connection::Paused { .. } => Ok(()),
     }
 }
 

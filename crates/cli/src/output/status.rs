@@ -7,10 +7,13 @@ use postern_protocol::api::Waiting;
 
 /// The status in a few lines. Without a `running` edge, what was last known.
 pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
-    let Some(session) = &status.session else {
-        return "Not signed in. `postern login --proxy URL` signs this machine in.".into();
-    };
     let state = if running { connection(style, &status.connection, status.now) } else { stopped(style) };
+    let Some(session) = &status.session else {
+        return match status.connection {
+            Connection::SignedOut => "Not signed in.".into(),
+            _ => format!("Signing in as POSTERN_TOKEN says.\nstate      {state}"),
+        };
+    };
     let forward = match &status.forward {
         None => "nowhere".to_owned(),
         Some(forward) => match &forward.last {
@@ -45,7 +48,8 @@ pub(crate) fn state(style: &Style, status: &Status) -> String {
     format!("{at}  {}", connection(style, &status.connection, status.now))
 }
 
-fn kept(place: &str) -> String {
+/// Where a token is kept, in words.
+pub(crate) fn kept(place: &str) -> String {
     match place {
         "keychain" => "the keychain".into(),
         "file" => "a plain file".into(),

@@ -137,7 +137,11 @@ fn an_event_in_full() {
 fn statuses() {
     insta::assert_snapshot!(status(&plain(), &session(), true));
     insta::assert_snapshot!(status(&plain(), &session(), false).lines().nth(2).unwrap());
-    insta::assert_snapshot!(status(&plain(), &Status { session: None, ..session() }, true));
+    let nobody = Status { session: None, connection: Connection::SignedOut, ..session() };
+    insta::assert_snapshot!(status(&plain(), &nobody, true));
+    let problem = "connection refused".to_owned();
+    let connection = Connection::Reconnecting { problem, retry_at: NOON.plus(4_000) };
+    insta::assert_snapshot!(status(&plain(), &Status { session: None, connection, ..session() }, true));
 }
 
 #[test]
