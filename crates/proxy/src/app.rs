@@ -56,12 +56,6 @@ pub struct Listeners {
 /// Why the proxy cannot run, or stopped running.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The database does not open.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// Opening the database ended before its time.
-    #[error("opening the database was broken off")]
-    Opening(#[source] tokio::task::JoinError),
     /// Outbound TLS cannot be set up.
     #[error("deliveries cannot be made")]
     Trust(#[from] TrustError),
@@ -129,17 +123,6 @@ pub fn open_store(config: &Config, access: Access) -> Result<SqliteStore, OpenEr
         MasterKey::File(path) => Vault::from_file(&path, database.exists())?,
     };
     SqliteStore::open(&database, Arc::new(vault), access)
-}
-
-/// The proxy as it is configured: opens the store, serves until `stop`, drains.
-///
-/// # Errors
-/// When the store does not open, and as [`App::build`] and [`App::serve`].
-pub async fn run(config: Config, listeners: Listeners, stop: CancellationToken) -> Result<(), RunError> {
-    let settings = config.clone();
-    let opening = tokio::task::spawn_blocking(move || open_store(&settings, Access::Serve));
-    let store = opening.await.map_err(RunError::Opening)??;
-    App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await
 }
 
 impl App {

@@ -11,6 +11,7 @@ mod delivery;
 pub mod entropy;
 mod http;
 mod ingest;
+mod private;
 mod registry;
 mod retention;
 pub mod store;
@@ -18,4 +19,4 @@ mod trigger;
 pub mod vault;
 mod workspace;
 
-pub use app::{App, Listeners, Parts, RunError, open_store, run};
+pub use app::{App, Listeners, Parts, RunError, open_store};

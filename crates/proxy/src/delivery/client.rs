@@ -27,8 +27,9 @@ const KEPT: usize = 4096;
 const DRAINED: usize = 64 * 1024;
 /// How long the rest of an answer may take once its head is there.
 const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long an unused connection is kept: less than servers keep theirs (the
+/// shortest common is 5 s), or a delivery would meet one just being closed.
+const IDLE: Duration = Duration::from_secs(4);
 /// How many unused connections are kept for one host.
 const IDLE_PER_HOST: usize = 16;
 

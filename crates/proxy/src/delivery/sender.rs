@@ -7,7 +7,7 @@ use super::retry::{self, Outcome, Past};
 use super::send::{self, Sent};
 use super::sign::{self, Ticket};
 use crate::config::Delivery;
-use crate::store::{Claimed, FinishAttempt, Next, Store};
+use crate::store::{Claimed, FinishAttempt, Next, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
 use std::panic::AssertUnwindSafe;
@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// How long to wait before recording is tried again, at first and at most.
 const RECORD_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// How often recording is tried again when the store does not merely lack
+/// room or answer, but fails.
+const RECORD_FAILURES: u32 = 5;
 
 /// Makes attempts.
 pub(crate) struct Sender {
@@ -80,15 +84,21 @@ impl Sender {
         Decided { ticket, finish }
     }
 
-    /// Until it is recorded the claim stands, so recording does not give up:
-    /// what was delivered must not be delivered again for want of a record.
+    /// Until it is recorded the claim stands, so an outage is waited out: what
+    /// was delivered must not be delivered again for want of a record.
     async fn record(&self, decided: Decided) {
         let Decided { ticket, finish } = decided;
         log(&ticket, &finish);
         let (mut wait, longest) = RECORD_AGAIN;
+        let mut failures = 0;
         while let Err(error) = self.store.finish_attempt(finish.clone()).await {
-            let error = crate::http::error::chain(&error);
-            tracing::error!(delivery = %ticket.delivery, %error, "cannot record an attempt; trying again");
+            let text = crate::http::error::chain(&error);
+            failures += u32::from(!matches!(error, StoreError::Unavailable(_)));
+            if matches!(error, StoreError::Missing(_)) || failures > RECORD_FAILURES {
+                tracing::error!(delivery = %ticket.delivery, error = text, "an attempt is not recorded");
+                return;
+            }
+            tracing::error!(delivery = %ticket.delivery, error = text, "cannot record an attempt; trying again");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(longest);
         }

@@ -15,7 +15,7 @@ pub(crate) use spy::Spy;
 use std::time::Duration;
 
 /// How long anything may take before a test fails instead of hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What should come soon.
 pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
