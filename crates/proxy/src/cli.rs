@@ -20,7 +20,6 @@ mod error;
 mod linear_app;
 mod open;
 mod output;
-mod private_file;
 mod secret;
 mod serve;
 mod source;
@@ -28,7 +27,6 @@ mod token;
 mod workspace;
 
 pub use error::CliError;
-pub use open::open_store;
 pub use output::Terminal;
 
 /// Takes webhooks in, stores them durably, delivers them to registered workers.
@@ -41,7 +39,8 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed; 2 the command line or the configuration cannot be used.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 done; 1 it failed; 2 the command line or the configuration cannot be used.";
 
 /// What every command understands.
 #[derive(Clone, Debug, Args)]

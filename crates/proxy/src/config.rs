@@ -82,7 +82,11 @@ pub struct Overrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
     /// `registration.allow_loopback`, which `dev` turns on.
-    #[serde(rename = "registration", skip_serializing_if = "std::ops::Not::not", serialize_with = "loopback")]
+    #[serde(
+        rename = "registration",
+        skip_serializing_if = "std::ops::Not::not",
+        serialize_with = "loopback"
+    )]
     pub allow_loopback: bool,
 }
 
@@ -145,7 +149,7 @@ impl Config {
     }
 
     fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
-        let config: Self = figment.extract().map_err(ConfigError::from)?;
+        let config: Self = figment.extract().map_err(|error| ConfigError::new(error, figment))?;
         config.check()?;
         Ok(config)
     }

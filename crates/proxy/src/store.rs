@@ -6,6 +6,8 @@
 //! pass one suite of contract tests. Secrets go in and come out in the clear;
 //! the store seals them at rest with its [`crate::vault::Vault`].
 
+#[cfg(test)]
+mod contract;
 mod sqlite;
 
 pub use sqlite::{Access, OpenError, SqliteStore};

@@ -6,6 +6,7 @@
 //! to another row does not open. The key's id names the key without telling
 //! anything of it, so that keys can be rotated and a wrong one is recognised.
 
+use crate::private;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -13,8 +14,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use postern_protocol::Secret;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -134,7 +135,9 @@ impl Vault {
         }
         let key = Zeroizing::new(crate::entropy::bytes::<32>());
         let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
-        match write_private_new(path, text.as_bytes()) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let ready = folder.map_or(Ok(()), private::folder);
+        match ready.and_then(|()| private::write_new(path, &text)) {
             // Another process was faster: its key is the key.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::from_file(path, true),
             Err(error) => Err(failed("written")(error)),
@@ -181,29 +184,6 @@ impl Vault {
         let text = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
         String::from_utf8(text).map(Secret::new).map_err(|_| VaultError::Damaged)
     }
-}
-
-/// Writes a file that must not exist yet, readable by its owner alone and on
-/// the disk when this returns. Written beside its place and linked into it, so
-/// that nobody ever sees half of it.
-fn write_private_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let draft = folder.join(format!(".{}.draft", hex::encode(crate::entropy::bytes::<8>())));
-    let written = private_file(&draft)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::hard_link(&draft, path));
-    let _ = fs::remove_file(&draft);
-    written
-}
-
-/// A new file, mode 0600 where modes exist.
-pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! for their owner alone.
 
 use super::serve::{Bound, listen, log_to_stderr, serve};
-use super::{CliError, Common, Terminal, open_store, private_file, source, token};
+use super::{CliError, Common, Terminal, source, token};
+use crate::app::open_store;
 use crate::config::{Config, Overrides, state_home};
 use crate::entropy::credential_hash;
+use crate::private;
 use crate::store::{Access, Scope, Source, Store, Workspace};
 use clap::Args;
 use postern_protocol::id::WorkspaceId;
@@ -59,7 +61,8 @@ pub(super) async fn run(
     terminal: &mut Terminal,
     clock: Arc<dyn Clock>,
 ) -> Result<(), CliError> {
-    let dir = args.dir.or_else(|| common.data_dir.clone()).unwrap_or_else(|| state_home().join("postern-dev"));
+    let dir =
+        args.dir.or_else(|| common.data_dir.clone()).unwrap_or_else(|| state_home().join("postern-dev"));
     let free = args.listen.filter(|listen| listen.port() == 0);
     let overrides = Overrides {
         listen: args.listen,
@@ -92,7 +95,7 @@ pub(super) async fn run(
         sources: sources.iter().map(|source| describe(source, &base)).collect(),
     };
     let json = serde_json::to_string_pretty(&described).map_err(|error| CliError::Output(error.into()))?;
-    private_file::replace(&described_in, &json)?;
+    write(&described_in, &json)?;
     terminal.answer(&described, || text(&described, &dir))?;
     let outcome = serve(config, store, listeners).await;
     let _ = std::fs::remove_file(&described_in);
@@ -100,7 +103,8 @@ pub(super) async fn run(
 }
 
 async fn workspace(store: &dyn Store, now: UnixMillis) -> Result<WorkspaceId, CliError> {
-    if let Some(present) = store.workspaces().await?.into_iter().find(|workspace| workspace.name == WORKSPACE) {
+    if let Some(present) = store.workspaces().await?.into_iter().find(|workspace| workspace.name == WORKSPACE)
+    {
         return Ok(present.id);
     }
     let id = crate::entropy::workspace_id(now);
@@ -108,7 +112,11 @@ async fn workspace(store: &dyn Store, now: UnixMillis) -> Result<WorkspaceId, Cl
     Ok(id)
 }
 
-async fn sources(store: &dyn Store, workspace: WorkspaceId, now: UnixMillis) -> Result<Vec<Source>, CliError> {
+async fn sources(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    now: UnixMillis,
+) -> Result<Vec<Source>, CliError> {
     let present = store.sources(workspace).await?;
     for (name, provider) in SOURCES {
         if !present.iter().any(|source| source.name == name) {
@@ -119,7 +127,12 @@ async fn sources(store: &dyn Store, workspace: WorkspaceId, now: UnixMillis) -> 
 }
 
 /// Makes sure that the file holds a valid token.
-async fn token(store: &dyn Store, workspace: WorkspaceId, file: &Path, now: UnixMillis) -> Result<(), CliError> {
+async fn token(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    file: &Path,
+    now: UnixMillis,
+) -> Result<(), CliError> {
     if let Ok(text) = std::fs::read_to_string(file).map(Secret::new) {
         let hash = credential_hash(text.reveal().trim());
         let valid = |token: &crate::store::Token| {
@@ -131,7 +144,12 @@ async fn token(store: &dyn Store, workspace: WorkspaceId, file: &Path, now: Unix
     }
     let (token, text) = token::make(workspace, "dev", Scope::ALL.to_vec(), now);
     store.create_token(token).await?;
-    private_file::replace(file, &format!("{}\n", text.reveal()))
+    write(file, text.reveal())
+}
+
+fn write(path: &Path, content: &str) -> Result<(), CliError> {
+    let failed = |source| CliError::File { path: path.to_owned(), source };
+    private::replace(path, &format!("{content}\n")).map_err(failed)
 }
 
 fn describe(source: &Source, base: &str) -> DescribedSource {

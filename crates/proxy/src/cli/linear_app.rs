@@ -34,14 +34,19 @@ pub(super) enum LinearAppCommand {
     },
 }
 
-pub(super) async fn run(command: LinearAppCommand, common: &Common, terminal: &mut Terminal) -> Result<(), CliError> {
+pub(super) async fn run(
+    command: LinearAppCommand,
+    common: &Common,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
     match command {
         LinearAppCommand::Put { slug, drop_old, secret } => {
             check_slug(&slug)?;
             let new = secret.require()?;
             let (config, store) = open::administer(common)?;
             let before = store.linear_app(&slug).await?;
-            let mut app = before.unwrap_or(LinearApp { slug, secrets: Vec::new(), organizations: Vec::new() });
+            let mut app =
+                before.unwrap_or(LinearApp { slug, secrets: Vec::new(), organizations: Vec::new() });
             app.secrets.retain(|old| !drop_old && *old != new);
             app.secrets.insert(0, new);
             app.secrets.truncate(2);

@@ -1,25 +1,9 @@
-//! From the settings to a store.
+//! Settings and store, as administrative commands need them.
 
 use super::{CliError, Common};
-use crate::config::{Config, MasterKey, Overrides};
-use crate::store::{Access, OpenError, SqliteStore};
-use crate::vault::Vault;
-use std::sync::Arc;
-
-/// Opens the store a configuration names, and makes database and master key
-/// where there are none. Where there is a database, its key must be there too:
-/// a new one would open nothing.
-///
-/// # Errors
-/// As [`SqliteStore::open`], and when there is no usable master key.
-pub fn open_store(config: &Config, access: Access) -> Result<SqliteStore, OpenError> {
-    let database = config.database();
-    let vault = match config.master_key() {
-        MasterKey::Text(key) => Vault::from_text(&key, "POSTERN_MASTER_KEY")?,
-        MasterKey::File(path) => Vault::from_file(&path, database.exists())?,
-    };
-    SqliteStore::open(&database, Arc::new(vault), access)
-}
+use crate::app::open_store;
+use crate::config::{Config, Overrides};
+use crate::store::{Access, SqliteStore};
 
 /// The settings, for an administrative command.
 pub(super) fn settings(common: &Common) -> Result<Config, CliError> {

@@ -21,7 +21,11 @@ impl Terminal {
     }
 
     /// Answers: with `value` as JSON, or with `text`.
-    pub(super) fn answer(&mut self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
+    pub(super) fn answer(
+        &mut self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
         let answer = if self.json {
             serde_json::to_string(value).map_err(|error| CliError::Output(error.into()))?
         } else {
@@ -92,7 +96,8 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 
 /// A time as people read it, in UTC.
 pub(super) fn time(at: UnixMillis) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |t| t.strftime("%F %T UTC").to_string())
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| at.0.to_string(), |t| t.strftime("%F %T UTC").to_string())
 }
 
 /// A time that may be absent.

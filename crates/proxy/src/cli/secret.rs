@@ -2,8 +2,8 @@
 
 use super::CliError;
 use clap::Args;
-use postern_protocol::{Provider, Secret};
 use postern_protocol::signature::standard;
+use postern_protocol::{Provider, Secret};
 use std::io::Read;
 use zeroize::Zeroizing;
 
@@ -32,7 +32,9 @@ impl SecretArgs {
         } else if let Some(name) = &self.secret_env {
             #[expect(clippy::disallowed_methods, reason = "the user names the variable on the command line")]
             let value = std::env::var(name);
-            Zeroizing::new(value.map_err(|_| CliError::Usage(format!("the variable {name} is not set, or not text")))?)
+            Zeroizing::new(
+                value.map_err(|_| CliError::Usage(format!("the variable {name} is not set, or not text")))?,
+            )
         } else {
             return Ok(None);
         };
@@ -47,7 +49,8 @@ impl SecretArgs {
 
     /// The secret, where one must be given.
     pub(super) fn require(&self) -> Result<Secret, CliError> {
-        self.read()?.ok_or_else(|| CliError::Usage("give the secret with --secret-stdin or --secret-env".into()))
+        self.read()?
+            .ok_or_else(|| CliError::Usage("give the secret with --secret-stdin or --secret-env".into()))
     }
 }
 

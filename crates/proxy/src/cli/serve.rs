@@ -1,11 +1,12 @@
 //! `serve`: logs, store, listeners, then the app until a signal.
 
-use super::{CliError, Common, Terminal, open_store};
-use crate::app::{App, Listeners, Parts};
+use super::{CliError, Common, Terminal};
+use crate::app::{App, Listeners, Parts, open_store};
 use crate::config::{Config, ConfigError, Log, LogFormat, Overrides};
 use crate::store::{Access, SqliteStore};
 use clap::Args;
 use serde_json::json;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -44,7 +45,8 @@ pub(super) async fn run(args: ServeArgs, common: &Common, terminal: &mut Termina
 pub(super) async fn serve(config: Config, store: SqliteStore, listeners: Listeners) -> Result<(), CliError> {
     let stop = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    let outcome = async { App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await }.await;
+    let outcome =
+        async { App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await }.await;
     signals.abort();
     Ok(outcome?)
 }
@@ -82,7 +84,10 @@ impl Bound {
 
 /// Logs go to standard error: standard output is for answers.
 pub(super) fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
-    let builder = tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(log.filter()?)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second subscriber in one process is a test's: the first one stays.
     let _ = match log.format {
         LogFormat::Text => builder.try_init(),
@@ -103,7 +108,8 @@ async fn stop_on_signal(stop: CancellationToken) {
 #[cfg(unix)]
 async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::warn!("signals cannot be listened for");
         return std::future::pending().await;

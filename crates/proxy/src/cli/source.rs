@@ -123,7 +123,13 @@ pub(super) async fn run(
             let sources = store.sources(workspace.id).await?;
             let all: Vec<Shown> = sources.iter().map(|source| Shown::new(source, &config, None)).collect();
             terminal.list(&all, ["NAME", "PROVIDER", "URL", "SECRETS", "MADE"], |s| {
-                [s.name.clone(), s.provider.to_string(), s.url.clone(), s.secrets.to_string(), time(s.created_at)]
+                [
+                    s.name.clone(),
+                    s.provider.to_string(),
+                    s.url.clone(),
+                    s.secrets.to_string(),
+                    time(s.created_at),
+                ]
             })
         }
         SourceCommand::RotateSecret { source, workspace, drop_old, secret } => {
@@ -131,7 +137,8 @@ pub(super) async fn run(
             let (config, store) = open::administer(common)?;
             let mut source = find(&store, workspace.as_deref(), &source).await?;
             if source.provider == Provider::Linear && given.is_none() {
-                let text = "Linear chooses its secrets: give the one it shows with --secret-stdin or --secret-env";
+                let text =
+                    "Linear chooses its secrets: give the one it shows with --secret-stdin or --secret-env";
                 return Err(CliError::Usage(text.into()));
             }
             let new = given.clone().unwrap_or_else(|| secret::generate(source.provider));
@@ -175,7 +182,11 @@ pub(super) fn make(
 }
 
 /// The source of that name or id.
-pub(super) async fn find(store: &dyn Store, workspace: Option<&str>, named: &str) -> Result<Source, CliError> {
+pub(super) async fn find(
+    store: &dyn Store,
+    workspace: Option<&str>,
+    named: &str,
+) -> Result<Source, CliError> {
     if let Ok(id) = named.parse::<SourceId>()
         && let Some(source) = store.source(id).await?
     {

@@ -51,7 +51,9 @@ fn scope(text: &str) -> Result<Scope, String> {
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
-    parse_duration(text).filter(|d| !d.is_zero()).ok_or_else(|| "write a duration such as 12h or 90d".to_owned())
+    parse_duration(text)
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| "write a duration such as 12h or 90d".to_owned())
 }
 
 /// A token as lists show it: without its text.
@@ -97,7 +99,9 @@ pub(super) async fn run(
         TokenCommand::Create { label, workspace, scope, expires } => {
             let label = label.trim();
             if !(1..=100).contains(&label.chars().count()) || label.chars().any(char::is_control) {
-                return Err(CliError::Usage("a label has 1 to 100 characters, and no control characters".into()));
+                return Err(CliError::Usage(
+                    "a label has 1 to 100 characters, and no control characters".into(),
+                ));
             }
             let (_, store) = open::administer(common)?;
             let workspace = workspace::find(&store, workspace.as_deref()).await?;
@@ -136,7 +140,12 @@ pub(super) async fn run(
 }
 
 /// A new token and its text.
-pub(super) fn make(workspace: WorkspaceId, label: &str, scopes: Vec<Scope>, now: UnixMillis) -> (Token, Secret) {
+pub(super) fn make(
+    workspace: WorkspaceId,
+    label: &str,
+    scopes: Vec<Scope>,
+    now: UnixMillis,
+) -> (Token, Secret) {
     let text = entropy::credential(PREFIX);
     let token = Token {
         id: entropy::token_id(now),

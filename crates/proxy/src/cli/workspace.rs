@@ -47,13 +47,18 @@ pub(super) async fn run(
             store.create_workspace(workspace.clone()).await?;
             let shown = Shown::from(workspace);
             terminal.answer(&shown, || {
-                format!("Workspace {} made: {}\nNext: postern-proxy source create, postern-proxy token create", shown.name, shown.id)
+                format!(
+                    "Workspace {} made: {}\nNext: postern-proxy source create, postern-proxy token create",
+                    shown.name, shown.id
+                )
             })
         }
         WorkspaceCommand::List => {
             let (_, store) = open::administer(common)?;
             let all: Vec<Shown> = store.workspaces().await?.into_iter().map(Shown::from).collect();
-            terminal.list(&all, ["ID", "NAME", "MADE"], |w| [w.id.to_string(), w.name.clone(), time(w.created_at)])
+            terminal.list(&all, ["ID", "NAME", "MADE"], |w| {
+                [w.id.to_string(), w.name.clone(), time(w.created_at)]
+            })
         }
     }
 }
@@ -62,7 +67,9 @@ fn checked_name(name: &str) -> Result<String, CliError> {
     let name = name.trim();
     let length = name.chars().count();
     if !(1..=100).contains(&length) || name.chars().any(char::is_control) {
-        return Err(CliError::Usage("a workspace's name has 1 to 100 characters, and no control characters".into()));
+        return Err(CliError::Usage(
+            "a workspace's name has 1 to 100 characters, and no control characters".into(),
+        ));
     }
     Ok(name.to_owned())
 }
@@ -74,10 +81,14 @@ pub(super) async fn find(store: &dyn Store, named: Option<&str>) -> Result<Works
         Some(named) => all
             .into_iter()
             .find(|workspace| workspace.name == named || workspace.id.to_string() == named)
-            .ok_or_else(|| CliError::NotFound(format!("there is no workspace {named}; see `workspace list`"))),
-        None if all.len() > 1 => Err(CliError::Usage("there are several workspaces: say which with --workspace".into())),
-        None => all
-            .pop()
-            .ok_or_else(|| CliError::NotFound("there is no workspace yet: make one with `workspace create`".into())),
+            .ok_or_else(|| {
+                CliError::NotFound(format!("there is no workspace {named}; see `workspace list`"))
+            }),
+        None if all.len() > 1 => {
+            Err(CliError::Usage("there are several workspaces: say which with --workspace".into()))
+        }
+        None => all.pop().ok_or_else(|| {
+            CliError::NotFound("there is no workspace yet: make one with `workspace create`".into())
+        }),
     }
 }

@@ -1,5 +1,6 @@
 //! Why a setting cannot be used, in one sentence: key, value, cure.
 
+use figment::Figment;
 use figment::error::{Actual, Kind};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -41,8 +42,8 @@ impl ConfigError {
     }
 }
 
-impl From<figment::Error> for ConfigError {
-    fn from(error: figment::Error) -> Self {
+impl ConfigError {
+    pub(super) fn new(error: figment::Error, settings: &Figment) -> Self {
         let key = error.path.join(".");
         let origin = error
             .metadata
@@ -70,9 +71,12 @@ impl From<figment::Error> for ConfigError {
             Kind::UnknownVariant(value, known) => {
                 Self::invalid(&key, value, format!("expected one of {}", known.join(", ")))
             }
-            Kind::Message(reason) if key.is_empty() => {
-                Self::Unreadable { origin, reason: reason.trim().replace('\n', " ") }
-            }
+            Kind::Message(reason) => match settings.find_value(&key) {
+                Ok(value) if !key.is_empty() && !key.contains("key") => {
+                    Self::invalid(&key, plain(&value.to_actual()), reason)
+                }
+                _ => Self::Unreadable { origin, reason: reason.trim().replace('\n', " ") },
+            },
             other => Self::Unreadable { origin, reason: format!("{key}: {other}") },
         }
     }

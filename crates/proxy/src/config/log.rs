@@ -34,7 +34,8 @@ impl Log {
     /// # Errors
     /// When it cannot be read; a checked configuration's can.
     pub fn filter(&self) -> Result<EnvFilter, ConfigError> {
-        EnvFilter::builder().parse(&self.level).map_err(|_| {
+        // Migrations of an up-to-date database are no news.
+        EnvFilter::builder().parse(format!("refinery_core=warn,{}", self.level)).map_err(|_| {
             let cure =
                 "write error, warn, info, debug or trace, or directives such as \"info,postern_proxy=debug\"";
             ConfigError::invalid("log.level", format!("{:?}", self.level), cure)

@@ -184,3 +184,6 @@ impl SqliteStore {
         Ok(self.memory.look(|memory| memory.roster.next_due()))
     }
 }
+
+#[cfg(test)]
+mod tests;

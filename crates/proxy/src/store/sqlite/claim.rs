@@ -41,7 +41,7 @@ impl SqliteStore {
     pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
         self.serving()?;
         // Most calls find nothing, and need not leave the thread.
-        if self.memory.look(|memory| memory.roster.next_due()).is_none_or(|due| due > claim.now) {
+        if !self.memory.change(|m| m.roster.anything_due(claim.now, claim.per_worker)) {
             return Ok(Vec::new());
         }
         let (claimer, memory) = (Arc::clone(&self.claimer), Arc::clone(&self.memory));
@@ -65,7 +65,7 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
     let limit = claim.limit as usize;
     // What is claimed now is left out below, even if it is finished while we
     // read: the read may still see it as due.
-    let members = memory.change(|m| m.roster.candidates(claim.now, claim.per_worker, limit));
+    let members = memory.change(|m| m.roster.candidates(claim.now, limit));
     let numbers: Vec<_> = members.iter().map(|member| member.no).collect();
     let claimed = claim_for(connection, memory, claim, members);
     if claimed.is_err() {

@@ -3,6 +3,7 @@
 
 use super::connection;
 use super::problem::Problem;
+use crate::private;
 use crate::vault::{KeyId, Vault, VaultError};
 use refinery::embed_migrations;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -65,8 +66,13 @@ pub(super) struct Opened {
 pub(super) fn open(path: &Path, vault: &Vault, serve: bool) -> Result<Opened, OpenError> {
     let file = |source| OpenError::File { path: path.to_owned(), source };
     let database = |reason: String| OpenError::Database { path: path.to_owned(), reason };
-    if let Some(folder) = path.parent() {
-        make_folder(folder).map_err(file)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        private::folder(folder).map_err(file)?;
+    }
+    // SQLite's other files take the mode of this one.
+    match private::file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(file(error)),
+        _ => {}
     }
     let lock = if serve { Some(lock(path)?) } else { None };
     let mut connection = connection::for_writing(path).map_err(|e| database(e.to_string()))?;
@@ -76,15 +82,6 @@ pub(super) fn open(path: &Path, vault: &Vault, serve: bool) -> Result<Opened, Op
         other => database(other.to_string()),
     })?;
     Ok(Opened { connection, lock })
-}
-
-/// The folder, for its owner alone where it is new.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

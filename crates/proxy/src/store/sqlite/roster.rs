@@ -256,16 +256,21 @@ impl Roster {
         self.dead = self.dead.saturating_sub(1);
     }
 
-    /// Which workers to claim for: those with something due and with room, at
-    /// most `limit`, beginning after the one served last. From here on nothing
-    /// of them counts as due but what is committed; the claim, which reads
-    /// only after this, adds what it finds and leaves.
-    pub(super) fn candidates(&mut self, now: UnixMillis, per_worker: u32, limit: usize) -> Vec<Member> {
+    /// Whether a claim can succeed now, of so many of one worker at once.
+    pub(super) fn anything_due(&mut self, now: UnixMillis, per_worker: u32) -> bool {
         if self.per_worker != Some(per_worker) {
             self.per_worker = Some(per_worker);
             let all: Vec<_> = self.members.keys().copied().collect();
             all.into_iter().for_each(|no| self.update(no, |_| {}));
         }
+        self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// Which workers to claim for: those with something due and with room, at
+    /// most `limit`, beginning after the one served last. From here on nothing
+    /// of them counts as due but what is committed; the claim, which reads
+    /// only after this, adds what it finds and leaves.
+    pub(super) fn candidates(&mut self, now: UnixMillis, limit: usize) -> Vec<Member> {
         let due = self.ready.range(..=(now, WorkerNo::MAX)).map(|(_, no)| *no);
         let mut due: Vec<_> = due.collect();
         let turn = self.turn;

@@ -1,0 +1,258 @@
+//! What every store must do, whatever it is built on: one suite, run on each.
+//!
+//! A test is a function over a [`World`]; [`run_on`] makes a test of each for
+//! one backend.
+
+use super::*;
+use crate::entropy;
+use postern_protocol::api::{DeliveryRecord, DeliveryState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering as Atomic};
+
+pub(super) mod admin;
+pub(super) mod claims;
+pub(super) mod ingest;
+pub(super) mod model;
+pub(super) mod outcomes;
+pub(super) mod retention;
+pub(super) mod workers;
+
+/// A time to count from.
+pub(super) const T0: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// A place where a store can be opened, and opened again after it was closed.
+pub(super) trait Backend {
+    fn open(&self) -> Arc<dyn Store>;
+}
+
+/// A store with a workspace, a source and a token in it.
+pub(super) struct World {
+    backend: Box<dyn Backend>,
+    /// Absent only while it is opened again.
+    store: Option<Arc<dyn Store>>,
+    pub(super) workspace: WorkspaceId,
+    pub(super) source: SourceId,
+    pub(super) token: TokenId,
+    /// Distinguishes what is made.
+    next: AtomicI64,
+}
+
+impl World {
+    pub(super) async fn new(backend: Box<dyn Backend>) -> Self {
+        let store = backend.open();
+        let (workspace, source) = (entropy::workspace_id(T0), entropy::source_id(T0));
+        let made = Workspace { id: workspace, name: "Acme".into(), created_at: T0 };
+        store.create_workspace(made).await.unwrap();
+        let made = Source {
+            id: source,
+            workspace,
+            name: "linear".into(),
+            provider: Provider::Linear,
+            secrets: vec!["lin_whs_a".into()],
+            created_at: T0,
+        };
+        store.create_source(made).await.unwrap();
+        let mut world = Self {
+            backend,
+            store: Some(store),
+            workspace,
+            source,
+            token: entropy::token_id(T0),
+            next: AtomicI64::new(0),
+        };
+        world.token = world.issue_token([1; 32]).await;
+        world
+    }
+
+    /// Closes the store and opens it again, as after the end of a process.
+    pub(super) fn restart(&mut self) {
+        self.store = None;
+        self.store = Some(self.backend.open());
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        self.store.as_ref().unwrap()
+    }
+
+    pub(super) async fn issue_token(&self, hash: [u8; 32]) -> TokenId {
+        let id = entropy::token_id(T0);
+        let token = Token {
+            id,
+            workspace: self.workspace,
+            label: "laptop".into(),
+            hash,
+            scopes: Scope::ALL.to_vec(),
+            created_at: T0,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        self.store().create_token(token).await.unwrap();
+        id
+    }
+
+    /// An event, the n-th of its kind: each has its own key and time.
+    pub(super) fn event(&self) -> NewEvent {
+        let n = self.next.fetch_add(1, Atomic::Relaxed);
+        let received_at = T0.plus(n);
+        let body = format!("{{\"n\":{n}}}");
+        let mut headers = HeaderList::new();
+        headers.push("linear-delivery", format!("delivery-{n}"));
+        headers.push("x-odd", [0xff, b'a']);
+        NewEvent {
+            id: entropy::event_id(received_at),
+            workspace: self.workspace,
+            source: self.source,
+            source_name: "linear".into(),
+            provider: Provider::Linear,
+            received_at,
+            dedupe: postern_protocol::dedupe::key(Provider::Linear, &headers, body.as_bytes()),
+            dedupe_since: received_at.plus(-7 * 86_400_000),
+            described: described("Issue", Some("create")),
+            headers,
+            body: body.into(),
+            synthetic: false,
+            only: None,
+            new_delivery: entropy::delivery_id,
+        }
+    }
+
+    /// A new event, accepted.
+    pub(super) async fn accept(&self) -> NewEvent {
+        let event = self.event();
+        assert!(matches!(self.store().accept_event(event.clone()).await.unwrap(), Accepted::Stored { .. }));
+        event
+    }
+
+    pub(super) fn worker(&self, filter: &[&str]) -> Worker {
+        let n = self.next.fetch_add(1, Atomic::Relaxed);
+        Worker {
+            id: entropy::worker_id(T0.plus(n)),
+            workspace: self.workspace,
+            token: self.token,
+            name: format!("laptop-{n}"),
+            url: format!("https://worker-{n}.example/"),
+            credential_hash: entropy::bytes(),
+            secret: Secret::new(format!("whsec_{n}")),
+            previous_secret: None,
+            filter: Filter::parse(filter).unwrap(),
+            ordering: Ordering::Entity,
+            catch_up: CatchUp::Ask,
+            state: WorkerState::Pending,
+            leased_until: T0,
+            challenge_error: None,
+            unreachable_until: None,
+            transport_failures: 0,
+            transport_error: None,
+            created_at: T0.plus(n),
+        }
+    }
+
+    /// A worker with a long lease.
+    pub(super) async fn active_worker(&self, filter: &[&str]) -> WorkerId {
+        let worker = self.worker(filter);
+        let id = worker.id;
+        self.store().register_worker(worker).await.unwrap();
+        self.store().settle_challenge(id, Ok(T0.plus(1_000_000_000))).await.unwrap();
+        id
+    }
+
+    pub(super) async fn claim(&self, now: UnixMillis) -> Vec<Claimed> {
+        self.claim_some(now, 100, 100).await
+    }
+
+    pub(super) async fn claim_some(&self, now: UnixMillis, limit: u32, per_worker: u32) -> Vec<Claimed> {
+        self.store().claim_due(Claim { now, limit, per_worker }).await.unwrap()
+    }
+
+    pub(super) async fn finish(&self, claimed: &Claimed, at: UnixMillis, next: Next) {
+        self.store().finish_attempt(finished(claimed, at, next)).await.unwrap();
+    }
+
+    pub(super) async fn record(&self, event: EventId) -> EventRecord {
+        self.store().event_record(self.workspace, event).await.unwrap().unwrap()
+    }
+}
+
+/// An attempt whose record fits what follows from it.
+pub(super) fn finished(claimed: &Claimed, at: UnixMillis, next: Next) -> FinishAttempt {
+    let (outcome, status) = match &next {
+        Next::Delivered => (AttemptOutcome::Delivered, Some(200)),
+        Next::RetryAt(_) | Next::Dead(_) => (AttemptOutcome::Refused, Some(500)),
+        Next::WorkerGone => (AttemptOutcome::Refused, Some(410)),
+        Next::HoldUntil(_) => (AttemptOutcome::ClockSkew, Some(401)),
+        Next::WorkerUnreachableUntil(_) => (AttemptOutcome::Connect, None),
+    };
+    let attempt = AttemptRecord {
+        number: claimed.attempt,
+        at,
+        micros: 1_500,
+        outcome,
+        status,
+        error: (outcome != AttemptOutcome::Delivered).then(|| format!("{outcome:?}")),
+        answer: status.map(|status| format!("answered {status}")),
+    };
+    FinishAttempt { delivery: claimed.delivery, worker: claimed.worker, attempt, next }
+}
+
+pub(super) fn described(event_type: &str, action: Option<&str>) -> Described {
+    Described {
+        event_type: event_type.into(),
+        action: action.map(str::to_owned),
+        entity: Some("linear:Issue:1".into()),
+        subject: "ENG-1 Fix".into(),
+        detail: "by Ada".into(),
+    }
+}
+
+/// A test of each of the suite's functions, on one backend.
+macro_rules! suite {
+    ($backend:expr; $($area:ident: $($test:ident),+;)+) => {
+        $(mod $area {
+            $(#[tokio::test]
+            async fn $test() {
+                let world = $crate::store::contract::World::new(Box::new($backend)).await;
+                $crate::store::contract::$area::$test(world).await;
+            })+
+        })+
+    };
+}
+pub(super) use suite;
+
+/// The suite on a backend.
+macro_rules! run_on {
+    ($backend:expr) => {
+        $crate::store::contract::suite! {
+            $backend;
+            admin:
+                workspaces_have_unique_names, sources_are_kept_and_listed, secrets_are_rotated,
+                a_removed_source_is_gone, linear_apps_route_organizations, tokens_live_and_die,
+                a_revoked_token_ends_its_workers_leases, it_says_that_it_is_ready;
+            ingest:
+                an_event_is_kept_byte_for_byte, a_repetition_within_the_window_is_a_duplicate,
+                a_repetition_after_the_window_is_an_event, simultaneous_repetitions_are_one_event,
+                events_without_a_key_are_always_new, filters_decide_who_gets_it,
+                away_and_paused_workers_get_it_too, one_worker_alone_whatever_its_filter,
+                other_workspaces_get_nothing, a_refused_event_leaves_nothing;
+            workers:
+                a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
+                an_update_keeps_what_waits, leases_expire_and_renew, pausing_holds,
+                leaving_makes_dead_letters, what_waits_is_counted;
+            claims:
+                a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room,
+                workers_take_turns, absent_workers_are_left_alone, a_claim_carries_all_it_takes,
+                a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;
+            outcomes:
+                delivered_is_done, a_failure_is_retried_when_said, held_uses_nothing_up,
+                an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one,
+                a_renewed_lease_lets_one_probe_through, dead_is_dead, gone_takes_all_with_it,
+                an_attempt_without_a_claim_is_refused, a_worker_that_left_may_still_answer,
+                everything_survives_a_restart;
+            retention:
+                old_events_go_and_young_ones_stay, undelivered_ones_expire_first, a_pruned_key_is_new_again;
+            model:
+                it_does_what_a_simple_model_does;
+        }
+    };
+}
+pub(super) use run_on;

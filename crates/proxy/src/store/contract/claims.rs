@@ -1,0 +1,125 @@
+use super::*;
+use std::collections::HashSet;
+
+pub(crate) async fn a_claim_is_exclusive(world: World) {
+    world.active_worker(&[]).await;
+    let event = world.accept().await;
+    let claimed = world.claim(event.received_at).await;
+    assert_eq!(claimed.len(), 1);
+    assert!(world.claim(event.received_at).await.is_empty());
+    assert_eq!(world.record(event.id).await.deliveries[0].state, DeliveryState::Sending);
+    world.finish(&claimed[0], event.received_at, Next::Delivered).await;
+    assert!(world.claim(event.received_at.plus(1_000_000)).await.is_empty());
+}
+
+pub(crate) async fn the_oldest_comes_first(world: World) {
+    world.active_worker(&[]).await;
+    let mut events = Vec::new();
+    for _ in 0..10 {
+        events.push(world.accept().await.id);
+    }
+    let claimed: Vec<_> = world.claim(T0.plus(1_000)).await.into_iter().map(|c| c.event).collect();
+    assert_eq!(claimed, events);
+}
+
+pub(crate) async fn no_worker_takes_all_the_room(world: World) {
+    world.active_worker(&[]).await;
+    for _ in 0..10 {
+        world.accept().await;
+    }
+    let now = T0.plus(1_000);
+    let claimed = world.claim_some(now, 100, 4).await;
+    assert_eq!(claimed.len(), 4);
+    assert!(world.claim_some(now, 100, 4).await.is_empty(), "earlier claims count");
+    assert_eq!(world.store().next_due().await.unwrap(), None, "nothing to wake up for");
+    world.finish(&claimed[0], now, Next::Delivered).await;
+    assert!(world.store().next_due().await.unwrap().is_some_and(|due| due <= now));
+    assert_eq!(world.claim_some(now, 100, 4).await.len(), 1);
+}
+
+pub(crate) async fn workers_take_turns(world: World) {
+    let mut workers = Vec::new();
+    for _ in 0..5 {
+        workers.push(world.active_worker(&[]).await);
+    }
+    for _ in 0..10 {
+        world.accept().await;
+    }
+    let now = T0.plus(1_000);
+    let workers_of = |claimed: &[Claimed]| claimed.iter().map(|c| c.worker).collect::<HashSet<_>>();
+    // Room for fewer than there are workers: nobody is passed over twice.
+    let (first, second) = (world.claim_some(now, 3, 100).await, world.claim_some(now, 2, 100).await);
+    assert_eq!((first.len(), second.len()), (3, 2));
+    assert_eq!(workers_of(&[first, second].concat()).len(), 5);
+    // Room for more: shared evenly.
+    let third = world.claim_some(now, 10, 100).await;
+    assert!(workers.iter().all(|id| third.iter().filter(|c| c.worker == *id).count() == 2));
+}
+
+pub(crate) async fn absent_workers_are_left_alone(world: World) {
+    let store = world.store();
+    let (present, absent) = (world.active_worker(&[]).await, world.active_worker(&[]).await);
+    store.renew_lease(absent, T0.plus(5), None).await.unwrap();
+    store.expire_leases(T0.plus(6)).await.unwrap();
+    for _ in 0..50 {
+        world.accept().await;
+    }
+    let claimed = world.claim_some(T0.plus(1_000), 50, 50).await;
+    assert_eq!(claimed.len(), 50, "the absent one takes no room");
+    assert!(claimed.iter().all(|c| c.worker == present));
+    assert_eq!(store.next_due().await.unwrap(), None);
+}
+
+pub(crate) async fn a_claim_carries_all_it_takes(world: World) {
+    let id = world.active_worker(&[]).await;
+    let event = NewEvent { synthetic: true, described: described("push", None), ..world.event() };
+    world.store().accept_event(event.clone()).await.unwrap();
+    let worker = world.store().worker(id).await.unwrap().unwrap();
+    let claimed = world.claim(event.received_at).await.pop().unwrap();
+    assert_eq!((claimed.event, claimed.webhook_id), (event.id, event.id.to_string()));
+    assert_eq!((claimed.worker, claimed.url, claimed.secrets), (id, worker.url, vec![worker.secret]));
+    assert_eq!((claimed.attempt, claimed.failures, claimed.first_attempt_at), (1, 0, None));
+    assert_eq!((claimed.workspace, claimed.source_name), (world.workspace, event.source_name));
+    assert_eq!((claimed.provider, claimed.event_name.as_str()), (event.provider, "push"));
+    assert_eq!((claimed.received_at, claimed.synthetic), (event.received_at, true));
+    assert_eq!((claimed.headers, claimed.body), (event.headers, event.body));
+}
+
+pub(crate) async fn a_claim_ends_with_the_process(mut world: World) {
+    world.active_worker(&[]).await;
+    let event = world.accept().await;
+    let before = world.claim(event.received_at).await;
+    world.restart();
+    let after = world.claim(event.received_at).await;
+    assert_eq!(before[0].delivery, after[0].delivery);
+    assert_eq!(after[0].attempt, 1, "an attempt nobody recorded was none");
+}
+
+pub(crate) async fn the_next_due_time_is_known(mut world: World) {
+    let store = world.store().clone();
+    assert_eq!(store.next_due().await.unwrap(), None);
+    world.active_worker(&[]).await;
+    let event = world.accept().await;
+    assert_eq!(store.next_due().await.unwrap(), Some(event.received_at));
+    assert!(world.claim(event.received_at.plus(-1)).await.is_empty(), "not before its time");
+    let claimed = world.claim(event.received_at).await;
+    assert_eq!(store.next_due().await.unwrap(), None, "a claimed one is nobody's");
+    world.finish(&claimed[0], event.received_at, Next::RetryAt(T0.plus(5_000))).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(T0.plus(5_000)));
+    drop(store);
+    world.restart();
+    assert_eq!(world.store().next_due().await.unwrap(), Some(T0.plus(5_000)));
+}
+
+pub(crate) async fn simultaneous_claims_share(world: World) {
+    for _ in 0..3 {
+        world.active_worker(&[]).await;
+    }
+    for _ in 0..40 {
+        world.accept().await;
+    }
+    let claims = (0..10).map(|_| world.claim_some(T0.plus(1_000), 20, 100));
+    let claimed: Vec<_> = futures_util::future::join_all(claims).await.concat();
+    let distinct: HashSet<_> = claimed.iter().map(|c| c.delivery).collect();
+    assert_eq!((claimed.len(), distinct.len()), (120, 120));
+}
