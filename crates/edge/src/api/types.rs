@@ -454,7 +454,7 @@ pub struct Sources {
 #[ts(optional_fields)]
 pub struct RejectedQuery {
     /// Rows older than this id.
-    #[ts(type = "number")]
+    #[ts(as = "Option<f64>")]
     pub before: Option<u64>,
     /// At most so many: 1–500, 100 by default.
     pub limit: Option<u32>,

@@ -7,7 +7,7 @@ export type RejectedQuery = {
 /**
  * Rows older than this id.
  */
-before: number, 
+before?: number, 
 /**
  * At most so many: 1–500, 100 by default.
  */
