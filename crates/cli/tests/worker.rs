@@ -1,6 +1,8 @@
 //! The worker as the command line runs it, against a proxy in this process:
 //! its interface, listening, replaying, and how the status tells trouble.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use http::StatusCode;
 use postern_testkit::{Answer, Machine, Process, Proxy, Receiver, client};
 use serde_json::{Value, json};

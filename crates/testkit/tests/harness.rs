@@ -1,5 +1,7 @@
 //! The harness itself: what a test relies on without looking.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use http::StatusCode;
 use postern_protocol::signature::{github, linear};
 use postern_testkit::invariants::Books;

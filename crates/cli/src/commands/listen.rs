@@ -13,7 +13,7 @@ use crate::output::{self, Output, safe};
 use crate::{signals, ui};
 use futures_util::StreamExt;
 use postern_edge::ApiConfig;
-use postern_edge::api::{Connection, EventSummary, Live, OutcomeKind, Status};
+use postern_edge::api::{EventSummary, Live, OutcomeKind, Status};
 use postern_protocol::event::Described;
 use postern_protocol::filter::Filter;
 use std::collections::VecDeque;
@@ -80,10 +80,7 @@ async fn follow(
         }
         if let Some(status) = status {
             let now = std::mem::discriminant(&status.connection);
-            let before = state.replace(now);
-            if before != Some(now)
-                && (before.is_some() || !matches!(status.connection, Connection::Live { .. }))
-            {
+            if state.replace(now) != Some(now) {
                 output.note(&output::state(&output.style, &status));
             }
         }
