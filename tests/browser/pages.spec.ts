@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { accessible, detail, expect, go, open, row, test } from "./fixtures.js";
+import { accessible, expect, go, open, row, test } from "./fixtures.js";
 
 const THEMES = ["light", "dark"] as const;
 

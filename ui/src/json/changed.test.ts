@@ -4,7 +4,7 @@ import { parse } from "./parse";
 
 it("sets an update's old values beside the new, the telling fields first", () => {
   const json = parse(
-    '{"data":{"stateId":"b","title":"t","updatedAt":2,"same":1},"updatedFrom":{"updatedAt":1,"stateId":"a","dueDate":"x","same":1}}',
+    '{"data":{"stateId":"b","title":"t","updatedAt":2,"same":1},"updatedFrom":{"updatedAt":1,"stateId":"a","dueDate":"x","same":1,"sortOrder":3}}',
   );
   expect(changes(json)).toEqual([
     { field: "stateId", before: '"a"', after: '"b"' },

@@ -25,6 +25,7 @@ export function changes(json: Json): Change[] {
     const now = data === undefined ? undefined : child(json, data, field);
     const before = source(json, node);
     const after = now === undefined ? null : source(json, now);
+    if (after === null && NOISE.has(field)) continue;
     if (before !== after) found.push({ field, before, after });
   }
   return found.sort((a, b) => Number(NOISE.has(a.field)) - Number(NOISE.has(b.field)));
