@@ -39,11 +39,11 @@ async function target(t) {
   return { url, events, answers };
 }
 
-async function passes(t, makeUrl) {
+async function passes(t, makeUrl, command) {
   const local = await target(t);
   const proxy = await startProxy(t);
   const url = await makeUrl(proxy);
-  const edge = await startEdge(t, proxy, local.url);
+  const edge = await startEdge(t, proxy, local.url, command);
   const sent = bodies();
   ok(sent.length > 50);
   await inParallel(sent, 8, async (event) => {
@@ -64,8 +64,8 @@ async function passes(t, makeUrl) {
 test("every type, by the source's URL, satisfies LinearWebhookClient", (t) =>
   passes(t, async (proxy) => (await proxy.createSource("linear", SECRET)).url));
 
-test("every type, by an OAuth app's URL, satisfies LinearWebhookClient", (t) =>
-  passes(t, (proxy) => proxy.createLinearApp("postern-test", SECRET, ORGANIZATION)));
+test("every type, by an OAuth app's URL and `postern listen`, satisfies LinearWebhookClient", (t) =>
+  passes(t, (proxy) => proxy.createLinearApp("postern-test", SECRET, ORGANIZATION), "listen"));
 
 test("an organisation nobody has linked is answered 200 and goes nowhere", async (t) => {
   const local = await target(t);

@@ -22,30 +22,30 @@ function open(name, args, home, env) {
   child.stdout.setEncoding("utf8").on("data", (text) => (said.out += text));
   child.stderr.setEncoding("utf8").on("data", (text) => (said.err += text));
   const ended = once(child, "close").then(([code, signal]) => ({ code, signal }));
-  return { child, said, ended, home };
+  return { child, said, ended, name };
 }
 
 /** Runs a program to its end; the JSON it printed. */
 async function ask(name, args, home, env = {}, input = "") {
   const { child, said, ended } = open(name, ["--json", ...args], home, env);
-  child.stdin.end(input);
+  // A program that refuses its arguments does not read.
+  child.stdin.on("error", () => {}).end(input || undefined);
   const { code } = await ended;
   if (code !== 0) throw new Error(`${name} ${args.join(" ")} ended with ${code}: ${said.err}${said.out}`);
   return JSON.parse(said.out);
 }
 
-/** Starts a program that serves; gives the first line it prints, as JSON. */
-async function start(name, args, home, env = {}) {
-  const program = open(name, ["--json", ...args], home, env);
+/** The first line a program prints, as JSON. */
+async function firstLine({ child, said, ended, name }) {
   const [line] = await Promise.race([
-    once(createInterface(program.child.stdout), "line"),
-    program.ended.then(({ code }) => Promise.reject(new Error(`${name} ended with ${code}: ${program.said.err}`))),
+    once(createInterface(child.stdout), "line"),
+    ended.then(({ code }) => Promise.reject(new Error(`${name} ended with ${code}: ${said.err}`))),
   ]);
-  return { ...program, name, first: JSON.parse(line) };
+  return JSON.parse(line);
 }
 
 /** Asks a program to stop; it must do so in time and without an error. */
-async function stop({ name, child, said, ended }) {
+async function stop({ child, said, ended, name }) {
   child.kill("SIGTERM");
   const late = setTimeout(() => child.kill("SIGKILL"), DEADLINE);
   const { code, signal } = await ended;
@@ -53,36 +53,39 @@ async function stop({ name, child, said, ended }) {
   if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}:\n${said.err}`);
 }
 
-/** A folder that goes when the test ends, after what runs in it has stopped. */
-async function homeOf(t, program) {
-  const home = await mkdtemp(join(tmpdir(), "postern-interop-"));
-  const running = {};
+/**
+ * A home for a program: `run` starts the one that serves in it. When the test
+ * ends the program is stopped, then the home goes.
+ */
+async function homeOf(t) {
+  const path = await mkdtemp(join(tmpdir(), "postern-interop-"));
+  const running = [];
   t.after(async () => {
     try {
-      if (running.program) await stop(running.program);
+      for (const program of running) await stop(program);
     } finally {
-      await rm(home, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true });
     }
   });
-  running.program = await program(home);
-  return running.program;
+  const run = (name, args, env) => {
+    running.push(open(name, ["--json", ...args], path, env));
+    return running.at(-1);
+  };
+  return { path, run };
 }
 
 /** A proxy with a workspace and a token for it. */
 export async function startProxy(t) {
   const name = "postern-proxy";
-  const config = ["[registration]", "allow_loopback = true"].join("\n");
-  let admin;
-  let token;
-  const { first } = await homeOf(t, async (home) => {
-    await writeFile(join(home, "proxy.toml"), config);
-    const common = ["--config", join(home, "proxy.toml"), "--data-dir", join(home, "data")];
-    admin = (args, input) => ask(name, [...common, ...args], home, {}, input);
-    await admin(["workspace", "create", "Interop"]);
-    ({ token } = await admin(["token", "create", "interop"]));
-    return start(name, [...common, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], home);
-  });
-  const url = first.proxyUrl;
+  const home = await homeOf(t);
+  const file = join(home.path, "proxy.toml");
+  await writeFile(file, ["[registration]", "allow_loopback = true"].join("\n"));
+  const common = ["--config", file, "--data-dir", join(home.path, "data")];
+  const admin = (args, input) => ask(name, [...common, ...args], home.path, {}, input);
+  await admin(["workspace", "create", "Interop"]);
+  const { token } = await admin(["token", "create", "interop"]);
+  const serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+  const { proxyUrl: url } = await firstLine(home.run(name, [...common, ...serve]));
   const createSource = async (provider, secret) => {
     const source = await admin(["source", "create", provider, "--provider", provider, "--secret-stdin"], secret);
     return { ...source, url: `${url}/hooks/${source.id}` };
@@ -109,18 +112,20 @@ export async function startProxy(t) {
  */
 export async function startEdge(t, proxy, target, command = "serve") {
   const name = "postern";
-  let edge;
-  await homeOf(t, async (home) => {
-    const env = { POSTERN_DATA_DIR: join(home, "data"), POSTERN_TOKEN: proxy.token, POSTERN_PROXY: proxy.url };
-    edge = (...args) => ask(name, args, home, env);
-    if (command === "serve") return start(name, ["serve", "--ui-port", "0"], home, env);
-    const program = { ...open(name, ["--json", "listen", "--forward-to", target], home, env), name };
+  const home = await homeOf(t);
+  const env = { POSTERN_DATA_DIR: join(home.path, "data"), POSTERN_TOKEN: proxy.token, POSTERN_PROXY: proxy.url };
+  const edge = (...args) => ask(name, args, home.path, env);
+  if (command === "serve") {
+    await firstLine(home.run(name, ["serve", "--ui-port", "0"], env));
+  } else {
     // It prints nothing until an event comes, but says on standard error that it listens.
-    await eventually("listen to listen", () => program.said.err.includes(target));
-    return program;
-  });
+    const { said } = home.run(name, ["listen", "--forward-to", target], env);
+    await eventually("listen to listen", () => said.err.includes("Listening"));
+  }
+  // `status` fails while the edge is not signed in yet.
+  const live = (status) => status.connection.state === "live";
+  await eventually("the edge to be live", () => edge("status").then(live, () => false));
   if (command === "serve") await edge("forward", "set", target);
-  await eventually("the edge to be live", async () => (await edge("status")).connection.state === "live");
   const events = async (...filter) => edge("events", "list", "--limit", "500", ...filter);
   return {
     /** Every event in the edge's history. */
