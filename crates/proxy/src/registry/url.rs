@@ -50,6 +50,9 @@ pub(super) fn check(text: &str, policy: &AddressPolicy) -> Result<String, ApiErr
         return Err(refused("this proxy does not deliver to addresses inside a network"));
     }
     url.set_fragment(None);
+    // What no request can carry must not become a worker that gets nothing.
+    http::Uri::try_from(url.as_str())
+        .map_err(|_| refused("it has characters that a request cannot carry"))?;
     Ok(url.into())
 }
 

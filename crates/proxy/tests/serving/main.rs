@@ -12,4 +12,5 @@ mod linear_app;
 mod registration;
 mod retries;
 mod server;
+mod tls;
 mod trigger;

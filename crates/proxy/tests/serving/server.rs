@@ -1,7 +1,10 @@
 //! The server itself: errors, limits, drain.
 
 use crate::harness::{Proxy, Receiver, Reply, call, exchange, linear_body, soon};
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
 use postern_protocol::Provider;
 use postern_protocol::api::{SourceList, WorkspaceInfo};
 use postern_proxy::store::Scope;
@@ -48,20 +51,25 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_and_closed_on_stopping() {
+async fn connections_are_kept_until_the_proxy_stops() {
     let proxy = Proxy::start().await;
-    let request = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n";
-    let two = format!("{request}{request}");
-    let reading = exchange(proxy.address, two.as_bytes());
-    let stopping = async {
-        // An idle kept-alive connection is closed by the drain, at once.
-        let _ = call(proxy.address, Method::GET, "/nothing", &[], "").await;
-        proxy.stop.cancel();
-    };
-    let (answers, ()) = tokio::join!(reading, stopping);
-    assert!(answers.matches("HTTP/1.1 404").count() >= 1, "{answers}");
-    assert!(TcpStream::connect(proxy.address).await.is_err() || proxy.stop.is_cancelled());
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for _ in 0..3 {
+        let request =
+            Request::builder().uri("/nothing").header("host", "x").body(Empty::<Bytes>::new()).unwrap();
+        sender.ready().await.unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 404);
+        answer.into_body().collect().await.unwrap();
+    }
+    proxy.stop.cancel();
+    // Idle, it is closed at once and not at the drain's deadline.
+    soon("the connection's end", connection).await.unwrap().unwrap();
+    let address = proxy.address;
     proxy.stopped().await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

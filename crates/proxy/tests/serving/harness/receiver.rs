@@ -9,11 +9,17 @@ use http_body_util::BodyExt;
 use postern_protocol::api::{Challenge, ChallengeAnswer};
 use postern_protocol::signature::{Freshness, Verdict, standard};
 use postern_protocol::{HeaderList, Secret, UnixMillis};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How a receiver answers one delivery; 200 unless told otherwise.
 #[derive(Clone, Debug)]
@@ -81,6 +87,25 @@ impl Receiver {
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
+        Self::serve(listener, address)
+    }
+
+    /// With this certificate and key.
+    pub(crate) async fn start_tls(certificate: &Path, key: &Path) -> Self {
+        let certificates = vec![CertificateDer::from_pem_file(certificate).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::serve(Tls { listener, acceptor: Arc::new(config).into() }, address)
+    }
+
+    fn serve<L: axum::serve::Listener<Addr = SocketAddr>>(listener: L, address: SocketAddr) -> Self {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             replies: Mutex::default(),
@@ -130,6 +155,31 @@ impl Receiver {
         self.server.abort();
         let _ = self.server.await;
         self.address
+    }
+}
+
+/// A listener that speaks TLS.
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, peer) = self.listener.accept().await.unwrap();
+            // A client that breaks off the handshake is no connection.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 
