@@ -4,7 +4,7 @@
 //! and, while it serves, `dev.json`, on which scripts wait. All of them are
 //! for their owner alone.
 
-use super::serve::{Bound, listen, log_to_stderr, serve};
+use super::serve::{Bound, Signals, listen, log_to_stderr, serve};
 use super::{CliError, Common, Terminal, source, token};
 use crate::app::open_store;
 use crate::config::{Config, Overrides, state_home};
@@ -84,6 +84,7 @@ pub(super) async fn run(
     let token_file = dir.join("token");
     token(&store, workspace, &token_file, now).await?;
 
+    let signals = Signals::listen()?;
     let listeners = listen(&config).await?;
     let bound = Bound::of(&listeners)?;
     let base = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
@@ -97,7 +98,7 @@ pub(super) async fn run(
     let json = serde_json::to_string_pretty(&described).map_err(|error| CliError::Output(error.into()))?;
     write(&described_in, &json)?;
     terminal.answer(&described, || text(&described, &dir))?;
-    let outcome = serve(config, store, listeners).await;
+    let outcome = serve(config, store, listeners, signals).await;
     let _ = std::fs::remove_file(&described_in);
     outcome
 }

@@ -34,17 +34,23 @@ pub(super) async fn run(args: ServeArgs, common: &Common, terminal: &mut Termina
     let store = open_store(&config, Access::Serve)?;
     let listeners = listen(&config).await?;
     let bound = Bound::of(&listeners)?;
+    let signals = Signals::listen()?;
     let shown = json!({ "proxyUrl": bound.proxy_url(), "adminUrl": bound.admin_url() });
     terminal.answer(&shown, || {
         format!("postern-proxy serves {} (health and metrics: {})", bound.proxy_url(), bound.admin_url())
     })?;
-    serve(config, store, listeners).await
+    serve(config, store, listeners, signals).await
 }
 
 /// The app until SIGTERM or SIGINT, and its drain.
-pub(super) async fn serve(config: Config, store: SqliteStore, listeners: Listeners) -> Result<(), CliError> {
+pub(super) async fn serve(
+    config: Config,
+    store: SqliteStore,
+    listeners: Listeners,
+    signals: Signals,
+) -> Result<(), CliError> {
     let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let signals = tokio::spawn(signals.stop(stop.clone()));
     let outcome =
         async { App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await }.await;
     signals.abort();
@@ -96,34 +102,50 @@ pub(super) fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The first signal begins the drain, the second ends the process.
-async fn stop_on_signal(stop: CancellationToken) {
-    signal().await;
-    tracing::info!("stopping: what is under way may finish; another signal ends it at once");
-    stop.cancel();
-    signal().await;
-    std::process::exit(1);
+/// The signals that end the program. Listened for from the moment this is
+/// made, which is before anyone is told that the program serves.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::warn!("signals cannot be listened for");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+impl Signals {
+    #[cfg(unix)]
+    pub(super) fn listen() -> Result<Self, CliError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(CliError::Runtime);
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
-}
 
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        tracing::warn!("signals cannot be listened for");
-        std::future::pending().await
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Result<Self, CliError> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            tracing::warn!("signals cannot be listened for");
+            std::future::pending().await
+        }
+    }
+
+    /// The first signal begins the drain, the second ends the process.
+    async fn stop(mut self, stop: CancellationToken) {
+        self.next().await;
+        tracing::info!("stopping: what is under way may finish; another signal ends it at once");
+        stop.cancel();
+        self.next().await;
+        std::process::exit(1);
     }
 }

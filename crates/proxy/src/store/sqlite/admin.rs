@@ -26,7 +26,7 @@ impl SqliteStore {
     pub(super) async fn workspaces(&self) -> Result<Vec<Workspace>, StoreError> {
         let list = |db: &Connection| {
             let mut statement =
-                db.prepare_cached("SELECT id, name, created_at FROM workspaces ORDER BY created_at, id")?;
+                db.prepare_cached("SELECT id, name, created_at FROM workspaces ORDER BY created_at, rowid")?;
             Ok(statement.query_map([], rows::workspace)?.collect::<Result<_, _>>()?)
         };
         self.readers.read(list).await
@@ -59,7 +59,7 @@ impl SqliteStore {
     pub(super) async fn sources(&self, workspace: WorkspaceId) -> Result<Vec<Source>, StoreError> {
         let vault = Arc::clone(&self.vault);
         let list = move |db: &Connection| {
-            let sql = format!("{} WHERE workspace = ? ORDER BY created_at, id", rows::SOURCE);
+            let sql = format!("{} WHERE workspace = ? ORDER BY created_at, rowid", rows::SOURCE);
             let mut statement = db.prepare_cached(&sql)?;
             let mut found = statement.query(params![workspace.to_bytes()])?;
             let mut sources = Vec::new();
@@ -202,7 +202,7 @@ impl SqliteStore {
 
     pub(super) async fn tokens(&self, workspace: WorkspaceId) -> Result<Vec<Token>, StoreError> {
         let list = move |db: &Connection| {
-            let sql = format!("{} WHERE workspace = ? ORDER BY created_at, id", rows::TOKEN);
+            let sql = format!("{} WHERE workspace = ? ORDER BY created_at, rowid", rows::TOKEN);
             let mut statement = db.prepare_cached(&sql)?;
             let mut found = statement.query(params![workspace.to_bytes()])?;
             let mut tokens = Vec::new();

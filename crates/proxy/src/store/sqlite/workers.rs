@@ -101,7 +101,7 @@ impl SqliteStore {
         let vault = Arc::clone(&self.vault);
         let list = move |db: &Connection| {
             let mut statement =
-                db.prepare_cached(&rows::worker_query("workspace = ? ORDER BY created_at, id"))?;
+                db.prepare_cached(&rows::worker_query("workspace = ? ORDER BY created_at, no"))?;
             let mut found = statement.query(params![workspace.to_bytes()])?;
             let mut workers = Vec::new();
             while let Some(row) = found.next()? {
