@@ -20,7 +20,8 @@ pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
 /// new, and no other user sees any. Durable when it returns.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
-    let written = write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write(&temporary, content).and_then(|()| fs::rename(&temporary, path)).and_then(|()| sync_name(path));
     if written.is_err() {
         // The temporary file may hold secrets; that it stays is not worth a second error.
         let _ = fs::remove_file(&temporary);
@@ -40,6 +41,17 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// A file's name lasts once its folder is synced.
+fn sync_name(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -22,7 +22,7 @@ mod store;
 mod verify;
 
 use answer::Refusal;
-pub(crate) use body::Budget;
+use body::Budget;
 pub(crate) use rejections::{Rejections, record};
 
 /// What the receiver's handlers share.

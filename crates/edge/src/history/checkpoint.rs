@@ -3,7 +3,7 @@
 
 use super::{HistoryError, database};
 use rusqlite::Connection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 
 /// From this length of the log on (4 MiB), the checkpoint's own thread works
@@ -44,7 +44,7 @@ impl Checkpoint {
     }
 }
 
-fn run(path: &PathBuf, connection: &Connection, woken: &mpsc::Receiver<()>) {
+fn run(path: &Path, connection: &Connection, woken: &mpsc::Receiver<()>) {
     while woken.recv().is_ok() {
         if let Err(e) = passive(connection) {
             tracing::warn!(path = %path.display(), error = %e, "the history's log could not be checkpointed");

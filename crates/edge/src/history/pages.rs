@@ -1,17 +1,17 @@
 //! Reading events: pages, changes, one in detail.
 
+mod selection;
+mod verification;
+
+use self::selection::Selection;
+use self::verification::verification;
 use super::readers::Reader;
-use super::search::{self, Generation};
+use super::search::Generation;
 use super::{History, HistoryError, runs};
-use crate::api::{
-    Body, Changes, Check, EventDetail, EventPage, EventQuery, EventSummary, Outcome, OutcomeKind,
-    Verification,
-};
+use crate::api::{Body, Changes, EventDetail, EventPage, EventQuery, EventSummary, Outcome, OutcomeKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use postern_protocol::signature::standard::TOLERANCE_MS;
 use postern_protocol::{Provider, UnixMillis};
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 /// So many rows at most are in a [`Changes`].
@@ -116,58 +116,27 @@ fn page(
     before: Option<i64>,
     limit: u32,
 ) -> rusqlite::Result<EventPage> {
-    let mut conditions = vec!["e.profile = ?".to_owned()];
-    let mut values = vec![Value::Integer(profile)];
-    let mut only = |column: &str, value: Option<String>| {
-        if let Some(value) = value {
-            conditions.push(format!("e.{column} = ?"));
-            values.push(Value::Text(value));
-        }
+    let Some(selection) = Selection::new(profile, query) else {
+        let cursor = cursor(&reader.connection)?;
+        return Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor });
     };
-    only("provider", query.provider.map(|p| p.as_str().to_owned()));
-    only("source", query.source.clone());
-    only("event_type", query.event_type.clone());
-    only("outcome", query.outcome.map(|kind| outcome_text(kind).to_owned()));
-    let unfiltered = conditions.len() == 1;
-
-    let typed = query.search.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
-    let mut from = "event e";
-    let mut order = "e.id";
-    let connection = match typed {
-        None => &reader.connection,
-        Some(typed) => {
-            let Some(search) = search::query(typed) else {
-                let cursor = cursor(&reader.connection)?;
-                return Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor });
-            };
-            conditions.push("doc MATCH ?".into());
-            values.push(Value::Text(search));
-            from = "search.doc JOIN event e ON e.id = doc.rowid";
-            order = "doc.rowid";
-            reader.with_search(index)?
-        }
-    };
+    let connection = if selection.searches { reader.with_search(index)? } else { &reader.connection };
+    // Count, rows and cursor of one moment.
     let tx = connection.unchecked_transaction()?;
-    let wanted = conditions.join(" AND ");
-    let total = if unfiltered && typed.is_none() {
+    let total = if selection.is_all {
         tx.query_row("SELECT events FROM profile WHERE id = ?1", [profile], |row| row.get::<_, i64>(0))
             .optional()?
             .unwrap_or(0)
     } else {
-        let sql = format!("SELECT count(*) FROM {from} WHERE {wanted}");
-        tx.prepare_cached(&sql)?.query_row(params_from_iter(&values), |row| row.get(0))?
+        let mut count = tx.prepare_cached(&selection.count())?;
+        count.query_row(params_from_iter(selection.values(None)), |row| row.get(0))?
     };
-
-    let mut sql = format!("SELECT {SUMMARY} FROM {from} WHERE {wanted}");
-    if let Some(before) = before {
-        sql.push_str(&format!(" AND {order} < ?"));
-        values.push(Value::Integer(before));
-    }
     // One row more than asked for tells whether there is a next page.
-    sql.push_str(&format!(" ORDER BY {order} DESC LIMIT {}", limit + 1));
-    let mut statement = tx.prepare_cached(&sql)?;
+    let mut statement = tx.prepare_cached(&selection.rows(SUMMARY, before.is_some(), limit + 1))?;
     let mut rows = statement
-        .query_map(params_from_iter(&values), |row| Ok((row.get::<_, i64>(0)?, summary(row)?)))?
+        .query_map(params_from_iter(selection.values(before)), |row| {
+            Ok((row.get::<_, i64>(0)?, summary(row)?))
+        })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
@@ -228,46 +197,5 @@ fn body(bytes: &[u8]) -> Body {
     match std::str::from_utf8(bytes) {
         Ok(text) => Body::Utf8 { text: text.to_owned() },
         Err(_) => Body::Base64 { base64: STANDARD.encode(bytes) },
-    }
-}
-
-/// What was checked before the event was stored; all of it held, or it would
-/// not be here.
-fn verification(event: &EventSummary, signed_at: UnixMillis, secret: i64) -> Verification {
-    let age = event.stored_at.since(signed_at) as f64 / 1000.0;
-    let signed = if age < 0.0 {
-        format!("signed {:.1} s ahead of this machine's clock, {} s allowed", -age, TOLERANCE_MS / 1000)
-    } else {
-        format!("signed {age:.1} s before it arrived, {} s allowed", TOLERANCE_MS / 1000)
-    };
-    let key = if secret == 0 { "the current secret" } else { "the previous secret, in its grace period" };
-    let check = |name: &str, passed, reason: String| Check { name: name.into(), passed, reason };
-    Verification {
-        checks: vec![
-            check(
-                "The proxy's signature",
-                Some(true),
-                format!("HMAC-SHA256 over {} bytes by {key}", event.size),
-            ),
-            check("Timestamp", Some(true), signed),
-            check("First arrival", Some(true), "this id was not seen here before".into()),
-            match event.provider {
-                Provider::None => check(
-                    "The provider's signature",
-                    None,
-                    format!("the source {} signs nothing", event.source),
-                ),
-                _ if event.synthetic => check(
-                    "The provider's signature",
-                    Some(true),
-                    "made by trigger and signed by the proxy as the provider would".into(),
-                ),
-                provider => check(
-                    "The provider's signature",
-                    Some(true),
-                    format!("the proxy verified it by the scheme of {provider} before it stored the event"),
-                ),
-            },
-        ],
     }
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use postern_protocol::ErrorCode;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// A first guess where the sender does not say how long its body is.
@@ -14,14 +15,17 @@ const UNANNOUNCED: usize = 64 * 1024;
 /// One permit's worth of memory, in bytes.
 const UNIT: usize = 1024;
 
+/// How long a delivery waits for room before it is sent away.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+
 /// The memory all bodies in flight may take together.
-pub(crate) struct Budget {
+pub(super) struct Budget {
     permits: Semaphore,
 }
 
 impl Budget {
     /// Room for four bodies of the largest size, or many small ones.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { permits: Semaphore::new((limit * 4).div_ceil(UNIT)) }
     }
 }
@@ -44,10 +48,9 @@ pub(super) async fn read(
     // A body of unknown length may become as large as the limit.
     let reserved = announced.map_or(limit, |length| usize::try_from(length).unwrap_or(limit));
     let units = u32::try_from(reserved.div_ceil(UNIT)).unwrap_or(u32::MAX);
-    let reading = async {
-        let _room = budget.permits.acquire_many(units).await.map_err(|_| Refusal::no_room())?;
-        collect(body, reserved.min(limit).min(UNANNOUNCED), limit).await
-    };
+    let room = tokio::time::timeout(ROOM_WAIT, budget.permits.acquire_many(units)).await;
+    let Ok(Ok(_room)) = room else { return Err(Refusal::no_room()) };
+    let reading = collect(body, reserved.min(limit).min(UNANNOUNCED), limit);
     tokio::time::timeout(timing.body_timeout, reading).await.unwrap_or_else(|_| {
         let seconds = timing.body_timeout.as_secs_f32();
         Err(Refusal::new(ErrorCode::BodyTimeout, format!("the body did not arrive within {seconds} s")))

@@ -61,7 +61,7 @@ impl Registration {
                 self.pending_polls += 1;
                 let failed = answer.challenge_error.is_some();
                 self.connecting(account, answer.challenge_error);
-                if failed && self.pending_polls % CHALLENGE_AGAIN == 0 {
+                if failed && self.pending_polls.is_multiple_of(CHALLENGE_AGAIN) {
                     self.forget_url(account);
                 }
                 return Next::After(pace::poll(poll, longest, self.pending_polls));

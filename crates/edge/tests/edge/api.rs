@@ -126,12 +126,13 @@ async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
     let made =
         api::trigger(&edge.handle, Trigger { provider: Provider::Linear, name: "Issue.create".into() });
     assert!(made.await.unwrap().event_id.starts_with("evt_"));
-    let book = proxy.book();
-    let [request] = book.triggered.as_slice() else { panic!("not one") };
-    assert!(request.headers.iter().any(|(n, v)| n == "linear-event" && v == "Issue"));
-    let body: Value = serde_json::from_str(&request.body).unwrap();
-    assert_eq!((&body["action"], &body["type"]), (&json!("create"), &json!("Issue")));
-    drop(book);
+    {
+        let book = proxy.book();
+        let [request] = book.triggered.as_slice() else { panic!("not one") };
+        assert!(request.headers.iter().any(|(n, v)| n == "linear-event" && v == "Issue"));
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!((&body["action"], &body["type"]), (&json!("create"), &json!("Issue")));
+    }
     let none = Trigger { provider: Provider::Linear, name: "Issue.explode".into() };
     assert_eq!(api::trigger(&edge.handle, none).await.unwrap_err().code, "not_found");
 }

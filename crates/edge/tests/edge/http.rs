@@ -94,9 +94,8 @@ async fn foreign_hosts_and_origins_are_refused() {
     let port = http.url.rsplit(':').next().unwrap();
     let with = |name: &'static str, value: String| http.post("/api/status").header(name, value).send();
     for host in ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example"] {
-        let host = host.replace(":1", ":1");
         assert_eq!(
-            code(with("host", host.clone()).await.unwrap()).await,
+            code(with("host", host.into()).await.unwrap()).await,
             (403, "auth.forbidden".into()),
             "{host}"
         );

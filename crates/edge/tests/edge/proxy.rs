@@ -17,47 +17,47 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What a test may look at and change.
-pub struct Book {
-    pub workers: BTreeMap<String, Worker>,
-    pub registrations: u32,
-    pub leases: u32,
-    pub left: Vec<String>,
-    pub triggered: Vec<TriggerRequest>,
-    pub lease_seconds: u32,
+pub(crate) struct Book {
+    pub(crate) workers: BTreeMap<String, Worker>,
+    pub(crate) registrations: u32,
+    pub(crate) leases: u32,
+    pub(crate) left: Vec<String>,
+    pub(crate) triggered: Vec<TriggerRequest>,
+    pub(crate) lease_seconds: u32,
     /// The proxy's clock minus the test's.
-    pub skew: i64,
+    pub(crate) skew: i64,
     /// Answers everything with this while set.
-    pub down: Option<ErrorCode>,
+    pub(crate) down: Option<ErrorCode>,
     /// Post the challenge before the registration is answered.
-    pub hasty: bool,
+    pub(crate) hasty: bool,
     /// Tokens that are good.
-    pub tokens: Vec<&'static str>,
-    pub waiting: u64,
+    pub(crate) tokens: Vec<&'static str>,
+    pub(crate) waiting: u64,
 }
 
-pub struct Worker {
-    pub name: String,
-    pub url: String,
-    pub credential: String,
-    pub secret: Secret,
-    pub state: WorkerState,
-    pub challenge_error: Option<String>,
+pub(crate) struct Worker {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) credential: String,
+    pub(crate) secret: Secret,
+    pub(crate) state: WorkerState,
+    pub(crate) challenge_error: Option<String>,
 }
 
 #[derive(Clone)]
-pub struct FakeProxy {
-    pub url: String,
+pub(crate) struct FakeProxy {
+    pub(crate) url: String,
     book: Arc<Mutex<Book>>,
     /// Moves with every request that was answered.
-    pub changed: watch::Sender<u64>,
+    pub(crate) changed: watch::Sender<u64>,
     clock: TestClock,
     served: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-pub const WORKSPACE: &str = "ws_01JD3Q0000000000000000000A";
+pub(crate) const WORKSPACE: &str = "ws_01JD3Q0000000000000000000A";
 
 impl FakeProxy {
-    pub async fn start(clock: &TestClock) -> Self {
+    pub(crate) async fn start(clock: &TestClock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let book = Book {
@@ -85,7 +85,7 @@ impl FakeProxy {
     }
 
     /// With a clock of its own, for tests that do not turn it.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::start(&TestClock::new()).await
     }
 
@@ -103,28 +103,28 @@ impl FakeProxy {
     }
 
     /// Ends the process, as it were: connections break, nothing listens.
-    pub async fn crash(&self) {
+    pub(crate) async fn crash(&self) {
         let task = self.served.lock().unwrap().take().unwrap();
         task.abort();
         let _ = task.await;
     }
 
     /// Listens again on the same port.
-    pub async fn come_back(&self) {
+    pub(crate) async fn come_back(&self) {
         let listener = TcpListener::bind(self.url.strip_prefix("http://").unwrap()).await.unwrap();
         self.serve(listener);
     }
 
-    pub fn book(&self) -> MutexGuard<'_, Book> {
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap()
     }
 
     /// The secret of the newest worker.
-    pub fn secret(&self) -> Secret {
+    pub(crate) fn secret(&self) -> Secret {
         self.book().workers.values().last().unwrap().secret.clone()
     }
 
-    pub async fn until(&self, what: &str, wanted: impl Fn(&Book) -> bool) {
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Book) -> bool) {
         let mut changed = self.changed.subscribe();
         crate::support::soon(what, async {
             while !wanted(&self.book()) {
@@ -138,16 +138,20 @@ impl FakeProxy {
         self.clock.now().plus(self.book().skew)
     }
 
-    fn check(&self) -> Result<(), Response> {
+    fn check(&self) -> Result<(), Refused> {
         let down = self.book().down;
         self.changed.send_modify(|n| *n += 1);
-        down.map_or(Ok(()), |code| Err(refuse(code)))
+        down.map_or(Ok(()), |code| Err(Refused(code)))
     }
 }
 
-fn refuse(code: ErrorCode) -> Response {
-    let status = StatusCode::from_u16(code.status()).unwrap();
-    (status, Json(ErrorBody::new(code, format!("refused: {code}")))).into_response()
+struct Refused(ErrorCode);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status()).unwrap();
+        (status, Json(ErrorBody::new(self.0, format!("refused: {}", self.0)))).into_response()
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -158,18 +162,18 @@ fn info() -> WorkspaceInfo {
     WorkspaceInfo { id: WORKSPACE.parse::<WorkspaceId>().unwrap(), name: "Acme".into() }
 }
 
-fn token_is_good(proxy: &FakeProxy, token: Option<&str>) -> Result<(), Response> {
+fn token_is_good(proxy: &FakeProxy, token: Option<&str>) -> Result<(), Refused> {
     let good = token.is_some_and(|token| proxy.book().tokens.contains(&token));
-    if good { Ok(()) } else { Err(refuse(ErrorCode::Unauthorized)) }
+    if good { Ok(()) } else { Err(Refused(ErrorCode::Unauthorized)) }
 }
 
-async fn workspace(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Response> {
+async fn workspace(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Refused> {
     proxy.check()?;
     token_is_good(&proxy, bearer(&headers))?;
     Ok(Json(info()).into_response())
 }
 
-async fn sources(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Response> {
+async fn sources(State(proxy): State<FakeProxy>, headers: HeaderMap) -> Result<Response, Refused> {
     proxy.check()?;
     token_is_good(&proxy, bearer(&headers))?;
     Ok(Json(SourceList { sources: Vec::new() }).into_response())
@@ -179,7 +183,7 @@ async fn register(
     State(proxy): State<FakeProxy>,
     headers: HeaderMap,
     Json(request): Json<RegisterRequest>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     proxy.check()?;
     token_is_good(&proxy, Some(request.token.reveal()))?;
     let known = match bearer(&headers) {
@@ -187,7 +191,7 @@ async fn register(
         Some(credential) => {
             let book = proxy.book();
             let known = book.workers.iter().find(|(_, worker)| worker.credential == credential);
-            Some(known.map(|(id, _)| id.clone()).ok_or_else(|| refuse(ErrorCode::Unauthorized))?)
+            Some(known.map(|(id, _)| id.clone()).ok_or(Refused(ErrorCode::Unauthorized))?)
         }
     };
     let id = known.unwrap_or_else(|| WorkerId::new(proxy.now(), rand::random()).to_string());
@@ -273,14 +277,14 @@ async fn lease(
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(request): Json<LeaseRequest>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     proxy.check()?;
     let now = proxy.now();
     let mut book = proxy.book();
     let (lease_seconds, waiting) = (book.lease_seconds, book.waiting);
-    let worker = book.workers.get_mut(&id).ok_or_else(|| refuse(ErrorCode::NotFound))?;
+    let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
     if bearer(&headers) != Some(&worker.credential) {
-        return Err(refuse(ErrorCode::Unauthorized));
+        return Err(Refused(ErrorCode::Unauthorized));
     }
     worker.state = match (worker.state, request.paused) {
         (WorkerState::Active | WorkerState::Paused, Some(true)) => WorkerState::Paused,
@@ -305,12 +309,12 @@ async fn leave(
     State(proxy): State<FakeProxy>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<StatusCode, Response> {
+) -> Result<StatusCode, Refused> {
     proxy.check()?;
     let mut book = proxy.book();
-    let worker = book.workers.get(&id).ok_or_else(|| refuse(ErrorCode::NotFound))?;
+    let worker = book.workers.get(&id).ok_or(Refused(ErrorCode::NotFound))?;
     if bearer(&headers) != Some(&worker.credential) {
-        return Err(refuse(ErrorCode::Unauthorized));
+        return Err(Refused(ErrorCode::Unauthorized));
     }
     book.workers.remove(&id);
     book.left.push(id);
@@ -321,12 +325,12 @@ async fn trigger(
     State(proxy): State<FakeProxy>,
     headers: HeaderMap,
     Json(request): Json<TriggerRequest>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     proxy.check()?;
     let known =
         proxy.book().workers.values().any(|worker| Some(worker.credential.as_str()) == bearer(&headers));
     if !known {
-        return Err(refuse(ErrorCode::Unauthorized));
+        return Err(Refused(ErrorCode::Unauthorized));
     }
     proxy.book().triggered.push(request);
     let event_id = EventId::new(proxy.now(), rand::random());

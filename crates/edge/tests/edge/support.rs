@@ -7,8 +7,8 @@ use postern_edge::{Edge, EdgeConfig, EdgeHandle, FileSecrets, Timing, api};
 use postern_protocol::signature::standard;
 use postern_protocol::{Clock, Secret, UnixMillis};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -18,20 +18,20 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for what must come.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for: {what}"))
 }
 
 /// A clock whose hands the test turns.
 #[derive(Clone)]
-pub struct TestClock(Arc<AtomicI64>);
+pub(crate) struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(1_795_341_420_000)))
     }
 
-    pub fn turn(&self, millis: i64) {
+    pub(crate) fn turn(&self, millis: i64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }
@@ -43,16 +43,16 @@ impl Clock for TestClock {
 }
 
 /// A running edge.
-pub struct TestEdge {
-    pub handle: EdgeHandle,
-    pub clock: TestClock,
-    pub dir: Arc<TempDir>,
+pub(crate) struct TestEdge {
+    pub(crate) handle: EdgeHandle,
+    pub(crate) clock: TestClock,
+    pub(crate) dir: Arc<TempDir>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
 /// The configuration tests start from: everything quick, secrets in a file.
-pub fn config(dir: &Path, clock: &TestClock) -> EdgeConfig {
+pub(crate) fn config(dir: &Path, clock: &TestClock) -> EdgeConfig {
     EdgeConfig {
         clock: Arc::new(clock.clone()),
         default_name: "test-machine".into(),
@@ -68,13 +68,13 @@ pub fn config(dir: &Path, clock: &TestClock) -> EdgeConfig {
 }
 
 impl TestEdge {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let clock = TestClock::new();
         Self::run(config(dir.path(), &clock), clock, dir).await
     }
 
-    pub async fn run(config: EdgeConfig, clock: TestClock, dir: Arc<TempDir>) -> Self {
+    pub(crate) async fn run(config: EdgeConfig, clock: TestClock, dir: Arc<TempDir>) -> Self {
         let (handle, edge) = Edge::start(config).await.unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(edge.run(stop.clone()));
@@ -82,19 +82,19 @@ impl TestEdge {
     }
 
     /// An edge that is signed in to `proxy` and live.
-    pub async fn live(proxy: &FakeProxy) -> Self {
+    pub(crate) async fn live(proxy: &FakeProxy) -> Self {
         let edge = Self::start().await;
         edge.sign_in(proxy).await;
         edge
     }
 
-    pub async fn sign_in(&self, proxy: &FakeProxy) {
+    pub(crate) async fn sign_in(&self, proxy: &FakeProxy) {
         api::sign_in(&self.handle, sign_in(proxy)).await.unwrap();
         self.until("live", |status| matches!(status.connection, Connection::Live { .. })).await;
     }
 
     /// The first status that is as wanted.
-    pub async fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         let found = async {
             let mut live = std::pin::pin!(self.handle.live(None));
             while let Some(Live { status, .. }) = live.next().await {
@@ -108,45 +108,45 @@ impl TestEdge {
     }
 
     /// Stops it as a shell does.
-    pub async fn stop(self) -> (TestClock, Arc<TempDir>) {
+    pub(crate) async fn stop(self) -> (TestClock, Arc<TempDir>) {
         self.stop.cancel();
         soon("the end of the edge", self.running).await.unwrap();
         (self.clock, self.dir)
     }
 
     /// Stops it and starts another on the same folder.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let (clock, dir) = self.stop().await;
         Self::run(config(dir.path(), &clock), clock, dir).await
     }
 
-    pub async fn status(&self) -> Status {
+    pub(crate) async fn status(&self) -> Status {
         api::status(&self.handle).await.unwrap()
     }
 
     /// Where deliveries are posted to.
-    pub async fn hook(&self) -> String {
+    pub(crate) async fn hook(&self) -> String {
         self.status().await.session.unwrap().webhook_url
     }
 }
 
-pub fn sign_in(proxy: &FakeProxy) -> SignIn {
+pub(crate) fn sign_in(proxy: &FakeProxy) -> SignIn {
     SignIn { proxy_url: proxy.url.clone(), token: Secret::new("pst_good"), name: Some("laptop".into()) }
 }
 
 /// A delivery as the proxy makes it.
 #[derive(Clone)]
-pub struct Delivery {
-    pub id: String,
-    pub at: UnixMillis,
-    pub secret: Secret,
-    pub headers: Vec<(String, Vec<u8>)>,
-    pub body: Vec<u8>,
+pub(crate) struct Delivery {
+    pub(crate) id: String,
+    pub(crate) at: UnixMillis,
+    pub(crate) secret: Secret,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Delivery {
     /// A Linear issue's event, signed now with the worker's secret.
-    pub fn new(id: &str, edge: &TestEdge, proxy: &FakeProxy) -> Self {
+    pub(crate) fn new(id: &str, edge: &TestEdge, proxy: &FakeProxy) -> Self {
         let body = br#"{"action":"update","type":"Issue","data":{"id":"i1","identifier":"ENG-42","title":"Fix login","state":{"name":"Done"}},"organizationId":"o","webhookTimestamp":1}"#;
         let headers = [
             ("content-type", "application/json; charset=utf-8"),
@@ -162,18 +162,18 @@ impl Delivery {
         Self { id: id.into(), at: edge.clock.now(), secret: proxy.secret(), headers, body: body.to_vec() }
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.into(), value.as_ref().to_vec()));
         self
     }
 
     /// The request, signed.
-    pub fn request(&self, url: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, url: &str) -> reqwest::RequestBuilder {
         let signature = standard::sign(std::slice::from_ref(&self.secret), &self.id, self.at, &self.body);
         let mut request = client().post(url);
         for (name, value) in &self.headers {
@@ -186,18 +186,22 @@ impl Delivery {
             .body(self.body.clone())
     }
 
-    pub async fn post(&self, url: &str) -> reqwest::Response {
+    pub(crate) async fn post(&self, url: &str) -> reqwest::Response {
         self.request(url).send().await.unwrap()
     }
 }
 
-/// A client that uses no proxy of the environment and keeps no connection.
-pub fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
+/// A client that uses no proxy of the environment and keeps no connection, so
+/// that all tests can share it: making one reads the system's trust store.
+pub(crate) fn client() -> reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap()
+    });
+    CLIENT.clone()
 }

@@ -6,30 +6,30 @@ use tokio::sync::mpsc;
 
 /// A request as it came over the wire.
 #[derive(Debug)]
-pub struct Seen {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
-pub struct Target {
-    pub port: u16,
-    pub seen: mpsc::UnboundedReceiver<Seen>,
+pub(crate) struct Target {
+    pub(crate) port: u16,
+    pub(crate) seen: mpsc::UnboundedReceiver<Seen>,
 }
 
 impl Target {
     /// Answers every request with these bytes, then closes.
-    pub async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         Self::on("127.0.0.1:0", answer).await
     }
 
-    pub async fn on(address: &str, answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn on(address: &str, answer: impl Into<Vec<u8>>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, seen) = mpsc::unbounded_channel();
@@ -42,16 +42,16 @@ impl Target {
         Self { port, seen }
     }
 
-    pub async fn ok() -> Self {
+    pub(crate) async fn ok() -> Self {
         Self::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-app: 1\r\nconnection: close\r\n\r\nOK")
             .await
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/webhooks?x=1", self.port)
     }
 
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         crate::support::soon("a forwarded event", self.seen.recv()).await.unwrap()
     }
 }
