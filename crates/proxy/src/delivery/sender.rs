@@ -125,3 +125,6 @@ fn log(ticket: &Ticket, finish: &FinishAttempt) {
 fn random() -> f64 {
     f64::from(u32::from_le_bytes(crate::entropy::bytes())) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
