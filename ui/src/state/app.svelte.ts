@@ -19,6 +19,9 @@ export class App {
   /** Which of the windows above the page is open. */
   overlay = $state<"palette" | "keys" | "replay" | "sign_out" | null>(null);
 
+  /** The sign-in is shown although a session is there: the proxy refuses its token. */
+  signingIn = $state(false);
+
   constructor(transport: Transport) {
     this.backend = new Backend(transport);
     this.events = new Events(this.backend);

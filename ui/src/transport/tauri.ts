@@ -5,6 +5,9 @@ import { listen } from "@tauri-apps/api/event";
 import type { Live } from "./generated/Live";
 import { ApiError, type Answer, type Args, type LiveListener, type Op, type Transport } from "./types";
 
+/** How long to wait before catching up is tried again, in milliseconds. */
+const RETRY = 1000;
+
 async function call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>> {
   try {
     return await invoke<Answer<O>>("call", { op, args });
@@ -18,13 +21,8 @@ function live(start: number, listener: LiveListener): () => void {
   let stopped = false;
   let unlisten: (() => void) | undefined;
 
-  void (async () => {
-    const stop = await listen<Live>("postern://live", ({ payload }) => {
-      if (!stopped) listener.live(payload);
-    });
-    if (stopped) return stop();
-    unlisten = stop;
-    let cursor = start;
+  let cursor = start;
+  const catchUp = async () => {
     for (let more = true; more && !stopped;) {
       const changes = await call("events_since", { cursor });
       more = changes.more && changes.cursor !== cursor;
@@ -32,10 +30,28 @@ function live(start: number, listener: LiveListener): () => void {
       if (changes.rows.length > 0 || changes.reset) listener.live({ changes, status: null });
     }
     listener.live({ changes: null, status: await call("status", {}) });
-    listener.link({ state: "open" });
-  })().catch((thrown: unknown) => {
-    listener.link({ state: "refused", problem: ApiError.from(thrown).message });
-  });
+  };
+
+  void (async () => {
+    while (!stopped) {
+      try {
+        unlisten ??= await listen<Live>("postern://live", ({ payload }) => {
+          if (!stopped) listener.live(payload);
+        });
+        await catchUp();
+        listener.link({ state: "open" });
+        break;
+      } catch (thrown) {
+        listener.link({
+          state: "broken",
+          retryAt: Date.now() + RETRY,
+          problem: ApiError.from(thrown).message,
+        });
+        await new Promise((resolve) => setTimeout(resolve, RETRY));
+      }
+    }
+    if (stopped) unlisten?.();
+  })();
 
   return () => {
     stopped = true;

@@ -124,6 +124,17 @@ describe("the first run", () => {
     expect(await screen.findByText("No events yet")).toBeTruthy();
   });
 
+  it("keeps the events in view when the proxy refuses the token, and offers to sign in again", async () => {
+    start("state=refused&rows=3");
+    await screen.findByRole("listbox");
+    expect(screen.getByRole("link", { name: "Signed out by the proxy" })).toBeTruthy();
+    await fireEvent.click(screen.getByRole("button", { name: "Sign in again" }));
+    expect(await screen.findByText(/The token was revoked/)).toBeTruthy();
+    await fireEvent.input(screen.getByLabelText("Workspace token"), { target: { value: "pst_12345678" } });
+    await fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
+    expect(await screen.findByRole("link", { name: /^Live/ })).toBeTruthy();
+  });
+
   it("sends a test event that arrives and opens", async () => {
     start("rows=0");
     await fireEvent.click(await screen.findByRole("button", { name: "Send a test event" }));

@@ -63,6 +63,8 @@ export function commands(app: App, templates: readonly Template[]): Command[] {
   add("theme", "Theme: dark", () => (app.preferences.theme = "dark"));
   add("theme", "Theme: as the system", () => (app.preferences.theme = "system"));
   add("keys", "Keyboard", () => (app.overlay = "keys"), "?");
+  if (app.backend.status?.connection.state === "refused")
+    add("out", "Sign in again", () => (app.signingIn = true));
   if (app.backend.status?.session) add("out", "Sign out…", () => (app.overlay = "sign_out"));
   return list;
 }

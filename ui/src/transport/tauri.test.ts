@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Live } from "./generated/Live";
+import type { Link } from "./types";
+
+const ipc = vi.hoisted(() => ({
+  invoke: vi.fn<(command: string, args: { op: string; args: unknown }) => Promise<unknown>>(),
+  listeners: new Map<string, (event: { payload: unknown }) => void>(),
+}));
+vi.mock("@tauri-apps/api/core", () => ({ invoke: ipc.invoke }));
+vi.mock("@tauri-apps/api/event", () => ({
+  listen: (name: string, heard: (event: { payload: unknown }) => void) => {
+    ipc.listeners.set(name, heard);
+    return Promise.resolve(() => ipc.listeners.delete(name));
+  },
+}));
+
+import { tauriTransport } from "./tauri";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  ipc.listeners.clear();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const changes = (cursor: number, more: boolean, reset = false) => ({ rows: [], cursor, more, reset });
+
+describe("the transport over Tauri", () => {
+  it("makes errors of what the command rejects with", async () => {
+    ipc.invoke.mockRejectedValue({ code: "edge.no_target", message: "none set", retryable: false });
+    await expect(tauriTransport().call("replay", { id: "evt_1" })).rejects.toMatchObject({
+      name: "ApiError",
+      code: "edge.no_target",
+    });
+    expect(ipc.invoke).toHaveBeenCalledWith("call", { op: "replay", args: { id: "evt_1" } });
+  });
+
+  it("listens before it catches up, tries again when that fails, and stops", async () => {
+    let failing = true;
+    ipc.invoke.mockImplementation((_, { op, args }) => {
+      expect(ipc.listeners.has("postern://live")).toBe(true);
+      if (failing) return Promise.reject(new Error("starting"));
+      if (op === "status") return Promise.resolve({ version: "x" });
+      return Promise.resolve(changes((args as { cursor: number }).cursor + 1, false, true));
+    });
+    const batches: Live[] = [];
+    const links: Link[] = [];
+    const stop = tauriTransport().live(7, {
+      live: (batch) => batches.push(batch),
+      link: (link) => links.push(link),
+    });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(links.map(({ state }) => state)).toEqual(["broken"]);
+    failing = false;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(links.map(({ state }) => state)).toEqual(["broken", "open"]);
+    expect(batches.map((batch) => batch.changes?.cursor ?? "status")).toEqual([8, "status"]);
+    ipc.listeners.get("postern://live")?.({ payload: { changes: changes(9, false), status: null } });
+    expect(batches).toHaveLength(3);
+    stop();
+    expect(ipc.listeners.has("postern://live")).toBe(false);
+  });
+
+  it("goes where the shell asks", () => {
+    tauriTransport();
+    ipc.listeners.get("postern://navigate")?.({ payload: { id: "evt_1" } });
+    expect(location.hash).toBe("#/events/evt_1");
+  });
+});
