@@ -105,10 +105,14 @@ fn claim_for(
             break;
         }
     }
-    let found = chosen
-        .iter()
-        .map(|(place, due)| Ok((*place, due.event, read(&db, due, &queues[*place].0, claim.now)?)))
-        .collect::<Result<Vec<_>, Problem>>()?;
+    let mut found = Vec::with_capacity(chosen.len());
+    for (place, due) in chosen {
+        let delivery = match read(&db, &due, &queues[place].0, claim.now) {
+            Err(outage) if outage.is_outage() => return Err(outage),
+            other => other,
+        };
+        found.push((place, due, delivery));
+    }
     drop(db);
 
     Ok(memory.change(|m| {
@@ -122,7 +126,7 @@ fn claim_for(
         }
         roster.turn = last.unwrap_or(roster.turn);
         let mut claimed = Vec::new();
-        for (place, event, delivery) in found {
+        for (place, due, delivery) in found {
             let member = &queues[place].0;
             // It may have left, or been found unreachable, while we read.
             let still = |now: &Member| {
@@ -133,9 +137,14 @@ fn claim_for(
                 roster.update(member.no, |present| present.due(claim.now));
                 continue;
             }
-            let flight = Flight { event, worker: member.no, transport_failures: member.transport_failures };
-            roster.claim(delivery.delivery, flight);
-            claimed.push(delivery);
+            let (event, failures) = (due.event, member.transport_failures);
+            roster.claim(due.id, Flight { event, worker: member.no, transport_failures: failures });
+            match delivery {
+                Ok(delivery) => claimed.push(delivery),
+                // Nobody gets it, nobody tries it again in this process, and
+                // the others go on.
+                Err(error) => tracing::error!(%error, delivery = %due.id, "a delivery cannot be read"),
+            }
         }
         claimed
     }))
