@@ -6,14 +6,22 @@
 //! | Linear, without that header | the digest of the whole body: its `webhookId` and `webhookTimestamp` tell two events apart |
 //! | GitHub | `X-GitHub-Delivery` and the digest of the body; none without that header, since nothing in the body tells two events apart |
 //! | Standard Webhooks | `webhook-id`, which is signed |
-//! | unsigned | none |
+//! | Stripe | the body's `id` |
+//! | Slack | the body's `event_id` |
+//! | Slack, without that (commands, interactions) | the digest of time and body: the signed request itself |
+//! | hmac, timestamped, unsigned | what the source is configured with ([`IdFrom`]) |
+//! | timestamped, without that | `X-<Name>-Delivery` and the digest of the body, where that header is there |
+//! | anything else | none |
 //!
-//! Headers of Linear and GitHub are not signed, hence the digest: the same id
-//! over another body is another event.
+//! An id out of a header that is not signed counts together with the body's
+//! digest: the same id over another body is another event.
 
-use crate::header::WEBHOOK_ID;
+use crate::HeaderList;
+use crate::header::{HeaderName, WEBHOOK_ID};
+use crate::json;
 use crate::signature::linear::timestamp_range;
-use crate::{HeaderList, Provider};
+use crate::signature::{Scheme, slack};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Linear's header with the delivery's id.
@@ -45,26 +53,97 @@ impl DedupeKey {
     }
 }
 
+/// Where the id of an event stands, for senders that Postern does not know.
+/// As JSON: `{"header":"x-acme-delivery"}` or `{"pointer":"/event/id"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum IdFrom {
+    /// In a header.
+    Header(HeaderName),
+    /// In the body, at a JSON pointer (RFC 6901), as a text or number.
+    Pointer(Pointer),
+}
+
+/// A JSON pointer to a member, `/` before each step; at most 200 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(type = "string")]
+pub struct Pointer(String);
+
+/// A text that is not a JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a JSON pointer begins with `/`, has `~` only in `~0` and `~1`, and at most 200 characters")]
+pub struct InvalidPointer;
+
+impl std::str::FromStr for Pointer {
+    type Err = InvalidPointer;
+    fn from_str(text: &str) -> Result<Self, InvalidPointer> {
+        let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        if text.starts_with('/') && escaped && text.chars().count() <= 200 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPointer)
+        }
+    }
+}
+
+impl TryFrom<String> for Pointer {
+    type Error = InvalidPointer;
+    fn try_from(text: String) -> Result<Self, InvalidPointer> {
+        text.parse()
+    }
+}
+
+impl From<Pointer> for String {
+    fn from(pointer: Pointer) -> Self {
+        pointer.0
+    }
+}
+
 /// The key of what was posted; `None` where nothing tells a repetition from a
-/// second event, so that every post is an event of its own.
+/// second event, so that every post is an event of its own. `configured` counts
+/// for the schemes of unknown senders only: hmac, timestamped and none.
 #[must_use]
-pub fn key(provider: Provider, headers: &HeaderList, body: &[u8]) -> Option<DedupeKey> {
-    match provider {
-        Provider::Linear => Some(match delivery_id(headers, LINEAR_DELIVERY) {
+pub fn key(
+    scheme: &Scheme,
+    configured: Option<&IdFrom>,
+    headers: &HeaderList,
+    body: &[u8],
+) -> Option<DedupeKey> {
+    let whole = |id| DedupeKey { id, digest: digest(&[body]), digest_counts: true };
+    let signed = |id| DedupeKey { id, digest: digest(&[body]), digest_counts: false };
+    match scheme {
+        Scheme::Linear => Some(match delivery_id(headers, LINEAR_DELIVERY) {
             Some(id) => DedupeKey { id, digest: linear_digest(body), digest_counts: true },
-            None => DedupeKey { id: String::new(), digest: digest(&[body]), digest_counts: true },
+            None => whole(String::new()),
         }),
-        Provider::Github => delivery_id(headers, GITHUB_DELIVERY).map(|id| DedupeKey {
-            id,
-            digest: digest(&[body]),
-            digest_counts: true,
+        Scheme::Github => delivery_id(headers, GITHUB_DELIVERY).map(whole),
+        Scheme::StandardWebhooks => delivery_id(headers, WEBHOOK_ID).map(signed),
+        Scheme::Stripe => body_id(body, "/id").map(signed),
+        Scheme::Slack => Some(match body_id(body, "/event_id") {
+            Some(id) => signed(id),
+            None => {
+                let time = headers.get(slack::TIMESTAMP).unwrap_or_default();
+                let digest = digest(&[time.as_bytes(), b":", body]);
+                DedupeKey { id: String::new(), digest, digest_counts: true }
+            }
         }),
-        Provider::StandardWebhooks => delivery_id(headers, WEBHOOK_ID).map(|id| DedupeKey {
-            id,
-            digest: digest(&[body]),
-            digest_counts: false,
-        }),
-        Provider::None => None,
+        Scheme::Hmac(_) | Scheme::Timestamped(_) | Scheme::None => match (configured, scheme) {
+            (Some(IdFrom::Header(name)), _) => delivery_id(headers, name.as_str()).map(whole),
+            (Some(IdFrom::Pointer(pointer)), _) => body_id(body, &pointer.0).map(signed),
+            (None, Scheme::Timestamped(named)) => delivery_id(headers, &named.delivery_header()).map(whole),
+            (None, _) => None,
+        },
+    }
+}
+
+/// The text or number at a pointer, as an id; `None` where it is empty.
+fn body_id(body: &[u8], pointer: &str) -> Option<String> {
+    let raw = json::pointer(json::valid(body)?, pointer)?;
+    match raw.first() {
+        b'"' => raw.text().and_then(|id| short(&id)),
+        b'-' | b'0'..=b'9' => std::str::from_utf8(raw.bytes()).ok().and_then(short),
+        _ => None,
     }
 }
 
@@ -80,12 +159,16 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 fn delivery_id(headers: &HeaderList, name: &str) -> Option<String> {
-    let id = headers.get(name).filter(|id| !id.is_empty())?;
-    Some(if id.len() > LONGEST_ID {
-        format!("sha256:{}", hex::encode(digest(&[id.as_bytes()])))
-    } else {
-        id.to_owned()
-    })
+    headers.get(name).and_then(short)
+}
+
+/// The id, or its digest where it is too long; `None` where it is empty.
+fn short(id: &str) -> Option<String> {
+    match id.len() {
+        0 => None,
+        1..=LONGEST_ID => Some(id.to_owned()),
+        _ => Some(format!("sha256:{}", hex::encode(digest(&[id.as_bytes()])))),
+    }
 }
 
 #[cfg(test)]

@@ -13,19 +13,43 @@ pub enum Provider {
     Github,
     /// Anything that signs by Standard Webhooks 1.0.
     StandardWebhooks,
+    /// Stripe.
+    Stripe,
+    /// Slack: events, slash commands and interactions.
+    Slack,
+    /// A sender that puts an HMAC of the body into a header of its own.
+    Hmac,
+    /// A sender that signs time and body: `X-<Name>-Signature: t=…,v1=…`.
+    Timestamped,
     /// A sender that signs nothing.
     None,
 }
 
 impl Provider {
+    /// Every provider, for tables and tests.
+    pub const ALL: [Self; 8] = [
+        Self::Linear,
+        Self::Github,
+        Self::StandardWebhooks,
+        Self::Stripe,
+        Self::Slack,
+        Self::Hmac,
+        Self::Timestamped,
+        Self::None,
+    ];
+
     /// The stable text, as in configuration and the CLI: `linear`, `github`,
-    /// `standard_webhooks`, `none`.
+    /// `standard_webhooks`, `stripe`, `slack`, `hmac`, `timestamped`, `none`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Linear => "linear",
             Self::Github => "github",
             Self::StandardWebhooks => "standard_webhooks",
+            Self::Stripe => "stripe",
+            Self::Slack => "slack",
+            Self::Hmac => "hmac",
+            Self::Timestamped => "timestamped",
             Self::None => "none",
         }
     }
@@ -40,16 +64,15 @@ impl std::fmt::Display for Provider {
 impl std::str::FromStr for Provider {
     type Err = UnknownProvider;
     fn from_str(text: &str) -> Result<Self, UnknownProvider> {
-        [Self::Linear, Self::Github, Self::StandardWebhooks, Self::None]
-            .into_iter()
-            .find(|p| p.as_str() == text)
-            .ok_or_else(|| UnknownProvider(text.to_owned()))
+        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or_else(|| UnknownProvider(text.to_owned()))
     }
 }
 
 /// A provider's name that is not one of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider `{0}`; known are linear, github, standard_webhooks, none")]
+#[error(
+    "unknown provider `{0}`; known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none"
+)]
 pub struct UnknownProvider(pub String);
 
 /// What can be said of an event from its headers and body alone.

@@ -31,6 +31,57 @@ pub const POSTERN_KIND: &str = "postern-kind";
 /// one of ours; the edge restores it when it forwards.
 pub const POSTERN_ORIGINAL_PREFIX: &str = "postern-original-";
 
+/// A header's name out of a configuration: 1–100 characters that HTTP allows
+/// in a field name (RFC 9110, section 5.1), kept in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(type = "string")]
+pub struct HeaderName(String);
+
+/// A text that cannot name a header.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a header's name has 1 to 100 letters, digits and characters of !#$%&'*+-.^_`|~")]
+pub struct InvalidHeaderName;
+
+impl HeaderName {
+    /// The name, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for HeaderName {
+    type Err = InvalidHeaderName;
+    fn from_str(text: &str) -> Result<Self, InvalidHeaderName> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if (1..=100).contains(&text.len()) && text.bytes().all(fits) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidHeaderName)
+        }
+    }
+}
+
+impl TryFrom<String> for HeaderName {
+    type Error = InvalidHeaderName;
+    fn try_from(text: String) -> Result<Self, InvalidHeaderName> {
+        text.parse()
+    }
+}
+
+impl From<HeaderName> for String {
+    fn from(name: HeaderName) -> Self {
+        name.0
+    }
+}
+
 /// Headers in order of arrival, repeated ones repeated, values as bytes.
 ///
 /// As JSON: `[["content-type","application/json"], …]`; a value that is not

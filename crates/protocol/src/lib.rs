@@ -13,6 +13,7 @@ pub mod event;
 pub mod filter;
 pub mod header;
 pub mod id;
+mod json;
 pub mod line;
 pub mod secret;
 pub mod signature;

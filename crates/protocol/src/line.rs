@@ -33,9 +33,12 @@ pub fn describe(provider: Provider, headers: &HeaderList, body: &[u8]) -> Descri
     let read = match provider {
         Provider::Linear => payload::read(body).map(|json| linear::line(&json, body.len())),
         Provider::Github => github::read(headers, body).map(|json| github::line(headers, &json, body.len())),
-        Provider::StandardWebhooks | Provider::None => {
-            payload::read(body).map(|json| generic::line(headers, &json, body.len()))
-        }
+        Provider::StandardWebhooks
+        | Provider::Stripe
+        | Provider::Slack
+        | Provider::Hmac
+        | Provider::Timestamped
+        | Provider::None => payload::read(body).map(|json| generic::line(headers, &json, body.len())),
     };
     read.unwrap_or_else(|| Line::new(format!("Unreadable body · {}", text::bytes(body.len())))).finish()
 }

@@ -3,13 +3,24 @@
 //!
 //! Nothing here reads a clock: freshness is judged against the time handed in.
 
+pub mod generic;
 pub mod github;
+mod guess;
 pub mod linear;
 mod mac;
+mod scheme;
+pub mod slack;
 pub mod standard;
+pub mod stripe;
+pub mod timestamped;
 
+pub use generic::Hmac;
+pub use guess::{Guess, guess};
+pub use scheme::{Scheme, verify};
+pub use timestamped::Timestamped;
+
+use crate::ErrorCode;
 use crate::time::UnixMillis;
-use crate::{ErrorCode, HeaderList, Provider, Secret};
 use serde::{Deserialize, Serialize};
 
 /// How old or early a signed time may be.
@@ -94,25 +105,6 @@ impl Failure {
 
 /// The outcome of a verification.
 pub type Verdict = Result<Verified, Failure>;
-
-/// Verifies by the provider's scheme. `None` for [`Provider::None`], which
-/// signs nothing. Without `freshness` the signed time is not judged (at
-/// ingest, the dedupe window does that).
-#[must_use]
-pub fn verify(
-    provider: Provider,
-    secrets: &[Secret],
-    headers: &HeaderList,
-    body: &[u8],
-    freshness: Option<Freshness>,
-) -> Option<Verdict> {
-    match provider {
-        Provider::Linear => Some(linear::verify(secrets, headers, body, freshness)),
-        Provider::Github => Some(github::verify(secrets, headers, body)),
-        Provider::StandardWebhooks => Some(standard::verify(secrets, headers, body, freshness)),
-        Provider::None => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;

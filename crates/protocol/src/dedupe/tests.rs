@@ -1,8 +1,12 @@
 use super::*;
+use crate::Provider;
+use crate::signature::{Hmac, Timestamped};
 use proptest::prelude::*;
 
 fn linear(id: &str, body: &str) -> String {
-    key(Provider::Linear, &[(LINEAR_DELIVERY, id)].into_iter().collect(), body.as_bytes()).unwrap().as_text()
+    key(&Scheme::Linear, None, &[(LINEAR_DELIVERY, id)].into_iter().collect(), body.as_bytes())
+        .unwrap()
+        .as_text()
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn a_linear_body_that_is_no_object_counts_as_a_whole() {
 
 #[test]
 fn a_linear_post_without_delivery_id_is_told_by_its_whole_body() {
-    let key = |body: &str| key(Provider::Linear, &HeaderList::new(), body.as_bytes()).unwrap();
+    let key = |body: &str| key(&Scheme::Linear, None, &HeaderList::new(), body.as_bytes()).unwrap();
     let one = key(r#"{"webhookTimestamp":1}"#);
     assert_eq!(one.id, "");
     assert_eq!(one, key(r#"{"webhookTimestamp":1}"#));
@@ -43,7 +47,7 @@ fn a_linear_post_without_delivery_id_is_told_by_its_whole_body() {
 fn a_github_redelivery_is_the_same_event_and_an_altered_one_is_not() {
     let headers: HeaderList =
         [("X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")].into_iter().collect();
-    let key = |body: &[u8]| key(Provider::Github, &headers, body).unwrap();
+    let key = |body: &[u8]| key(&Scheme::Github, None, &headers, body).unwrap();
     assert_eq!(
         key(b"{}").as_text(),
         "72d3162e-cc78-11e3-81ab-4c9367dc0958:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
@@ -57,7 +61,7 @@ fn a_github_redelivery_is_the_same_event_and_an_altered_one_is_not() {
 #[test]
 fn a_standard_webhook_is_told_by_its_signed_id_alone() {
     let headers: HeaderList = [(WEBHOOK_ID, "msg_1")].into_iter().collect();
-    let key = |body: &[u8]| key(Provider::StandardWebhooks, &headers, body).unwrap();
+    let key = |body: &[u8]| key(&Scheme::StandardWebhooks, None, &headers, body).unwrap();
     assert_eq!(key(b"a").as_text(), "msg_1");
     assert_eq!(key(b"a").as_text(), key(b"b").as_text());
     assert_ne!(key(b"a").digest, key(b"b").digest);
@@ -65,10 +69,11 @@ fn a_standard_webhook_is_told_by_its_signed_id_alone() {
 
 #[test]
 fn without_an_id_there_is_no_key() {
-    for provider in [Provider::Github, Provider::StandardWebhooks, Provider::None] {
-        assert_eq!(key(provider, &HeaderList::new(), b"{}"), None);
+    for provider in [Provider::Github, Provider::StandardWebhooks, Provider::Stripe, Provider::None] {
+        let scheme = Scheme::of(provider).unwrap();
+        assert_eq!(key(&scheme, None, &HeaderList::new(), b"{}"), None);
         let empty: HeaderList = [(GITHUB_DELIVERY, ""), (WEBHOOK_ID, "")].into_iter().collect();
-        assert_eq!(key(provider, &empty, b"{}"), None);
+        assert_eq!(key(&scheme, None, &empty, br#"{"id":""}"#), None);
     }
 }
 
@@ -79,6 +84,81 @@ fn an_overlong_id_is_replaced_by_its_digest() {
     assert!(text.starts_with("sha256:") && text.len() <= 265, "{}", text.len());
     assert_ne!(text, linear(&format!("{long}y"), "{}"));
     assert!(linear(&"x".repeat(200), "{}").starts_with("xxx"));
+}
+
+#[test]
+fn a_stripe_event_is_told_by_the_id_in_its_body() {
+    let key =
+        |body: &str| key(&Scheme::Stripe, None, &HeaderList::new(), body.as_bytes()).map(|k| k.as_text());
+    let body = r#"{"data":{"object":{"id":"in_1"}},"id":"evt_1","type":"invoice.paid"}"#;
+    assert_eq!(key(body).as_deref(), Some("evt_1"));
+    assert_eq!(key(&body.replace("paid", "sent")).as_deref(), Some("evt_1"));
+    assert_eq!(key(&body.replace("evt_1", "evt_\\u0032")).as_deref(), Some("evt_2"));
+    for without in [r#"{"data":{"id":"in_1"}}"#, r#"{"id":null}"#, r#"{"id":{}}"#, r#"["id"]"#, "{", ""] {
+        assert_eq!(key(without), None, "{without}");
+    }
+}
+
+#[test]
+fn a_slack_retry_is_the_same_event_and_a_command_is_told_by_its_request() {
+    let key = |at: &str, body: &str| {
+        let headers = [(slack::TIMESTAMP, at)].into_iter().collect();
+        key(&Scheme::Slack, None, &headers, body.as_bytes()).unwrap().as_text()
+    };
+    let event = r#"{"type":"event_callback","event_id":"Ev08MFMKH6","event":{"event_id":"x"}}"#;
+    assert_eq!(key("1", event), "Ev08MFMKH6");
+    assert_eq!(key("2", event), "Ev08MFMKH6");
+    let command = "command=%2Fdeploy&trigger_id=1.2.3";
+    assert_eq!(key("1", command), key("1", command));
+    assert_ne!(key("1", command), key("2", command));
+    assert_ne!(key("1", command), key("1", "command=%2Fdeploy&trigger_id=1.2.4"));
+    assert_ne!(key("1", "1:x"), key("1:1", "x:1"));
+}
+
+#[test]
+fn an_unknown_senders_id_is_where_the_source_says() {
+    let hmac = Scheme::Hmac(Hmac {
+        header: "x-sig".parse().unwrap(),
+        algorithm: Default::default(),
+        encoding: Default::default(),
+        prefix: Default::default(),
+    });
+    let named = Scheme::Timestamped(Timestamped { header_prefix: "X-Acme".parse().unwrap() });
+    let headers: HeaderList = [("X-Id", "h1"), ("X-Acme-Delivery", "d1")].into_iter().collect();
+    let header = IdFrom::Header("x-ID".parse().unwrap());
+    let pointer = |text: &str| IdFrom::Pointer(text.parse().unwrap());
+    let body = br#"{"event":{"id":42,"a/b":"x"},"list":[{"id":"y"}]}"#;
+    for scheme in [&hmac, &named, &Scheme::None] {
+        let key = |from: &IdFrom, body: &[u8]| key(scheme, Some(from), &headers, body);
+        assert!(key(&header, body).unwrap().as_text().starts_with("h1:"));
+        assert_ne!(key(&header, body), key(&header, b"{}"), "headers are not signed");
+        assert_eq!(key(&pointer("/event/id"), body).unwrap().as_text(), "42");
+        assert_eq!(key(&pointer("/event/a~1b"), body).unwrap().as_text(), "x");
+        assert_eq!(key(&pointer("/list/0/id"), body).unwrap().as_text(), "y");
+        for missing in ["/", "/event", "/event/no", "/list/1/id", "/list/00/id", "/list/+0/id", "/event/id/x"]
+        {
+            assert_eq!(key(&pointer(missing), body), None, "{missing}");
+        }
+    }
+    assert_eq!(key(&hmac, None, &headers, body), None);
+    assert!(key(&named, None, &headers, body).unwrap().as_text().starts_with("d1:"));
+    assert!(key(&Scheme::Github, Some(&header), &headers, body).is_none(), "a known provider's key is known");
+}
+
+#[test]
+fn where_an_id_stands_is_checked_when_it_is_configured() {
+    for (json, good) in [
+        (r#"{"header":"X-Id"}"#, true),
+        (r#"{"pointer":"/a/b~0c"}"#, true),
+        (r#"{"header":""}"#, false),
+        (r#"{"header":"x id"}"#, false),
+        (r#"{"pointer":"a/b"}"#, false),
+        (r#"{"pointer":""}"#, false),
+        (r#"{"pointer":"/a~2"}"#, false),
+        (r#"{"pointer":"/a~"}"#, false),
+    ] {
+        assert_eq!(serde_json::from_str::<IdFrom>(json).is_ok(), good, "{json}");
+    }
 }
 
 proptest! {

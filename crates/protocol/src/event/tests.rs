@@ -2,12 +2,15 @@ use super::*;
 
 #[test]
 fn a_provider_has_one_text_everywhere() {
-    for provider in [Provider::Linear, Provider::Github, Provider::StandardWebhooks, Provider::None] {
+    for provider in Provider::ALL {
         assert_eq!(serde_json::to_value(provider).unwrap(), provider.as_str());
         assert_eq!(provider.as_str().parse(), Ok(provider));
         assert_eq!(provider.to_string(), provider.as_str());
     }
-    assert_eq!("GitHub".parse::<Provider>(), Err(UnknownProvider("GitHub".into())));
+    let unknown = "GitHub".parse::<Provider>().unwrap_err();
+    assert_eq!(unknown, UnknownProvider("GitHub".into()));
+    let known: Vec<_> = Provider::ALL.iter().map(|p| p.as_str()).collect();
+    assert_eq!(unknown.to_string(), format!("unknown provider `GitHub`; known are {}", known.join(", ")));
 }
 
 #[test]

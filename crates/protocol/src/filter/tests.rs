@@ -51,7 +51,7 @@ fn terms_take_what_they_name() {
 
 #[test]
 fn a_term_that_cannot_be_read_is_pointed_at() {
-    let providers = "known are linear, github, standard_webhooks, none";
+    let providers = "known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none";
     let cases = [
         ("", 1, "expected the type of an event, or `*`".to_owned()),
         ("!", 2, "expected the type of an event, or `*`".to_owned()),
