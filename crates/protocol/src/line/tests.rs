@@ -161,7 +161,7 @@ fn check(line: &Described) -> Result<(), TestCaseError> {
     prop_assert!(line.entity.iter().all(|e| e.chars().count() <= LONGEST_ENTITY), "{line:?}");
     // Whatever the type and action are, a filter can name them.
     let filter = crate::filter::Filter::parse(&[format!("none:{}", line.name())]);
-    prop_assert!(filter.is_ok_and(|f| f.takes(Provider::None, line)), "{line:?}");
+    prop_assert!(filter.is_ok_and(|f| f.takes(Provider::None, line, b"")), "{line:?}");
     Ok(())
 }
 
