@@ -12,10 +12,13 @@ use crate::HeaderList;
 use crate::event::{Described, Provider};
 use payload::Json;
 
+mod form;
 mod generic;
 mod github;
 mod linear;
 mod payload;
+mod slack;
+mod stripe;
 mod text;
 
 /// The type of an event whose body or type cannot be read.
@@ -33,12 +36,11 @@ pub fn describe(provider: Provider, headers: &HeaderList, body: &[u8]) -> Descri
     let read = match provider {
         Provider::Linear => payload::read(body).map(|json| linear::line(&json, body.len())),
         Provider::Github => github::read(headers, body).map(|json| github::line(headers, &json, body.len())),
-        Provider::StandardWebhooks
-        | Provider::Stripe
-        | Provider::Slack
-        | Provider::Hmac
-        | Provider::Timestamped
-        | Provider::None => payload::read(body).map(|json| generic::line(headers, &json, body.len())),
+        Provider::Stripe => payload::read(body).map(|json| stripe::line(&json, body.len())),
+        Provider::Slack => slack::read(headers, body).map(|json| slack::line(&json, body.len())),
+        Provider::StandardWebhooks | Provider::Hmac | Provider::Timestamped | Provider::None => {
+            payload::read(body).map(|json| generic::line(headers, &json, body.len()))
+        }
     };
     read.unwrap_or_else(|| Line::new(format!("Unreadable body · {}", text::bytes(body.len())))).finish()
 }

@@ -4,7 +4,8 @@
 use postern_protocol::api::{
     CatchUp, EventRecord, Ordering, SourceInfo, Waiting, WorkerState, WorkspaceInfo,
 };
-use postern_protocol::signature::Failure;
+use postern_protocol::dedupe::IdFrom;
+use postern_protocol::signature::{Failure, Guess, Hmac, Scheme, Timestamped};
 use postern_protocol::{Described, ErrorCode};
 use ts_rs::{Config, TS};
 
@@ -26,6 +27,11 @@ fn every_shared_type_exports() {
         export::<WorkspaceInfo>(),
         export::<Ordering>(),
         export::<CatchUp>(),
+        export::<Scheme>(),
+        export::<Hmac>(),
+        export::<Timestamped>(),
+        export::<Guess>(),
+        export::<IdFrom>(),
     ];
     for text in &all {
         assert!(text.contains("export type") && !text.contains("bigint"), "{text}");

@@ -44,3 +44,14 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<HeaderList>(&json).unwrap(), headers);
     }
 }
+
+#[test]
+fn a_configured_name_is_one_that_http_allows() {
+    for good in ["X-Acme-Signature", "a", "!#$%&'*+-.^_`|~09", &"x".repeat(100)] {
+        assert_eq!(good.parse::<HeaderName>().unwrap().as_str(), good.to_lowercase());
+    }
+    for bad in ["", " x", "x y", "x:", "x\r\nset-cookie", "é", "(x)", &"x".repeat(101)] {
+        assert_eq!(bad.parse::<HeaderName>(), Err(InvalidHeaderName), "{bad:?}");
+        assert!(serde_json::from_value::<HeaderName>(bad.into()).is_err());
+    }
+}

@@ -3,7 +3,7 @@
 //! Shapes: docs.github.com, "Webhook events and payloads".
 
 use super::payload::{self, Json};
-use super::{Line, first, generic, text};
+use super::{Line, first, form, generic, text};
 use crate::HeaderList;
 
 mod ci;
@@ -15,12 +15,8 @@ const EVENT: &str = "x-github-event";
 
 /// Reads the payload, out of a form where it is one.
 pub(super) fn read(headers: &HeaderList, body: &[u8]) -> Option<Json> {
-    let form = headers.get("content-type").is_some_and(|kind| {
-        kind.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
-    });
-    if form || body.starts_with(b"payload=") {
-        let (_, payload) = form_urlencoded::parse(body).find(|(name, _)| name == "payload")?;
-        payload::read(payload.as_bytes())
+    if form::is_named(headers) || body.starts_with(b"payload=") {
+        form::payload(body)
     } else {
         payload::read(body)
     }

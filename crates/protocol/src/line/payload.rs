@@ -84,6 +84,19 @@ impl Json {
         }
     }
 
+    /// The first item of this list; null where there is none.
+    pub(super) fn first_item(&self) -> &Self {
+        match self {
+            Self::List(items, _) => items.first().unwrap_or(&Self::Null),
+            _ => &Self::Null,
+        }
+    }
+
+    /// A text, as much of it as is kept.
+    pub(super) fn brief(text: &str) -> Self {
+        Self::Text(text.chars().take(TEXT).collect())
+    }
+
     /// How many items the list at a path has.
     pub(super) fn count(&self, path: &str) -> usize {
         match self.at(path) {
@@ -149,7 +162,7 @@ impl<'de> Visitor<'de> for Pruned<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.chars().take(TEXT).collect()))
+        Ok(Json::brief(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {

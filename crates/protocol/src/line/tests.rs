@@ -18,6 +18,8 @@ fn fixtures() -> Vec<(Provider, Fixture)> {
         (Provider::Linear, include_str!("../../fixtures/linear.json")),
         (Provider::Github, include_str!("../../fixtures/github.json")),
         (Provider::None, include_str!("../../fixtures/generic.json")),
+        (Provider::Stripe, include_str!("../../fixtures/stripe.json")),
+        (Provider::Slack, include_str!("../../fixtures/slack.json")),
     ];
     all.into_iter()
         .flat_map(|(provider, text)| {
@@ -73,6 +75,39 @@ fn a_form_encoded_github_hook_is_read() {
 }
 
 #[test]
+fn what_slack_posts_as_forms_is_read() {
+    let form = |fields: &[(&str, &str)]| {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()
+    };
+    let command = form(&[
+        ("team_id", "T1"),
+        ("channel_id", "C1"),
+        ("channel_name", "ops"),
+        ("user_name", "ada"),
+        ("command", "/deploy"),
+        ("text", "web  now"),
+    ]);
+    let line = describe(Provider::Slack, &HeaderList::new(), &command);
+    assert_eq!(line.name(), "slash_command.deploy");
+    assert_eq!((line.subject.as_str(), line.detail.as_str()), ("/deploy web now", "in #ops · by ada"));
+    assert_eq!(line.entity, None);
+    for (_, fixture) in fixtures().into_iter().filter(|(provider, _)| *provider == Provider::Slack) {
+        let json = fixture.body.to_string();
+        let plain = describe(Provider::Slack, &HeaderList::new(), json.as_bytes());
+        if plain.event_type == UNKNOWN {
+            // Its line says how large the body is.
+            continue;
+        }
+        assert_eq!(describe(Provider::Slack, &HeaderList::new(), &form(&[("payload", &json)])), plain);
+    }
+    for unknown in ["x=1", "payload=%7B", "command="] {
+        assert_eq!(describe(Provider::Slack, &HeaderList::new(), unknown.as_bytes()).event_type, UNKNOWN);
+    }
+    let long = describe(Provider::Slack, &HeaderList::new(), &form(&[("command", &"/x".repeat(5000))]));
+    assert!(long.subject.chars().count() <= LONGEST_SUBJECT);
+}
+
+#[test]
 fn linears_type_comes_from_the_signed_body_not_from_the_header() {
     let headers: HeaderList = [("linear-event", "Comment")].into_iter().collect();
     assert_eq!(describe(Provider::Linear, &headers, br#"{"type":"Issue"}"#).event_type, "Issue");
@@ -85,7 +120,7 @@ fn what_cannot_be_read_is_unknown_and_says_how_large_it_is() {
     for (body, size) in
         [(&binary[..], "1,942 bytes"), (b"", "0 bytes"), (b"{", "1 byte"), (b"{} {}", "5 bytes")]
     {
-        for provider in [Provider::Linear, Provider::Github, Provider::StandardWebhooks, Provider::None] {
+        for provider in Provider::ALL {
             let headers = [("x-github-event", "push")].into_iter().collect();
             let line = describe(provider, &headers, body);
             assert_eq!(line.name(), UNKNOWN);
@@ -167,7 +202,7 @@ fn check(line: &Described) -> Result<(), TestCaseError> {
 
 fn json() -> impl Strategy<Value = Value> {
     let keys = "type|action|event|data|actor|issue|user|name|title|updatedFrom|stateId|labelIds|number|id|ref|commits\
-        |repository|pull_request|sender|login|full_name|notification|agentSession|issueData|body|labels|.{0,3}";
+        |repository|pull_request|sender|login|full_name|notification|agentSession|object|amount|currency|customer|previous_attributes|channel|ts|text|actions|command|issueData|body|labels|.{0,3}";
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -175,7 +210,20 @@ fn json() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         ".{0,200}".prop_map(Value::from),
         prop::sample::select(vec![
-            "Issue", "Comment", "Reaction", "create", "update", "closed", ".", "a.b.", " "
+            "Issue",
+            "Comment",
+            "Reaction",
+            "invoice.paid",
+            "charge",
+            "eur",
+            "event_callback",
+            "message",
+            "create",
+            "update",
+            "closed",
+            ".",
+            "a.b.",
+            " "
         ])
         .prop_map(Value::from),
     ];
@@ -207,13 +255,10 @@ fn put(at: &mut Value, path: &[usize], value: Value) {
     }
 }
 
-const PROVIDERS: [Provider; 4] =
-    [Provider::Linear, Provider::Github, Provider::StandardWebhooks, Provider::None];
-
 proptest! {
     #[test]
     fn any_json_has_a_line(json in json(), event in "push|issues|release|status|.{0,100}") {
-        for provider in PROVIDERS {
+        for provider in Provider::ALL {
             let headers = [("x-github-event", &event)].into_iter().collect();
             check(&describe(provider, &headers, json.to_string().as_bytes()))?;
         }
@@ -230,7 +275,7 @@ proptest! {
 
     #[test]
     fn any_bytes_have_a_line(body: Vec<u8>, event: Vec<u8>) {
-        for provider in PROVIDERS {
+        for provider in Provider::ALL {
             check(&describe(provider, &[("x-github-event", &event)].into_iter().collect(), &body))?;
         }
     }

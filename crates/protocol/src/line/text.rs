@@ -84,7 +84,11 @@ pub(super) fn words(name: &str) -> String {
 
 /// `1,942 bytes`.
 pub(super) fn bytes(count: usize) -> String {
-    let digits = count.to_string();
+    format!("{} {}", grouped(&count.to_string()), if count == 1 { "byte" } else { "bytes" })
+}
+
+/// `1,942` of `1942`.
+pub(super) fn grouped(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
@@ -92,7 +96,7 @@ pub(super) fn bytes(count: usize) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped} {}", if count == 1 { "byte" } else { "bytes" })
+    grouped
 }
 
 /// `1 commit`, `3 commits`.
