@@ -166,12 +166,11 @@ impl Filter {
         let surely = |term: &Term| term.condition.is_none() && named(term);
         // The best case and the worst: conditions hold where that helps.
         let best = self.decide(|term| if term.negative { surely(term) } else { named(term) });
-        let worst = self.decide(|term| if term.negative { named(term) } else { surely(term) });
-        match (best, worst) {
-            (false, _) => Answer::No,
-            (true, true) => Answer::Yes,
-            (true, false) => Answer::Depends,
+        if !best {
+            return Answer::No;
         }
+        let worst = || self.decide(|term| if term.negative { named(term) } else { surely(term) });
+        if !self.has_conditions() || worst() { Answer::Yes } else { Answer::Depends }
     }
 }
 

@@ -292,7 +292,7 @@ const PATHS: [(&str, &str); 8] = [
 ];
 
 /// What a JSON pointer cannot say: `[0]` is an item, never a member `0`.
-fn look<'j>(path: usize, body: &'j Json) -> Option<&'j Json> {
+fn look(path: usize, body: &Json) -> Option<&Json> {
     body.pointer(PATHS[path].1)
 }
 

@@ -12,7 +12,8 @@ const LARGEST: usize = 4 * 1024 * 1024;
 
 /// Forms of the raw text, whatever it holds.
 pub(super) fn raw(body: &[u8]) -> impl Iterator<Item = (Vec<u8>, &'static str)> {
-    let forms: [(fn(&[u8]) -> Option<Vec<u8>>, _); 5] = [
+    type Make = fn(&[u8]) -> Option<Vec<u8>>;
+    let forms: [(Make, _); 5] = [
         (|body| body.strip_suffix(b"\n").map(<[u8]>::to_vec), "the body without the newline at its end"),
         (|body| Some([body, b"\n"].concat()), "the body with a newline at its end"),
         (|body| body.contains(&b'\r').then(|| lines(body, b"\n")), "the body with LF instead of CRLF"),
