@@ -39,7 +39,7 @@ pub(crate) struct Global {
     /// Where history and settings are kept; one worker runs on each folder.
     #[arg(long, global = true, env = "POSTERN_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Print JSON: one document, or with `listen` one per line.
+    /// Print JSON: one document; `serve` and `listen` print one per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Say on standard error what happens inside; -vv says more.
