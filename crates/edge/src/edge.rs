@@ -92,7 +92,7 @@ impl Edge {
     pub async fn start(config: EdgeConfig) -> Result<(EdgeHandle, Self), StartError> {
         // Whoever was first has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (lock, history) = open(&config).await?;
+        let (lock, history, access) = open(&config).await?;
         let receiver = listen::receiver(&config, &history).await?;
         let api = listen::api(&config).await?;
         let webhook_base = listen::webhook_base(&config, &receiver)?;
@@ -105,7 +105,7 @@ impl Edge {
             webhook_base,
             api_url: api.as_ref().and_then(listen::url),
             own_ports,
-            access: Access::new(),
+            access,
             account: watch::Sender::new(Account::SignedOut),
             connection: watch::Sender::new(Connection::SignedOut),
             settings: watch::Sender::new(settings),
@@ -172,13 +172,13 @@ impl Edge {
     }
 }
 
-/// Takes the folder, then opens the history in it.
-async fn open(config: &EdgeConfig) -> Result<(Lock, History), StartError> {
+/// Takes the folder, then opens what is in it.
+async fn open(config: &EdgeConfig) -> Result<(Lock, History, Access), StartError> {
     let (dir, now) = (config.data_dir.clone(), config.clock.now());
     let opened = tokio::task::spawn_blocking(move || {
         let lock = Lock::take(&dir)?;
         let history = History::open(&dir, now)?;
-        Ok((lock, history))
+        Ok((lock, history, Access::open(dir.join("sessions"))))
     });
     opened.await.unwrap_or(Err(StartError::History(HistoryError::Closed)))
 }
