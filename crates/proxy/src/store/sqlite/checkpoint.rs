@@ -17,8 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Pages in the log from which a checkpoint is worth its cost: 32 MiB.
-const FULL: u32 = 8_192;
+/// Pages in the log from which it is copied: 64 MiB. Whoever waits while the
+/// writer does its part waits long, so that should be rare; with 32 MiB it was
+/// more than one webhook in a hundred at full load.
+const FULL: u32 = 16_384;
 /// Pages the writer may copy itself without being missed.
 const REST: u32 = 256;
 const PASSES: u32 = 4;
