@@ -38,8 +38,6 @@ pub(crate) enum EdgeError {
 /// # Errors
 /// When it does not start; another may be running.
 pub(crate) async fn start<R: Runtime>(app: &AppHandle<R>, config: &Config) -> Result<RunningEdge, EdgeError> {
-    // Already installed is as good as installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let (handle, edge) = start_after_another(config.edge(app)?).await?;
     let stop = CancellationToken::new();
     let task = tauri::async_runtime::spawn(edge.run(stop.clone()));

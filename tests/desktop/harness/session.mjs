@@ -88,7 +88,7 @@ export class Session {
 
   /** Takes a picture of the whole screen. */
   async photograph(file) {
-    await this.run("import", "-window", "root", file);
+    await this.run("import", "-window", "root", "-define", "png:exclude-chunks=date,time", file);
   }
 
   /** All items of ours in the keyring, as `secret-tool` shows them to the user. */

@@ -139,10 +139,6 @@ const SELECTORS = {
   button: "button, [role=button]",
   textbox: "input, textarea, [role=textbox], [role=combobox]",
   link: "a[href]",
-  tab: "[role=tab]",
-  row: "[role=row]",
-  switch: "[role=switch]",
-  radio: "input[type=radio], [role=radio]",
 };
 
 function matches(text, wanted) {
