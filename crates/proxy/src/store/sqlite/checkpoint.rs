@@ -10,7 +10,7 @@
 
 use super::connection;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB};
+use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -86,7 +86,7 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
             match checkpoint(open) {
                 // What came in meanwhile is left; fewer than were copied: the
                 // log has started over.
-                Some(copied) if level.pages.load(Ordering::Acquire) > copied + REST => {}
+                Some(copied) if level.pages.load(Ordering::Acquire) > copied.saturating_add(REST) => {}
                 Some(_) => break,
                 None => {
                     connection = None;
@@ -99,9 +99,11 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
 }
 
 /// One pass; how many of the log's pages are copied by now, unless it failed.
+/// Only one connection copies at a time: while another does, all is well.
 fn checkpoint(connection: &Connection) -> Option<u32> {
     match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
         Ok((_, copied)) => Some(u32::try_from(copied).unwrap_or(0)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Some(u32::MAX),
         Err(error) => {
             tracing::warn!(%error, "a checkpoint failed");
             None
