@@ -5,11 +5,15 @@ use crate::config::{Config, ConfigError};
 use crate::live::Latest;
 use crate::notifications::{Note, Screen};
 use postern_edge::api::{self, Connection, Replay, SetPaused};
-use postern_edge::{Edge, EdgeHandle, StartError};
+use postern_edge::{Edge, EdgeConfig, EdgeHandle, StartError};
+use std::time::Duration;
 use tauri::async_runtime::JoinHandle;
 use tauri::{AppHandle, Manager, Runtime};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+
+/// How long to wait for another edge to end.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An edge and the task it runs in.
 pub(crate) struct RunningEdge {
@@ -34,12 +38,24 @@ pub(crate) enum EdgeError {
 /// # Errors
 /// When it does not start; another may be running.
 pub(crate) async fn start<R: Runtime>(app: &AppHandle<R>, config: &Config) -> Result<RunningEdge, EdgeError> {
-    // Already installed is as good as installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (handle, edge) = Edge::start(config.edge(app)?).await?;
+    let (handle, edge) = start_after_another(config.edge(app)?).await?;
     let stop = CancellationToken::new();
     let task = tauri::async_runtime::spawn(edge.run(stop.clone()));
     Ok(RunningEdge { handle, stop, task: Mutex::new(Some(task)) })
+}
+
+/// Starts the edge; one that runs already may be about to end, as when the
+/// app is quit and started again at once.
+async fn start_after_another(config: EdgeConfig) -> Result<(EdgeHandle, Edge), StartError> {
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match Edge::start(config.clone()).await {
+            Err(StartError::AlreadyRunning(_)) if tokio::time::Instant::now() < patience => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 impl RunningEdge {

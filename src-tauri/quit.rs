@@ -8,10 +8,15 @@ use tauri::{AppHandle, Manager, Runtime};
 /// Set once quitting has begun.
 static QUITTING: AtomicBool = AtomicBool::new(false);
 
-/// Stops the edge, waits for it, and ends the app. Once is enough.
+/// Stops the edge, waits for it, and ends the app. Once is enough. The window
+/// goes at once, and whoever starts the app again gets a new one.
 pub(crate) fn quit<R: Runtime>(app: &AppHandle<R>) {
     if QUITTING.swap(true, Ordering::AcqRel) {
         return;
+    }
+    tauri_plugin_single_instance::destroy(app);
+    if let Err(problem) = window::hide(app) {
+        tracing::debug!(%problem, "the window stays until the end");
     }
     let app = app.clone();
     tauri::async_runtime::spawn(async move {

@@ -19,7 +19,6 @@ struct Page {
 
 impl Page {
     fn open() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let config = EdgeConfig::new(data.path(), MemorySecrets::new());
         let (handle, edge) = tauri::async_runtime::block_on(Edge::start(config)).unwrap();

@@ -14,10 +14,11 @@ use tree::{Kind, Tree};
 /// Which of our packages each of our packages may use, in what it ships.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("postern-protocol", &[]),
+    ("postern-tls", &[]),
     ("postern-tunnel", &["postern-protocol"]),
-    ("postern-proxy", &["postern-protocol", "postern-tunnel"]),
-    ("postern-edge", &["postern-protocol", "postern-tunnel"]),
-    ("postern", &["postern-protocol", "postern-tunnel", "postern-proxy", "postern-edge"]),
+    ("postern-proxy", &["postern-protocol", "postern-tls", "postern-tunnel"]),
+    ("postern-edge", &["postern-protocol", "postern-tls", "postern-tunnel"]),
+    ("postern", &["postern-protocol", "postern-tls", "postern-tunnel", "postern-proxy", "postern-edge"]),
     ("postern-desktop", &["postern-protocol", "postern-tunnel", "postern-edge"]),
     ("postern-testkit", &["postern-protocol", "postern-tunnel", "postern-proxy", "postern-edge"]),
     ("postern-bench", &["postern-protocol", "postern-tunnel", "postern-proxy", "postern-edge"]),

@@ -17,13 +17,11 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  // eslint-disable-next-line no-empty-pattern
   machine: async ({}, use) => {
     const machine = await Machine.start();
     await use(machine);
     await machine.stop();
   },
-  // eslint-disable-next-line no-empty-pattern
   target: async ({}, use) => {
     const target = await Target.start();
     await use(target);

@@ -40,6 +40,7 @@ test("events go on to the target, byte for byte, and its answers are shown", asy
 
   await go(app, "Handlers");
   await app.getByRole("button", { name: "Remove" }).click();
+  await expect(app.getByText("forwarded nowhere")).toBeVisible();
   await machine.issueUpdate("ENG-3", "Goes nowhere");
   await go(app, "Events");
   await expect(row(app, "ENG-3")).toContainText("no handler");

@@ -35,6 +35,7 @@ for (const theme of THEMES) {
       await go(app, "Handlers");
       await app.getByLabel("Address").fill(target.url("/"));
       await app.getByRole("button", { name: "Save" }).click();
+      await expect(app.getByText("New events are forwarded.")).toBeVisible();
       await machine.issueUpdate("ENG-2", "Forwarded");
       await expect(app.getByRole("listitem").filter({ hasText: "ENG-2" })).toContainText("200");
       await accessible(app, "handlers");

@@ -199,6 +199,11 @@ export class Machine {
     await this.#edge?.end("SIGKILL");
   }
 
+  /** The worker will know no browser when it starts again. */
+  async forgetSessions(): Promise<void> {
+    await rm(join(this.#data, "sessions"));
+  }
+
   /** Posts a Linear webhook as Linear does; the proxy has answered 200. */
   async linear(type: string, payload: Record<string, unknown>): Promise<string> {
     const source = this.#sources.find(({ provider }) => provider === "linear");

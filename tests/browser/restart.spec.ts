@@ -12,9 +12,8 @@ test("a worker killed and started again has lost nothing, and the interface goes
   await expect(row(app, "ENG-1")).toBeVisible();
   await machine.issueUpdate("ENG-2", "Meanwhile");
 
-  // A new run has new links; a page takes one wherever it is.
-  const link = await machine.serve();
-  await app.goto(link);
+  // The page goes on by itself, where it was.
+  await machine.serve();
   await live(app);
   await expect(row(app, "ENG-2")).toBeVisible();
   await expect(row(app, "ENG-1")).toHaveCount(1);
@@ -23,8 +22,11 @@ test("a worker killed and started again has lost nothing, and the interface goes
   expect(app.url()).not.toContain("token");
 });
 
-test("a page whose session ended says how to get a new one", async ({ app, machine }) => {
+test("a page whose session ended says how to get a new one, and takes it", async ({ app, machine }) => {
   await machine.killEdge();
-  await machine.serve();
+  await machine.forgetSessions();
+  const link = await machine.serve();
   await expect(app.getByRole("heading", { name: "This page needs a new link" })).toBeVisible();
+  await app.goto(link);
+  await live(app);
 });

@@ -1,9 +1,9 @@
 // Pictures of the real app for the README: the built app, under Xvfb, with a
 // real proxy and a dozen events as a team has them. `scripts/screenshots`.
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ROOT, launch } from "./harness/app.mjs";
 import { teamsMorning } from "./harness/morning.mjs";
 import { forwardTo, go, live, openEvent, signIn } from "./harness/pages.mjs";
@@ -40,18 +40,28 @@ class Scope {
 
 async function photograph(session, page, theme) {
   await go(page, "Settings");
-  await (await page.byRole("radio", theme)).click();
+  await (await page.find(`//*[@role="radiogroup"]//label[contains(., "${theme}")]`)).click();
   await eventually(`the ${theme} theme`, async () => (await page.run("return document.documentElement.dataset.theme")) === theme.toLowerCase());
   await go(page, "Events");
   await openEvent(page, "ENG-42");
-  await page.shows("updatedFrom");
-  // The toast of the target's setting goes by itself; animations have ended.
+  const detail = await page.find('//section[@aria-label="Event"]');
+  await eventually("the payload", async () => (await detail.text()).includes("What changed"));
   await eventually("a still page", async () =>
     page.run("return document.getAnimations().length === 0 && document.querySelector('.toast') === null"),
   );
   const file = join(FOLDER, `app-${theme.toLowerCase()}.png`);
+  await eventually("a still picture", async () => {
+    const before = await picture(session, page, file);
+    return before.equals(await picture(session, page, file));
+  });
+  console.log(relative(ROOT, file));
+}
+
+/** The screen a few frames later: painting lags behind the page. */
+async function picture(session, page, file) {
+  await page.run("return new Promise((next) => { let n = 30; requestAnimationFrame(function frame() { --n ? requestAnimationFrame(frame) : next(true); }); })");
   await session.photograph(file);
-  console.log(file);
+  return readFile(file);
 }
 
 const scope = new Scope();

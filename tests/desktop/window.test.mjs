@@ -62,7 +62,7 @@ test("a sign-in is kept in the keychain and outlasts a restart", async (t) => {
   await after.shows("In this machine's keychain.");
 
   await (await after.byRole("button", "Sign out")).click();
-  await (await after.find('//*[@role="dialog"]//button[contains(., "Sign out")]')).click();
+  await (await after.find('//*[self::dialog or contains(@role, "dialog")]//button[contains(., "Sign out")]')).click();
   await after.byRole("textbox", "Workspace token");
   ok(!(await session.keyringItems()).includes(proxy.token), "the keyring has forgotten the token");
   await after.close();

@@ -39,7 +39,7 @@ pub(crate) struct Global {
     /// Where history and settings are kept; one worker runs on each folder.
     #[arg(long, global = true, env = "POSTERN_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Print JSON: one document, or with `listen` one per line.
+    /// Print JSON: one document; `serve` and `listen` print one per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Say on standard error what happens inside; -vv says more.
@@ -114,10 +114,24 @@ pub(crate) struct Serve {
     /// The port of the interface on 127.0.0.1; 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = UI_PORT)]
     pub(crate) ui_port: u16,
-    /// The port that deliveries arrive at on 127.0.0.1; 0 takes the one of the
-    /// last time, or any free one.
+    /// The port that deliveries arrive at; 0 takes the one of the last time, or
+    /// any free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) port: u16,
+    /// The address that deliveries arrive at.
+    #[arg(long, value_name = "ADDRESS", default_value_t = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))]
+    pub(crate) host: std::net::IpAddr,
+    /// A certificate (PEM, with those that lead to its authority): deliveries
+    /// arrive by HTTPS.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM, without a passphrase).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// This machine's own address as the proxy reaches it: `https://` and a
+    /// host, where that is not the address listened on.
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook_base: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -140,6 +140,7 @@ impl From<StartError> for Failure {
         let code = match &error {
             StartError::Bind { .. } => ADDRESS_TAKEN,
             StartError::AlreadyRunning(_) => "edge.running",
+            StartError::Certificate(_) | StartError::WebhookBase(_) => USAGE,
             _ => "edge.data_dir",
         };
         let mut message = error.to_string();

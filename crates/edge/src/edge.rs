@@ -14,7 +14,9 @@ use crate::receiver::{self, Rejections};
 use crate::registration::{self, Registration};
 use crate::serve::serve;
 use crate::state::{Account, Shared};
+use postern_tls::{Acceptor, Certificates, FilesError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,9 @@ use lock::Lock;
 
 /// The setting that holds [`Settings`] as JSON.
 pub(crate) const SETTINGS: &str = "settings";
+
+/// How long a handshake at the receiver may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,12 @@ pub enum StartError {
     /// The public address of the receiver is not one.
     #[error("the webhook address `{0}` is not a URL of the form https://laptop.example")]
     WebhookBase(String),
+    /// The receiver's certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] FilesError),
+    /// The receiver's TLS cannot be set up.
+    #[error("cannot set up the receiver's TLS: {0}")]
+    ReceiverTls(#[source] rustls::Error),
     /// TLS cannot be set up.
     #[error("cannot set up TLS with the system's trust store")]
     Tls(#[source] std::io::Error),
@@ -79,6 +90,7 @@ pub struct Edge {
     shared: Arc<Shared>,
     lock: Lock,
     receiver: TcpListener,
+    tls: Option<(Arc<Certificates>, Acceptor)>,
     api: Option<(TcpListener, axum::Router)>,
     rejections: (Rejections, mpsc::Receiver<Rejection>),
 }
@@ -92,7 +104,15 @@ impl Edge {
     pub async fn start(config: EdgeConfig) -> Result<(EdgeHandle, Self), StartError> {
         // Whoever was first has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (lock, history) = open(&config).await?;
+        let tls = match &config.tls {
+            Some(files) => {
+                let certificates = Certificates::load(files.clone())?;
+                let acceptor = certificates.acceptor(HANDSHAKE).map_err(StartError::ReceiverTls)?;
+                Some((certificates, acceptor))
+            }
+            None => None,
+        };
+        let (lock, history, access) = open(&config).await?;
         let receiver = listen::receiver(&config, &history).await?;
         let api = listen::api(&config).await?;
         let webhook_base = listen::webhook_base(&config, &receiver)?;
@@ -105,7 +125,7 @@ impl Edge {
             webhook_base,
             api_url: api.as_ref().and_then(listen::url),
             own_ports,
-            access: Access::new(),
+            access,
             account: watch::Sender::new(Account::SignedOut),
             connection: watch::Sender::new(Connection::SignedOut),
             settings: watch::Sender::new(settings),
@@ -139,17 +159,21 @@ impl Edge {
             api_url: shared.api_url.clone(),
             control_token: shared.access.control.clone(),
         })?;
-        Ok((handle, Self { shared, lock, receiver, api, rejections: Rejections::new() }))
+        Ok((handle, Self { shared, lock, receiver, tls, api, rejections: Rejections::new() }))
     }
 
     /// Serves until `stop` is cancelled, then finishes what has begun, for at
     /// most [`Timing::drain`]. The worker stays registered at the proxy.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { shared, lock, receiver, api, rejections: (rejections, refused) } = self;
+        let Self { shared, lock, receiver, tls, api, rejections: (rejections, refused) } = self;
         let parts = TaskTracker::new();
-        parts.spawn(serve(receiver, receiver::routes(Arc::clone(&shared), rejections), stop.clone()));
+        let (certificates, tls) = tls.unzip();
+        if let Some(certificates) = certificates {
+            parts.spawn(certificates.follow(stop.clone()));
+        }
+        parts.spawn(serve(receiver, tls, receiver::routes(Arc::clone(&shared), rejections), stop.clone()));
         if let Some((listener, routes)) = api {
-            parts.spawn(serve(listener, routes, stop.clone()));
+            parts.spawn(serve(listener, None, routes, stop.clone()));
         }
         parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
         parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));
@@ -172,13 +196,13 @@ impl Edge {
     }
 }
 
-/// Takes the folder, then opens the history in it.
-async fn open(config: &EdgeConfig) -> Result<(Lock, History), StartError> {
+/// Takes the folder, then opens what is in it.
+async fn open(config: &EdgeConfig) -> Result<(Lock, History, Access), StartError> {
     let (dir, now) = (config.data_dir.clone(), config.clock.now());
     let opened = tokio::task::spawn_blocking(move || {
         let lock = Lock::take(&dir)?;
         let history = History::open(&dir, now)?;
-        Ok((lock, history))
+        Ok((lock, history, Access::open(dir.join("sessions"))))
     });
     opened.await.unwrap_or(Err(StartError::History(HistoryError::Closed)))
 }

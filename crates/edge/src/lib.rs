@@ -39,6 +39,7 @@ pub use edge::{ApiConfig, Edge, EdgeConfig, EnvironmentToken, Running, StartErro
 pub use handle::EdgeHandle;
 pub use handlers::Listener;
 pub use history::HistoryError;
+pub use postern_tls::Files as CertificateFiles;
 pub use secrets::{
     FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
     SecretStoreError,

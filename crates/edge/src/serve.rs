@@ -1,5 +1,6 @@
 //! Serving HTTP/1 on a listener: bounded in time and number, drained on stop.
 
+use crate::state::with_causes;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -8,10 +9,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use postern_tls::Acceptor;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,8 +29,14 @@ const CONNECTIONS: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers requests on `listener` with `routes` until `stop`; then finishes
-/// those under way. Handlers find the peer as [`ConnectInfo`].
-pub(crate) async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) {
+/// those under way. Handlers find the peer as [`ConnectInfo`]. With `tls`, every
+/// connection begins with a handshake.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    routes: Router,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -38,9 +47,9 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, stop: Cancellat
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (routes, stop) = (routes.clone(), stop.clone());
+                let (routes, stop, tls) = (routes.clone(), stop.clone(), tls.clone());
                 connections.spawn(async move {
-                    connection(stream, peer, routes, stop).await;
+                    begin(stream, tls, peer, routes, stop).await;
                     drop(permit);
                 });
             }
@@ -56,9 +65,31 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, stop: Cancellat
     connections.wait().await;
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, routes: Router, stop: CancellationToken) {
+async fn begin(
+    stream: TcpStream,
+    tls: Option<Acceptor>,
+    peer: SocketAddr,
+    routes: Router,
+    stop: CancellationToken,
+) {
     // Without it small answers wait for the peer's acknowledgement.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection(stream, peer, routes, stop).await };
+    let shaken = tokio::select! {
+        shaken = tls.accept(stream) => shaken,
+        // No request is under way yet.
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(stream) => connection(stream, peer, routes, stop).await,
+        Err(e) => tracing::debug!(%peer, error = %with_causes(&e), "no TLS connection"),
+    }
+}
+
+async fn connection<I>(stream: I, peer: SocketAddr, routes: Router, stop: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let mut routes = routes.clone();

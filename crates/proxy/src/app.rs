@@ -26,6 +26,7 @@ use crate::vault::Vault;
 use crate::workspace::Reader;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use postern_protocol::Clock;
+use postern_tls::{Acceptor, Certificates, FilesError};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -62,6 +63,12 @@ pub enum RunError {
     /// Metrics cannot be set up.
     #[error("metrics cannot be recorded")]
     Metrics(#[source] BuildError),
+    /// The listener's certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] FilesError),
+    /// The listener's TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[source] rustls::Error),
     /// A listener has no address.
     #[error("a listener does not say where it listens")]
     Listener(#[source] std::io::Error),
@@ -108,6 +115,7 @@ pub struct App {
     recorder: PrometheusRecorder,
     prometheus: PrometheusHandle,
     client: Outbound,
+    tls: Option<(Arc<Certificates>, Acceptor)>,
 }
 
 /// Opens the configured database under the configured key. Blocks; the first
@@ -129,14 +137,24 @@ impl App {
     /// Puts the parts together.
     ///
     /// # Errors
-    /// When outbound TLS or metrics cannot be set up.
+    /// When the certificate cannot be used, or outbound TLS or metrics cannot
+    /// be set up.
     pub fn build(parts: Parts) -> Result<Self, RunError> {
         let recorder =
             PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(RunError::Metrics)?.build_recorder();
         let prometheus = recorder.handle();
         let policy = registry::policy(&parts.config.registration);
         let client = Outbound::new(policy, parts.config.delivery.timeout).map_err(TrustError)?;
-        Ok(Self { parts, recorder, prometheus, client })
+        let tls = match parts.config.tls.files() {
+            Some(files) => {
+                let certificates = Certificates::load(files)?;
+                let timeout = parts.config.tls.handshake_timeout;
+                let acceptor = certificates.acceptor(timeout).map_err(RunError::Tls)?;
+                Some((certificates, acceptor))
+            }
+            None => None,
+        };
+        Ok(Self { parts, recorder, prometheus, client, tls })
     }
 
     /// Serves until `stop`, then drains.
@@ -156,12 +174,17 @@ impl App {
         let cut = CancellationToken::new();
         let scheduler = self.scheduler(&running, &tasks, &cut);
         let Parts { config, store, clock, .. } = self.parts;
+        let (certificates, tls) = self.tls.unzip();
 
         let mut parts = JoinSet::new();
         let limits = Limits { header_timeout: config.limits.header_timeout, drain };
         let admin_limits = Limits { drain: ADMIN_DRAIN, ..limits };
-        let admin_server = tokio::spawn(server::serve(admin, admin_routes, admin_limits, admin_stop.clone()));
-        parts.spawn(named("public listener", server::serve(public, routes, limits, stop.clone())));
+        let admin_server =
+            tokio::spawn(server::serve(admin, None, admin_routes, admin_limits, admin_stop.clone()));
+        parts.spawn(named("public listener", server::serve(public, tls, routes, limits, stop.clone())));
+        if let Some(certificates) = certificates {
+            parts.spawn(named("certificate's renewal", certificates.follow(stop.clone())));
+        }
         parts.spawn(named("scheduler", scheduler.run(stop.clone())));
         parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
         parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
@@ -195,10 +218,8 @@ impl App {
     }
 
     fn public_url(&self, public: &TcpListener) -> Result<String, RunError> {
-        match &self.parts.config.public_url {
-            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-            None => Ok(format!("http://{}", public.local_addr().map_err(RunError::Listener)?)),
-        }
+        let address = public.local_addr().map_err(RunError::Listener)?;
+        Ok(self.parts.config.base_url(address))
     }
 
     fn routes_parts(&self, public_url: String, tasks: &TaskTracker, stop: &CancellationToken) -> http::Parts {

@@ -21,6 +21,7 @@ mod log;
 mod network;
 mod registration;
 mod retention;
+mod tls;
 mod units;
 
 pub use delivery::Delivery;
@@ -30,6 +31,7 @@ pub use log::{Log, LogFormat};
 pub use network::Network;
 pub use registration::Registration;
 pub use retention::Retention;
+pub use tls::Tls;
 pub(crate) use units::parse_duration;
 
 /// The default file, as `config print-default` prints it.
@@ -57,6 +59,8 @@ pub struct Config {
     /// How long requests and deliveries under way may take to finish.
     #[serde(deserialize_with = "units::duration")]
     pub drain: Duration,
+    /// The public listener's TLS.
+    pub tls: Tls,
     /// What is taken in.
     pub limits: Limits,
     /// How deliveries are made.
@@ -95,7 +99,7 @@ fn loopback<S: serde::Serializer>(allow: &bool, s: S) -> Result<S::Ok, S::Error>
 }
 
 /// Keys the environment may set: other POSTERN_ variables are other programs'.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "admin_listen",
     "public_url",
@@ -104,6 +108,7 @@ const KEYS: [&str; 13] = [
     "master_key",
     "master_key_file",
     "drain",
+    "tls",
     "limits",
     "delivery",
     "registration",
@@ -169,11 +174,29 @@ impl Config {
             let cure = "it is `listen` too: choose another port";
             return Err(ConfigError::invalid("admin_listen", self.admin_listen, cure));
         }
+        self.tls.check()?;
         self.limits.check()?;
         self.delivery.check()?;
         self.registration.check(self.listen)?;
         self.retention.check()?;
         self.log.check()
+    }
+
+    /// The address under which the proxy is reached, without a slash at its
+    /// end: `public_url`, or the address listened on.
+    #[must_use]
+    pub fn base_url(&self, listen: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => self.listener_url(listen),
+        }
+    }
+
+    /// The URL of the public listener itself.
+    #[must_use]
+    pub fn listener_url(&self, listen: SocketAddr) -> String {
+        let scheme = if self.tls.files().is_some() { "https" } else { "http" };
+        format!("{scheme}://{listen}")
     }
 
     /// Where the database and the master key live.

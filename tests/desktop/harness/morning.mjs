@@ -27,6 +27,8 @@ function github(type, login, payload, row) {
   return { provider: "github", type, body: JSON.stringify(body), row };
 }
 
+const STATES = { Todo: randomUUID(), "In Progress": randomUUID() };
+
 const issue = (number, title, state = "Todo") => ({
   id: randomUUID(),
   number,
@@ -34,7 +36,8 @@ const issue = (number, title, state = "Todo") => ({
   title,
   priority: 2,
   priorityLabel: "High",
-  state: { id: randomUUID(), name: state, type: state === "Todo" ? "unstarted" : "started", color: "#f2c94c" },
+  stateId: STATES[state],
+  state: { id: STATES[state], name: state, type: state === "Todo" ? "unstarted" : "started", color: "#f2c94c" },
   team,
   labels: [{ id: randomUUID(), name: "bug", color: "#eb5757" }],
 });
@@ -63,7 +66,7 @@ export function teamsMorning() {
     github("issues", "ada", { action: "opened", issue: { number: 77, title: "Dark mode: the diff is hard to read", state: "open", user: { login: "ada" }, html_url: "https://github.com/acme/web/issues/77" } }, "#77"),
     linear("IssueLabel", "create", ada, { id: randomUUID(), name: "accessibility", color: "#26b5ce", teamId: team.id }, "accessibility"),
     linear("Cycle", "update", grace, { id: randomUUID(), number: 12, name: null, startsAt: "2026-11-23T00:00:00.000Z", teamId: team.id }, "Cycle.update", { updatedFrom: { startsAt: "2026-11-16T00:00:00.000Z" } }),
-    linear("Issue", "update", ada, issue(42, "Sign-in is lost when the laptop wakes", "In Progress"), "ENG-42", { updatedFrom: { stateId: randomUUID(), state: { name: "Todo" }, updatedAt: "2026-11-21T16:40:00.000Z" }, url: "https://linear.app/acme/issue/ENG-42" }),
+    linear("Issue", "update", ada, issue(42, "Sign-in is lost when the laptop wakes", "In Progress"), "ENG-42", { updatedFrom: { stateId: STATES.Todo, state: { name: "Todo" }, priority: 3, priorityLabel: "Medium" }, url: "https://linear.app/acme/issue/ENG-42" }),
     github("pull_request", "ada", { action: "closed", number: 318, pull_request: pull(318, "Keep the session over a restart", true) }, "pull_request.closed"),
     github("release", "grace", { action: "published", release: { tag_name: "v1.8.0", name: "1.8.0", draft: false, prerelease: false, html_url: "https://github.com/acme/web/releases/tag/v1.8.0" } }, "v1.8.0"),
   ];

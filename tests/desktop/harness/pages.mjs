@@ -23,6 +23,7 @@ export async function forwardTo(page, url) {
   await (await page.byRole("textbox", "Address")).fill(url);
   await (await page.byRole("button", "Save")).click();
   await page.shows("New events are forwarded.");
+  await (await page.byRole("button", "Dismiss")).click();
 }
 
 /** Opens the event whose row has this text. */

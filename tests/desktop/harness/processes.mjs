@@ -16,6 +16,11 @@ export async function eventually(what, look, deadline = DEADLINE) {
   }
 }
 
+const alive = new Set();
+// A test run that is stopped takes its programs along.
+process.once("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
 /** A running program and what it has said so far. */
 export class Program {
   #child;
@@ -26,6 +31,8 @@ export class Program {
   constructor(command, args, { env, input, extra = [] } = {}) {
     this.name = command.split("/").at(-1);
     this.#child = spawn(command, args, { env, stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...extra] });
+    alive.add(this.#child);
+    this.#child.once("close", () => alive.delete(this.#child));
     for (const stream of this.#child.stdio.slice(1)) {
       stream?.on("data", (chunk) => (this.#output += chunk));
     }

@@ -2,6 +2,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { program } from "./app.mjs";
+import { run } from "./processes.mjs";
 
 /** Linear's headers for a body, signed as Linear signs it. */
 function linearHeaders(secret, type, body) {
@@ -30,7 +31,7 @@ const SIGNED = { linear: linearHeaders, github: githubHeaders };
 export class Proxy {
   #session;
   #binary;
-  #data;
+  #common;
   #sources = new Map();
 
   /** Starts a proxy in `session`, with the workspace `Acme` and a token for it. */
@@ -38,18 +39,23 @@ export class Proxy {
     const proxy = new Proxy();
     proxy.#session = session;
     proxy.#binary = await program("postern-proxy");
-    proxy.#data = join(session.folder, "proxy");
+    proxy.#common = ["--json", "--data-dir", join(session.folder, "proxy")];
     await proxy.#manage("workspace", "create", "Acme");
-    proxy.token = (await proxy.#manage("token", "create", "--workspace", "Acme")).match(/pst_\S+/)[0];
-    const serving = session.start(proxy.#binary, ["serve", "--data-dir", proxy.#data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    proxy.url = (await serving.says(/http:\/\/127\.0\.0\.1:\d+/))[0];
+    proxy.token = (await proxy.#manage("token", "create", "laptops")).token;
+    const serving = session.start(
+      proxy.#binary,
+      [...proxy.#common, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+      // The workers are on the proxy's machine.
+      { env: { POSTERN_REGISTRATION__ALLOW_LOOPBACK: "true" } },
+    );
+    proxy.url = (await serving.says(/"proxyUrl":\s*"([^"]+)"/))[1];
     return proxy;
   }
 
-  /** Adds a source; `post` sends to it. */
+  /** Adds a source of this provider, under its name. */
   async addSource(provider, secret) {
-    const said = await this.#manage("source", "create", "--workspace", "Acme", "--provider", provider, "--secret", secret, provider);
-    this.#sources.set(provider, { secret, id: said.match(/src_\w+/)[0] });
+    const { id } = await this.#manage({ SOURCE_SECRET: secret }, "source", "create", provider, "--provider", provider, "--secret-env", "SOURCE_SECRET");
+    this.#sources.set(provider, { secret, id });
   }
 
   /** Posts an event as its provider does: `body` byte for byte. */
@@ -61,6 +67,7 @@ export class Proxy {
   }
 
   async #manage(...args) {
-    return this.#session.run(this.#binary, ...args, "--data-dir", this.#data);
+    const env = typeof args[0] === "object" ? args.shift() : {};
+    return JSON.parse(await run(this.#binary, [...this.#common, ...args], { env: { ...this.#session.env, ...env } }));
   }
 }

@@ -23,8 +23,13 @@ const BUS = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 </busconfig>
 `;
 
+/** Where a tray icon of the app is on the bus. */
+const TRAY = "/org/ayatana/NotificationItem/tray_icon_tray_app_postern";
+
 export class Session {
   #stop = [];
+  #answers;
+  #tray;
 
   /**
    * Begins a session that ends with test `t`. The keyring is `unlocked`,
@@ -59,6 +64,8 @@ export class Session {
     if (notifications) {
       session.start("dunst", []);
       await session.#named("org.freedesktop.Notifications");
+      // By these each notification gets its number.
+      session.#answers = session.start("dbus-monitor", ["--session", "type='method_return',sender='org.freedesktop.Notifications'"]);
     }
     if (windowManager) {
       session.start("openbox", []);
@@ -81,7 +88,7 @@ export class Session {
 
   /** Takes a picture of the whole screen. */
   async photograph(file) {
-    await this.run("import", "-window", "root", file);
+    await this.run("import", "-window", "root", "-define", "png:exclude-chunks=date,time", file);
   }
 
   /** All items of ours in the keyring, as `secret-tool` shows them to the user. */
@@ -124,10 +131,11 @@ export class Session {
     return data[0].map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
   }
 
-  /** Presses a button of the notification on the screen; it is the session's first. */
+  /** Presses a button of the newest notification, as its service tells of it. */
   async pressNotification(button) {
+    const [, id] = [...this.#answers.output.matchAll(/^ +uint32 (\d+)/gm)].at(-1);
     await this.run("gdbus", "emit", "--session", "--object-path", "/org/freedesktop/Notifications",
-      "--signal", "org.freedesktop.Notifications.ActionInvoked", "1", button); // prettier-ignore
+      "--signal", "org.freedesktop.Notifications.ActionInvoked", `uint32 ${id}`, button); // prettier-ignore
   }
 
   /** How many notifications are on the screen. */
@@ -137,20 +145,35 @@ export class Session {
 
   /** The tray icon's menu as a panel gets it: `[{label, enabled, press()}]`. */
   async trayMenu() {
-    const path = "/org/ayatana/NotificationItem/tray_icon_tray_app_postern";
-    const names = (await this.run("busctl", "--user", "list", "--no-legend", "--unique")).split("\n").map((line) => line.split(" ")[0]);
-    for (const name of names) {
-      const menu = [name, `${path}/Menu`, "com.canonical.dbusmenu"];
-      const layout = await this.run("busctl", "--user", "--json=short", "call", "--", ...menu, "GetLayout", "iias", "0", "-1", "0").catch(() => undefined);
-      if (layout === undefined) continue;
-      const [, [, , items]] = JSON.parse(layout).data;
-      return items
-        .map(({ data: [id, properties] }) => ({
-          label: properties.label?.data?.replace("_", ""),
-          enabled: properties.enabled?.data ?? true,
-          press: () => this.run("busctl", "--user", "call", ...menu, "Event", "isvu", String(id), "clicked", "s", "", "0"),
-        }))
-        .filter((item) => item.label);
+    this.#tray ??= await this.#findTray();
+    if (!this.#tray) return undefined;
+    const menu = [this.#tray, `${TRAY}/Menu`, "com.canonical.dbusmenu"];
+    const layout = await this.run("busctl", "--user", "--json=short", "call", "--", ...menu, "GetLayout", "iias", "0", "-1", "0").catch(() => undefined);
+    if (layout === undefined) return undefined;
+    const [, [, , items]] = JSON.parse(layout).data;
+    return items
+      .map(({ data: [id, properties] }) => ({
+        label: properties.label?.data?.replace("_", ""),
+        enabled: properties.enabled?.data ?? true,
+        press: () => this.run("busctl", "--user", "call", ...menu, "Event", "isvu", String(id), "clicked", "s", "", "0"),
+      }))
+      .filter((item) => item.label);
+  }
+
+  /** Looks for the tray icon anew: another process has it now. */
+  forgetTray() {
+    this.#tray = undefined;
+    return this;
+  }
+
+  /** The connection that has the tray icon; the app's others answer nothing. */
+  async #findTray() {
+    const connections = (await this.run("busctl", "--user", "list", "--no-legend", "--unique")).split("\n");
+    for (const [name, , process] of connections.map((line) => line.split(/\s+/))) {
+      // The kernel shortens a process's name to 15 letters.
+      if (!process?.startsWith("postern-deskto")) continue;
+      const tree = await this.run("busctl", "--user", "--timeout=1", "--list", "tree", name).catch(() => "");
+      if (tree.includes(TRAY)) return name;
     }
     return undefined;
   }

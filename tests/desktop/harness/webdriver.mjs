@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { eventually } from "./processes.mjs";
+import { DEADLINE, eventually } from "./processes.mjs";
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -23,6 +23,7 @@ export class Page {
   #base;
   #driver;
   #log;
+  #pid;
 
   /** Starts `binary` under a driver of its own, in `session`. */
   static async open(session, binary, env = {}) {
@@ -31,7 +32,8 @@ export class Page {
     // The driver swallows what the app writes: a script in between keeps it.
     page.#log = join(session.folder, `app-${port}.log`);
     const script = join(session.folder, `app-${port}`);
-    await writeFile(script, `#!/bin/sh\nexec '${binary}' "$@" >>'${page.#log}' 2>&1\n`, { mode: 0o755 });
+    page.#pid = join(session.folder, `app-${port}.pid`);
+    await writeFile(script, `#!/bin/sh\necho $$ >'${page.#pid}'\nexec '${binary}' "$@" >>'${page.#log}' 2>&1\n`, { mode: 0o755 });
     page.#driver = session.start("WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`], {
       // By this the app lets itself be driven.
       env: { ...env, TAURI_WEBVIEW_AUTOMATION: "true" },
@@ -51,9 +53,18 @@ export class Page {
     return readFile(this.#log, "utf8").catch(() => "");
   }
 
-  /** Ends the session; the app ends with it. */
+  /** Ends the app as logging out does, and waits until it has drained. */
   async close() {
-    await this.#request("DELETE", "").catch(() => {});
+    const pid = Number(await readFile(this.#pid, "utf8"));
+    const signal = (name) => {
+      try {
+        return process.kill(pid, name);
+      } catch {
+        return false;
+      }
+    };
+    signal("SIGTERM");
+    await eventually("the end of the app", () => !signal(0));
     await this.#driver.stop();
   }
 
@@ -114,6 +125,7 @@ export class Page {
   async #request(method, path, body) {
     const answer = await fetch(this.#base + path, {
       method,
+      signal: AbortSignal.timeout(DEADLINE),
       ...(method === "POST" && { body: JSON.stringify(body ?? {}), headers: { "content-type": "application/json" } }),
     });
     const { value } = await answer.json();
@@ -127,10 +139,6 @@ const SELECTORS = {
   button: "button, [role=button]",
   textbox: "input, textarea, [role=textbox], [role=combobox]",
   link: "a[href]",
-  tab: "[role=tab]",
-  row: "[role=row]",
-  switch: "[role=switch]",
-  radio: "input[type=radio], [role=radio]",
 };
 
 function matches(text, wanted) {

@@ -37,7 +37,12 @@ struct Changed<'c> {
 /// Runs the worker until a signal, then drains.
 pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Output) -> Result<(), Failure> {
     let mut config = settings.edge(args.proxy.proxy)?;
-    config.receiver_bind.set_port(args.port);
+    config.receiver_bind = SocketAddr::new(args.host, args.port);
+    config.tls = args
+        .tls_cert
+        .zip(args.tls_key)
+        .map(|(certificate, key)| postern_edge::CertificateFiles { certificate, key });
+    config.webhook_base = args.webhook_base;
     config.api = Some(ApiConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, args.ui_port)),
         ui: Some(ui::router()),

@@ -11,8 +11,8 @@
 //!
 //! What protects it: the listener is on loopback; `Host` must be a loopback
 //! name with our port (a rebound DNS name is not); `Origin`, where sent, must
-//! be our own; the bearer lives in memory and is sent in a header, never as a
-//! cookie, which every program on localhost would get.
+//! be our own; the bearer is sent in a header, never as a cookie, which every
+//! program on localhost would get.
 
 use crate::EdgeHandle;
 use axum::Router;

@@ -2,6 +2,7 @@
 
 use crate::{SecretStore, SystemClock};
 use postern_protocol::{Clock, Secret};
+use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +18,12 @@ pub struct EdgeConfig {
     /// if it is free, any other one otherwise, so that the registered URL
     /// survives restarts. Default: 127.0.0.1, port 0.
     pub receiver_bind: SocketAddr,
+    /// The receiver's certificate and key: with them it speaks HTTPS, and
+    /// reads them again when they change.
+    pub tls: Option<Files>,
     /// The receiver's address as the proxy sees it, without a path, where it
-    /// is not `http://{receiver_bind}`: `https://laptop.example`.
+    /// is not `http://{receiver_bind}` (`https://` with [`EdgeConfig::tls`]):
+    /// `https://laptop.example`.
     pub webhook_base: Option<String>,
     /// The local HTTP API: on by default, on 127.0.0.1 and a free port, so
     /// that a second program attaches to this edge. `None` serves none.
@@ -43,6 +48,7 @@ impl EdgeConfig {
         Self {
             data_dir: data_dir.into(),
             receiver_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             webhook_base: None,
             api: Some(ApiConfig::default()),
             clock: Arc::new(SystemClock),

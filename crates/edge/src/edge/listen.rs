@@ -44,7 +44,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Where the proxy reaches the receiver.
 pub(super) fn webhook_base(config: &EdgeConfig, receiver: &TcpListener) -> Result<String, StartError> {
     let Some(base) = &config.webhook_base else {
-        return Ok(url(receiver).unwrap_or_default());
+        let url = url(receiver).unwrap_or_default();
+        return Ok(if config.tls.is_some() { url.replacen("http:", "https:", 1) } else { url });
     };
     let refuse = || StartError::WebhookBase(base.clone());
     let parsed = Url::parse(base).map_err(|_| refuse())?;

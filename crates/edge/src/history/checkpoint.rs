@@ -2,7 +2,7 @@
 //! off the writer's path.
 
 use super::{HistoryError, database};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -52,7 +52,11 @@ fn run(path: &Path, connection: &Connection, woken: &mpsc::Receiver<()>) {
     }
 }
 
-/// Copies what it can without waiting for anyone.
+/// Copies what it can without waiting for anyone. Only one connection copies
+/// at a time: while another does, all is well.
 fn passive(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        other => other,
+    }
 }

@@ -130,6 +130,12 @@ pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), Sec
 }
 
 fn start_session(shared: &Shared, profile: Profile, secrets: ProfileSecrets, token: Secret, kept_in: KeptIn) {
+    // Asked now that it has been used: a store may find out then that there is
+    // no keychain, and keep things elsewhere.
+    let kept_in = match kept_in {
+        KeptIn::Environment => kept_in,
+        _ => shared.config.secrets.kept_in(),
+    };
     let proxy = shared.proxies.proxy(&profile.proxy_url);
     let session = Session::new(profile, secrets, token, kept_in, proxy, &shared.webhook_base);
     let account = Account::SignedIn(Arc::new(session));

@@ -1,9 +1,10 @@
 //! One edge per data folder; starting and stopping.
 
 use crate::support::{TestClock, TestEdge, config};
-use postern_edge::{ApiConfig, Edge, Running, StartError};
+use postern_edge::{ApiConfig, CertificateFiles, Edge, Running, StartError};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Starts a second edge on the folder and says why it does not.
 async fn second(dir: &Path, clock: &TestClock) -> StartError {
@@ -89,4 +90,31 @@ async fn a_history_of_a_newer_version_is_refused_and_left_alone() {
     let file = rusqlite::Connection::open(&path).unwrap();
     let n: i64 = file.query_row("SELECT count(*) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
     assert_eq!(n, 2);
+}
+
+#[tokio::test]
+async fn with_a_certificate_deliveries_arrive_by_https() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let clock = TestClock::new();
+    let files = CertificateFiles { certificate: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+    let mut config = config(dir.path(), &clock);
+    config.tls = Some(files.clone());
+    let Err(e) = Edge::start(config.clone()).await else { panic!("it starts") };
+    let missing = format!("the certificate file {} cannot be read: ", files.certificate.display());
+    assert!(e.to_string().starts_with(&missing), "{e}");
+
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let edge = TestEdge::run(config, clock, dir).await;
+    let url = edge.handle.receiver_url().to_owned();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let trusted = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
+    let answer = client.post(format!("{url}/hook/nobody")).send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+    let plain = client.post(format!("{}/hook/nobody", url.replace("https:", "http:"))).send().await.unwrap();
+    assert_eq!(plain.status(), 400);
+    assert!(plain.text().await.unwrap().contains("this port speaks HTTPS only"));
+    edge.stop().await;
 }

@@ -4,7 +4,7 @@
 //! and, while it serves, `dev.json`, on which scripts wait. All of them are
 //! for their owner alone.
 
-use super::serve::{Bound, Signals, listen, log_to_stderr, serve};
+use super::serve::{Bound, Signals, build, listen, log_to_stderr, serve};
 use super::{CliError, Common, Terminal, source, token};
 use crate::app::open_store;
 use crate::config::{Config, Overrides, state_home};
@@ -86,19 +86,20 @@ pub(super) async fn run(
 
     let signals = Signals::listen()?;
     let listeners = listen(&config).await?;
-    let bound = Bound::of(&listeners)?;
+    let bound = Bound::of(&config, &listeners)?;
     let base = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    let base = base.unwrap_or_else(|| bound.proxy_url());
+    let base = base.unwrap_or_else(|| bound.proxy_url().to_owned());
     let described = Described {
-        proxy_url: bound.proxy_url(),
-        admin_url: bound.admin_url(),
+        proxy_url: bound.proxy_url().to_owned(),
+        admin_url: bound.admin_url().to_owned(),
         token_file,
         sources: sources.iter().map(|source| describe(source, &base)).collect(),
     };
+    let app = build(config, store)?;
     let json = serde_json::to_string_pretty(&described).map_err(|error| CliError::Output(error.into()))?;
     write(&described_in, &json)?;
     terminal.answer(&described, || text(&described, &dir))?;
-    let outcome = serve(config, store, listeners, signals).await;
+    let outcome = serve(app, listeners, signals).await;
     let _ = std::fs::remove_file(&described_in);
     outcome
 }

@@ -62,7 +62,10 @@ impl CliError {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::Open(OpenError::Key(VaultError::NotAKey { .. })) => 2,
+            Self::Config(_)
+            | Self::Usage(_)
+            | Self::Open(OpenError::Key(VaultError::NotAKey { .. }))
+            | Self::Run(RunError::Certificate(_)) => 2,
             _ => 1,
         }
     }

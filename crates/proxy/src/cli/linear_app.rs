@@ -51,11 +51,7 @@ pub(super) async fn run(
             app.secrets.insert(0, new);
             app.secrets.truncate(2);
             store.put_linear_app(app.clone()).await?;
-            let base = match &config.public_url {
-                Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-                None => format!("http://{}", config.listen),
-            };
-            let url = format!("{base}/webhooks/linear/{}", app.slug);
+            let url = format!("{}/webhooks/linear/{}", config.base_url(config.listen), app.slug);
             let shown = json!({ "slug": app.slug, "url": url, "secrets": app.secrets.len() });
             terminal.answer(&shown, || format!("Linear app {} kept.\nURL: {url}", app.slug))
         }

@@ -33,26 +33,26 @@ pub(super) async fn run(args: ServeArgs, common: &Common, terminal: &mut Termina
     log_to_stderr(&config.log)?;
     let store = open_store(&config, Access::Serve)?;
     let listeners = listen(&config).await?;
-    let bound = Bound::of(&listeners)?;
+    let bound = Bound::of(&config, &listeners)?;
+    let app = build(config, store)?;
     let signals = Signals::listen()?;
     let shown = json!({ "proxyUrl": bound.proxy_url(), "adminUrl": bound.admin_url() });
     terminal.answer(&shown, || {
         format!("postern-proxy serves {} (health and metrics: {})", bound.proxy_url(), bound.admin_url())
     })?;
-    serve(config, store, listeners, signals).await
+    serve(app, listeners, signals).await
+}
+
+/// The app, before anyone is told that it serves.
+pub(super) fn build(config: Config, store: SqliteStore) -> Result<App, CliError> {
+    Ok(App::build(Parts::new(config, Arc::new(store)))?)
 }
 
 /// The app until SIGTERM or SIGINT, and its drain.
-pub(super) async fn serve(
-    config: Config,
-    store: SqliteStore,
-    listeners: Listeners,
-    signals: Signals,
-) -> Result<(), CliError> {
+pub(super) async fn serve(app: App, listeners: Listeners, signals: Signals) -> Result<(), CliError> {
     let stop = CancellationToken::new();
     let signals = tokio::spawn(signals.stop(stop.clone()));
-    let outcome =
-        async { App::build(Parts::new(config, Arc::new(store)))?.serve(listeners, stop).await }.await;
+    let outcome = app.serve(listeners, stop).await;
     signals.abort();
     Ok(outcome?)
 }
@@ -69,22 +69,24 @@ pub(super) async fn listen(config: &Config) -> Result<Listeners, CliError> {
 
 /// The addresses really listened on: port 0 has become one.
 pub(super) struct Bound {
-    public: SocketAddr,
-    admin: SocketAddr,
+    public: String,
+    admin: String,
 }
 
 impl Bound {
-    pub(super) fn of(listeners: &Listeners) -> Result<Self, CliError> {
+    pub(super) fn of(config: &Config, listeners: &Listeners) -> Result<Self, CliError> {
         let address = |listener: &TcpListener| listener.local_addr().map_err(CliError::Runtime);
-        Ok(Self { public: address(&listeners.public)?, admin: address(&listeners.admin)? })
+        let public = config.listener_url(address(&listeners.public)?);
+        let admin = format!("http://{}", address(&listeners.admin)?);
+        Ok(Self { public, admin })
     }
 
-    pub(super) fn proxy_url(&self) -> String {
-        format!("http://{}", self.public)
+    pub(super) fn proxy_url(&self) -> &str {
+        &self.public
     }
 
-    pub(super) fn admin_url(&self) -> String {
-        format!("http://{}", self.admin)
+    pub(super) fn admin_url(&self) -> &str {
+        &self.admin
     }
 }
 

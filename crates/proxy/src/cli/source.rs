@@ -87,11 +87,7 @@ impl Shown {
 
 /// The URL a provider posts to.
 fn url(config: &Config, id: SourceId) -> String {
-    let base = match &config.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", config.listen),
-    };
-    format!("{base}/hooks/{id}")
+    format!("{}/hooks/{id}", config.base_url(config.listen))
 }
 
 pub(super) async fn run(

@@ -8,9 +8,11 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use postern_tls::Acceptor;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +30,38 @@ pub(crate) struct Limits {
     pub(crate) drain: Duration,
 }
 
+/// What answers a connection's requests.
+trait Answers:
+    hyper::service::Service<
+        http::Request<hyper::body::Incoming>,
+        Response = axum::response::Response,
+        Error = std::convert::Infallible,
+        Future: Send,
+    > + Send
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: hyper::service::Service<
+            http::Request<hyper::body::Incoming>,
+            Response = axum::response::Response,
+            Error = std::convert::Infallible,
+            Future: Send,
+        > + Send
+        + 'static
+{
+}
+
 /// Serves until `stop`, then drains. Returns when the last connection ended.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+/// With `tls`, every connection begins with a handshake, in its own task.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     let graceful = GracefulShutdown::new();
@@ -51,11 +83,21 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        let connection = http.serve_connection(TokioIo::new(stream), service(router.clone(), peer));
-        let connection = graceful.watch(connection);
+        let service = service(router.clone(), peer);
+        let (http, watcher, tls, stop) = (http.clone(), graceful.watcher(), tls.clone(), stop.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
+            let Some(tls) = tls else { return connection(&http, watcher, stream, service).await };
+            let shaken = tokio::select! {
+                shaken = tls.accept(stream) => shaken,
+                // No request is under way yet.
+                () = stop.cancelled() => return,
+            };
+            match shaken {
+                Ok(stream) => connection(&http, watcher, stream, service).await,
+                Err(error) => {
+                    let error = super::error::chain(&error);
+                    tracing::debug!(%error, "no TLS connection");
+                }
             }
         });
     }
@@ -67,15 +109,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     while connections.join_next().await.is_some() {}
 }
 
-fn service(
-    router: Router,
-    peer: SocketAddr,
-) -> impl hyper::service::Service<
-    http::Request<hyper::body::Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> {
+async fn connection<I, S>(http: &http1::Builder, watcher: Watcher, io: I, service: S)
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Answers,
+{
+    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(io), service)).await {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+fn service(router: Router, peer: SocketAddr) -> impl Answers {
     hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -52,3 +52,19 @@ fn the_environment_wins_over_the_file_and_options_over_both() {
     assert_eq!(bad.status.code(), Some(2));
     assert!(String::from_utf8(bad.stderr).unwrap().contains("delivery.timeout = \"soon\""));
 }
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_said_before_anything_is_served() {
+    let place = Place::new();
+    let config = place.path().join("proxy.toml");
+    let config_path = config.to_str().unwrap();
+    let serve =
+        ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--config", config_path];
+    std::fs::write(&config, "[tls]\ncert_file = \"/nowhere/cert.pem\"\n").unwrap();
+    let error = place.refused(&serve, 2);
+    assert!(error.contains("tls.key_file = nothing: tls.cert_file is set: set both, or neither"), "{error}");
+    std::fs::write(&config, "[tls]\ncert_file = \"/nowhere/cert.pem\"\nkey_file = \"/nowhere/key.pem\"\n")
+        .unwrap();
+    let error = place.refused(&serve, 2);
+    assert!(error.contains("the certificate file /nowhere/cert.pem cannot be read: "), "{error}");
+}

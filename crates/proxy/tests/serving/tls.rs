@@ -1,5 +1,6 @@
-//! Deliveries over HTTPS, by the real program: it trusts whom the operating
-//! system trusts, and nobody else.
+//! HTTPS, by the real program. Outward it trusts whom the operating system
+//! trusts, and nobody else, and goes through the proxy that the environment
+//! names; its own listener shows the newest good certificate of its files.
 
 #![cfg(target_os = "linux")]
 
@@ -7,18 +8,26 @@ use crate::harness::{Receiver, call, soon};
 use http::Method;
 use postern_protocol::PROTOCOL_VERSION;
 use postern_protocol::api::{LeaseResponse, RegisterResponse, WorkerState};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 
 struct Program {
     address: SocketAddr,
+    url: String,
     token: String,
-    _child: Child,
+    child: Child,
     _folder: TempDir,
 }
 
@@ -28,34 +37,43 @@ fn file(name: &str) -> PathBuf {
 
 /// `postern-proxy dev`, which takes this file for the system's authorities.
 async fn program(authorities: &Path) -> Program {
+    start(|command| command.env("SSL_CERT_FILE", authorities).env("NO_PROXY", "localhost")).await
+}
+
+async fn start(set: impl FnOnce(&mut Command) -> &mut Command) -> Program {
     let folder = TempDir::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_postern-proxy"))
-        .args(["--json", "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--dir"])
-        .arg(folder.path())
-        .env("SSL_CERT_FILE", authorities)
-        .env_remove("SSL_CERT_DIR")
-        .env("NO_PROXY", "localhost")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern-proxy"));
+    command.args(["--json", "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--dir"]);
+    command.arg(folder.path());
+    for name in
+        ["SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+    {
+        command.env_remove(name);
+    }
+    let mut child =
+        set(&mut command).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = soon("the program's answer", lines.next_line()).await.unwrap().unwrap();
     let answer: Value = serde_json::from_str(&line).unwrap();
     let url = answer["proxyUrl"].as_str().unwrap();
     let token = std::fs::read_to_string(answer["tokenFile"].as_str().unwrap()).unwrap();
     Program {
-        address: url.trim_start_matches("http://").parse().unwrap(),
+        address: url.rsplit('/').next().unwrap().parse().unwrap(),
+        url: url.to_owned(),
         token: token.trim().to_owned(),
-        _child: child,
+        child,
         _folder: folder,
     }
 }
 
 async fn register(program: &Program, receiver: &Receiver) -> RegisterResponse {
+    let url = format!("https://localhost:{}/hook", receiver.address.port());
+    register_as(program, receiver, &url).await
+}
+
+async fn register_as(program: &Program, receiver: &Receiver, url: &str) -> RegisterResponse {
     let request = json!({
-        "webhookUrl": format!("https://localhost:{}/hook", receiver.address.port()),
+        "webhookUrl": url,
         "token": program.token, "name": "laptop", "protocolVersion": PROTOCOL_VERSION,
     });
     let answer = call(program.address, Method::POST, "/edge/register", &[], request.to_string()).await;
@@ -69,12 +87,146 @@ async fn a_worker_whose_certificate_the_system_trusts_gets_its_deliveries() {
     let program = program(&file("ca.pem")).await;
     let mut receiver = Receiver::start_tls(&file("localhost.pem"), &file("localhost.key")).await;
     let worker = register(&program, &receiver).await;
+    trigger(&program, &worker).await;
+    assert_eq!(receiver.delivery().await.body, "hello");
+}
+
+async fn trigger(program: &Program, worker: &RegisterResponse) {
     let bearer = format!("Bearer {}", worker.credential.reveal());
     let headers: [(&str, &[u8]); 1] = [("authorization", bearer.as_bytes())];
     let request = json!({"provider": "none", "body": "hello"}).to_string();
     let answer = call(program.address, Method::POST, "/v1/events/trigger", &headers, request).await;
     assert_eq!(answer.status, 200);
+}
+
+/// A proxy that knows one name and lets CONNECT through to `target`; tells what
+/// it was asked for.
+async fn connect_proxy(target: SocketAddr) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            asked.send(head.lines().next().unwrap().to_owned()).unwrap();
+            tokio::spawn(async move {
+                let mut onward = TcpStream::connect(target).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+            });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn deliveries_go_through_the_proxy_of_the_environment() {
+    let made = Made::new(&["laptop.test"]);
+    let mut receiver = Receiver::start_tls(&made.certificate, &made.key).await;
+    let (proxy, mut asked) = connect_proxy(receiver.address).await;
+    let program = start(|command| {
+        command.env("SSL_CERT_FILE", &made.certificate).env("HTTPS_PROXY", format!("http://{proxy}"))
+    })
+    .await;
+    let worker = register_as(&program, &receiver, "https://laptop.test/hook").await;
+    trigger(&program, &worker).await;
     assert_eq!(receiver.delivery().await.body, "hello");
+    assert_eq!(soon("a CONNECT", asked.recv()).await.unwrap(), "CONNECT laptop.test:443 HTTP/1.1");
+}
+
+/// A certificate and its key in files; its own authority.
+struct Made {
+    certificate: PathBuf,
+    key: PathBuf,
+    _folder: TempDir,
+}
+
+impl Made {
+    fn new(names: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let made = Self {
+            certificate: folder.path().join("cert.pem"),
+            key: folder.path().join("key.pem"),
+            _folder: folder,
+        };
+        made.renew(names);
+        made
+    }
+
+    fn renew(&self, names: &[&str]) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        std::fs::write(&self.key, made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(&self.certificate, made.cert.pem()).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        let path = self._folder.path().join("proxy.toml");
+        let text = format!(
+            "[tls]\ncert_file = {:?}\nkey_file = {:?}\n",
+            self.certificate.as_os_str(),
+            self.key.as_os_str()
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// What answers `GET /v1/sources` at `to`, if its certificate is this one.
+    async fn sources(&self, program: &Program) -> Option<String> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.certificate).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(program.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+        let request = format!(
+            "GET /v1/sources HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            program.token
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = soon("the answer", stream.read_to_end(&mut answer)).await;
+        Some(String::from_utf8(answer).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn the_listener_speaks_https_with_the_newest_certificate() {
+    let made = Made::new(&["localhost"]);
+    let program = start(|command| command.arg("--config").arg(made.config())).await;
+    assert!(program.url.starts_with("https://"), "{}", program.url);
+    // Connections that never say a word hold up nobody.
+    let mut silent = Vec::new();
+    for _ in 0..32 {
+        silent.push(TcpStream::connect(program.address).await.unwrap());
+    }
+    let answer = made.sources(&program).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains(&format!("{}/hooks/src_", program.url)), "{answer}");
+    let plain = call(program.address, Method::GET, "/v1/sources", &[], "").await;
+    assert_eq!(plain.error(), "400 request.malformed");
+
+    made.renew(&["localhost"]);
+    let pid = program.child.id().unwrap().to_string();
+    let asked = std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    assert!(asked.success());
+    let answer = soon("the new certificate", async {
+        loop {
+            if let Some(answer) = made.sources(&program).await {
+                return answer;
+            }
+        }
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

@@ -1,8 +1,14 @@
-//! Who may use the local API: tokens exchanged for bearers, all in memory.
+//! Who may use the local API: tokens, exchanged for bearers.
+//!
+//! Tokens live in memory. The bearers of browsers outlive the process, as
+//! digests in a file of the data folder, so that a page goes on after a
+//! restart; those of programs, which can read the control token again, do not.
 
+use crate::private_file;
 use postern_protocol::{Secret, UnixMillis};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 
@@ -19,18 +25,25 @@ type Digested = [u8; 32];
 pub(crate) struct Access {
     /// For programs that can read the data folder.
     pub(crate) control: Secret,
+    /// Where the digests of browsers' bearers are kept.
+    file: PathBuf,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     one_time: VecDeque<(Digested, UnixMillis)>,
-    bearers: VecDeque<Digested>,
+    programs: VecDeque<Digested>,
+    browsers: VecDeque<Digested>,
 }
 
 impl Access {
-    pub(crate) fn new() -> Self {
-        Self { control: random(), state: Mutex::default() }
+    /// Knows the browsers whose digests are in `file`; a file that is missing
+    /// or cannot be read knows none. Blocks.
+    pub(crate) fn open(file: PathBuf) -> Self {
+        let browsers = std::fs::read_to_string(&file).map(|text| read(&text)).unwrap_or_default();
+        let state = State { browsers, ..State::default() };
+        Self { control: random(), file, state: Mutex::new(state) }
     }
 
     /// A token that can be exchanged once, within five minutes.
@@ -40,7 +53,8 @@ impl Access {
         token
     }
 
-    /// A bearer for a token that is good; a one-time token is used up.
+    /// A bearer for a token that is good; a one-time token is used up, and its
+    /// bearer written down. Blocks.
     pub(crate) fn exchange(&self, token: &str, now: UnixMillis) -> Option<Secret> {
         let given = digest(token);
         let mut state = self.state();
@@ -51,21 +65,30 @@ impl Access {
                 found = Some(i);
             }
         }
-        let good = match found {
-            Some(i) => state.one_time.remove(i).is_some(),
-            None => digest(self.control.reveal()).ct_eq(&given).into(),
-        };
-        good.then(|| {
-            let bearer = random();
-            keep(&mut state.bearers, digest(bearer.reveal()));
-            bearer
-        })
+        let bearer = random();
+        let known = digest(bearer.reveal());
+        match found {
+            Some(i) => {
+                state.one_time.remove(i);
+                keep(&mut state.browsers, known);
+                if let Err(error) = private_file::replace(&self.file, write(&state.browsers).as_bytes()) {
+                    tracing::warn!(%error, "a browser's session cannot be written down: it ends with this process");
+                }
+            }
+            None if bool::from(digest(self.control.reveal()).ct_eq(&given)) => {
+                keep(&mut state.programs, known);
+            }
+            None => return None,
+        }
+        Some(bearer)
     }
 
     /// Whether a bearer is one of ours.
     pub(crate) fn admits(&self, bearer: &str) -> bool {
         let given = digest(bearer);
-        self.state().bearers.iter().fold(false, |any, known| any | bool::from(known.ct_eq(&given)))
+        let state = self.state();
+        let known = state.programs.iter().chain(&state.browsers);
+        known.fold(false, |any, known| any | bool::from(known.ct_eq(&given)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,6 +101,16 @@ fn keep<T>(known: &mut VecDeque<T>, new: T) {
         known.pop_front();
     }
     known.push_back(new);
+}
+
+/// The digests of a file: one a line, in hex; other lines count for nothing.
+fn read(text: &str) -> VecDeque<Digested> {
+    let digest = |line: &str| hex::decode(line).ok()?.try_into().ok();
+    text.lines().filter_map(digest).take(KNOWN).collect()
+}
+
+fn write(digests: &VecDeque<Digested>) -> String {
+    digests.iter().map(|digest| hex::encode(digest) + "\n").collect()
 }
 
 fn digest(text: &str) -> Digested {
@@ -94,9 +127,14 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
+    fn access() -> (Access, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (Access::open(dir.path().join("sessions")), dir)
+    }
+
     #[test]
     fn a_one_time_token_works_once_and_not_for_long() {
-        let access = Access::new();
+        let (access, _dir) = access();
         let token = access.mint(NOW);
         let bearer = access.exchange(token.reveal(), NOW.plus(LIFETIME)).unwrap();
         assert!(access.admits(bearer.reveal()));
@@ -110,14 +148,28 @@ mod tests {
 
     #[test]
     fn the_control_token_works_any_number_of_times() {
-        let access = Access::new();
+        let (access, _dir) = access();
         assert!(access.exchange(access.control.reveal(), NOW).is_some());
         assert!(access.exchange(access.control.reveal(), NOW).is_some());
     }
 
     #[test]
+    fn browsers_are_known_after_a_restart_and_programs_are_not() {
+        let (access, dir) = access();
+        let browser = access.exchange(access.mint(NOW).reveal(), NOW).unwrap();
+        let program = access.exchange(access.control.reveal(), NOW).unwrap();
+        let file = dir.path().join("sessions");
+        assert!(!std::fs::read_to_string(&file).unwrap().contains(browser.reveal()));
+        let restarted = Access::open(file);
+        assert!(restarted.admits(browser.reveal()));
+        assert!(!restarted.admits(program.reveal()));
+        std::fs::write(dir.path().join("damaged"), "no digest\n\n00").unwrap();
+        assert!(!Access::open(dir.path().join("damaged")).admits(browser.reveal()));
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
-        let access = Access::new();
+        let (access, _dir) = access();
         let first = access.exchange(access.control.reveal(), NOW).unwrap();
         for _ in 0..KNOWN {
             access.exchange(access.control.reveal(), NOW);

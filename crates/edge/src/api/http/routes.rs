@@ -38,7 +38,10 @@ pub(super) async fn session(
 ) -> Result<Json<Bearer>, ApiError> {
     let exchange: Exchange = serde_json::from_slice(&whole(body)?)
         .map_err(|_| ApiError::new(ErrorCode::BadRequest, "the body must be {\"token\": \"…\"}"))?;
-    match edge.shared.access.exchange(exchange.token.reveal(), edge.shared.now()) {
+    let exchanged = tokio::task::spawn_blocking(move || {
+        edge.shared.access.exchange(exchange.token.reveal(), edge.shared.now())
+    });
+    match exchanged.await.unwrap_or_default() {
         Some(bearer) => Ok(Json(Bearer { bearer })),
         None => {
             let message = "the token is not known: it works once, for five minutes; ask for a new address";

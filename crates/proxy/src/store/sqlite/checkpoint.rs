@@ -10,15 +10,17 @@
 
 use super::connection;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB};
+use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Pages in the log from which a checkpoint is worth its cost: 32 MiB.
-const FULL: u32 = 8_192;
+/// Pages in the log from which it is copied: 64 MiB. Whoever waits while the
+/// writer does its part waits long, so that should be rare; with 32 MiB it was
+/// more than one webhook in a hundred at full load.
+const FULL: u32 = 16_384;
 /// Pages the writer may copy itself without being missed.
 const REST: u32 = 256;
 const PASSES: u32 = 4;
@@ -84,7 +86,7 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
             match checkpoint(open) {
                 // What came in meanwhile is left; fewer than were copied: the
                 // log has started over.
-                Some(copied) if level.pages.load(Ordering::Acquire) > copied + REST => {}
+                Some(copied) if level.pages.load(Ordering::Acquire) > copied.saturating_add(REST) => {}
                 Some(_) => break,
                 None => {
                     connection = None;
@@ -97,9 +99,11 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
 }
 
 /// One pass; how many of the log's pages are copied by now, unless it failed.
+/// Only one connection copies at a time: while another does, all is well.
 fn checkpoint(connection: &Connection) -> Option<u32> {
     match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
         Ok((_, copied)) => Some(u32::try_from(copied).unwrap_or(0)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Some(u32::MAX),
         Err(error) => {
             tracing::warn!(%error, "a checkpoint failed");
             None

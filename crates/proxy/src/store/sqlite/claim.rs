@@ -66,21 +66,6 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
     // What is claimed now is left out below, even if it is finished while we
     // read: the read may still see it as due.
     let members = memory.change(|m| m.roster.candidates(claim.now, limit));
-    let numbers: Vec<_> = members.iter().map(|member| member.no).collect();
-    let claimed = claim_for(connection, memory, claim, members);
-    if claimed.is_err() {
-        memory.change(|m| numbers.iter().for_each(|no| m.roster.update(*no, |member| member.due(claim.now))));
-    }
-    claimed
-}
-
-fn claim_for(
-    connection: &Connection,
-    memory: &SharedMemory,
-    claim: Claim,
-    members: Vec<Member>,
-) -> Result<Vec<Claimed>, Problem> {
-    let limit = claim.limit as usize;
     let db = connection.unchecked_transaction()?;
     let mut queues = Vec::with_capacity(members.len());
     for member in members {
@@ -120,9 +105,7 @@ fn claim_for(
         for (member, rest, later) in &queues {
             // What was left over is due already.
             let next = if rest.len() > 0 { Some(claim.now) } else { *later };
-            if let Some(at) = next {
-                roster.update(member.no, |present| present.due(at));
-            }
+            roster.update(member.no, |present| present.leaves(next));
         }
         roster.turn = last.unwrap_or(roster.turn);
         let mut claimed = Vec::new();

@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) waiting: u64,
     /// No unclaimed delivery is due before this; `None`: there is none.
     pub(super) next_due: Option<UnixMillis>,
+    /// The same for what was committed since the last claim began to read.
+    arrived: Option<UnixMillis>,
     pub(super) claimed: Vec<DeliveryId>,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
@@ -87,6 +89,7 @@ impl Member {
             transport_failures: worker.transport_failures,
             waiting: 0,
             next_due: None,
+            arrived: None,
             claimed: Vec::new(),
             sorted_at: None,
         }
@@ -106,6 +109,13 @@ impl Member {
     /// Something of it falls due then.
     pub(super) fn due(&mut self, at: UnixMillis) {
         self.next_due = Some(self.next_due.map_or(at, |earlier| earlier.min(at)));
+        self.arrived = Some(self.arrived.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// A claim has read what is due and leaves this; what it may not have seen
+    /// counts too.
+    pub(super) fn leaves(&mut self, next: Option<UnixMillis>) {
+        self.next_due = self.arrived.into_iter().chain(next).min();
     }
 }
 
@@ -161,6 +171,7 @@ impl Roster {
             Some(present) => {
                 member.waiting = present.waiting;
                 member.next_due = present.next_due;
+                member.arrived = present.arrived;
                 member.claimed = std::mem::take(&mut present.claimed);
                 member.sorted_at = present.sorted_at;
             }
@@ -267,9 +278,8 @@ impl Roster {
     }
 
     /// Which workers to claim for: those with something due and with room, at
-    /// most `limit`, beginning after the one served last. From here on nothing
-    /// of them counts as due but what is committed; the claim, which reads
-    /// only after this, adds what it finds and leaves.
+    /// most `limit`, beginning after the one served last. The claim reads after
+    /// this, and says at its end what it [leaves](Member::leaves).
     pub(super) fn candidates(&mut self, now: UnixMillis, limit: usize) -> Vec<Member> {
         let due = self.ready.range(..=(now, WorkerNo::MAX)).map(|(_, no)| *no);
         let mut due: Vec<_> = due.collect();
@@ -277,7 +287,7 @@ impl Roster {
         due.sort_unstable_by_key(|no| (*no <= turn, *no));
         due.truncate(limit);
         let members: Vec<_> = due.iter().filter_map(|no| self.members.get(no).cloned()).collect();
-        due.iter().for_each(|no| self.update(*no, |member| member.next_due = None));
+        due.iter().for_each(|no| self.update(*no, |member| member.arrived = None));
         members
     }
 
