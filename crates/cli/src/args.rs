@@ -142,7 +142,7 @@ pub(crate) struct Listen {
     #[arg(long, value_name = "URL")]
     pub(crate) forward_to: Option<String>,
     /// Only these events: `Issue`, `Comment.create`, `github:pull_request.*`,
-    /// `!Issue.remove`. May be given several times.
+    /// `!Issue.remove`, `Issue[data.priority == 1]`. May be given several times.
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
 }
@@ -166,7 +166,8 @@ pub(crate) struct EventsList {
     /// Only this type: `Issue`.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
-    /// Only this provider: linear, github, standard_webhooks, none.
+    /// Only this provider: linear, github, standard_webhooks, stripe, slack,
+    /// hmac, timestamped, none.
     #[arg(long)]
     pub(crate) provider: Option<postern_protocol::Provider>,
     /// Only this source, by name.

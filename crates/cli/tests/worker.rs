@@ -91,9 +91,10 @@ async fn listen_shows_and_forwards_what_its_filter_takes_and_leaves_no_trace() {
     let (edge, _) = serve(&machine).await;
     state(&edge, "live").await;
     let target = Receiver::start().await;
+    let issues = r#"Issue[exists(data.title) && action in ["create", "update"]]"#;
     let listen = start(
         &machine,
-        &["listen", "--forward-to", &target.url("/hooks"), "--filter", "Issue", "--filter", "!Issue.remove"],
+        &["listen", "--forward-to", &target.url("/hooks"), "--filter", issues, "--filter", "!Issue.remove"],
     );
     listen.note("that it listens", |line| line.contains("Listening").then_some(())).await;
     let mut triggered = Vec::new();

@@ -28,7 +28,7 @@
 //! [`Live`] as event `postern://live`. Batches come at most 60 times a
 //! second; whoever missed some asks `events_since`. `&listen={url}` makes the
 //! stream a temporary forward target too, for as long as it is open, for events
-//! that the capability terms in `&filter={terms}` take.
+//! that the capability terms in `&filter={terms}` take, one term to a line.
 
 pub mod http;
 pub(crate) mod live;

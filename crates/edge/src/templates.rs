@@ -66,7 +66,7 @@ fn entries(provider: Provider) -> &'static [Entry] {
     match provider {
         Provider::Linear => linear::ENTRIES,
         Provider::Github => github::ENTRIES,
-        Provider::StandardWebhooks | Provider::None => &[],
+        _ => &[],
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn make(provider: Provider, name: &str, now: UnixMillis) -> Option<Ma
     let headers = match provider {
         Provider::Linear => linear::headers(&fresh, &body),
         Provider::Github => github::headers(&fresh, name),
-        Provider::StandardWebhooks | Provider::None => Vec::new(),
+        _ => Vec::new(),
     };
     let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Some(Made { headers, body: body.to_string() })

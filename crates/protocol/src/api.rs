@@ -17,9 +17,11 @@
 //! Credentials travel as `Authorization: Bearer …`; errors are
 //! [`crate::ErrorBody`].
 
+use crate::dedupe::IdFrom;
 use crate::event::Provider;
 use crate::id::{DeliveryId, EventId, SourceId, WorkerId, WorkspaceId};
 use crate::secret::{self, Secret};
+use crate::signature::Scheme;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +212,14 @@ pub struct SourceInfo {
     pub url: String,
     /// How many secrets it accepts.
     pub secrets: u32,
+    /// How it is signed, parameters included; absent from older proxies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub scheme: Option<Scheme>,
+    /// Where an event's id stands, where that is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub id_from: Option<IdFrom>,
 }
 
 /// `POST /v1/events/trigger`: makes a synthetic event that takes the whole

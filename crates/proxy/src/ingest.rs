@@ -12,8 +12,10 @@ use crate::http::error::ApiError;
 use crate::http::rate::Buckets;
 use crate::store::{Accepted, NewEvent, Source, Store};
 use bytes::Bytes;
+use postern_protocol::dedupe::IdFrom;
 use postern_protocol::id::{EventId, SourceId, WorkerId};
-use postern_protocol::{Clock, HeaderList, Provider, UnixMillis};
+use postern_protocol::signature::Scheme;
+use postern_protocol::{Clock, HeaderList, Provider, Secret, UnixMillis};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -28,6 +30,10 @@ pub(crate) use headers::kept;
 pub(crate) use metrics::IngestMetrics;
 pub(crate) use verify::Verified;
 
+/// How often a second a refused webhook's cause is guessed at, of each source:
+/// a guess costs milliseconds, and strangers can ask for it.
+const GUESSES_PER_SECOND: f64 = 2.0;
+
 /// Takes webhooks in.
 pub(crate) struct Ingest {
     store: Arc<dyn Store>,
@@ -37,20 +43,43 @@ pub(crate) struct Ingest {
     limits: Limits,
     dedupe_millis: i64,
     rates: Buckets<SourceId>,
+    guesses: Buckets<String>,
     metrics: IngestMetrics,
 }
 
 /// What was posted, as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Posted {
-    /// Who is to have posted it.
-    pub(crate) provider: Provider,
     /// Its headers but those that end here.
     pub(crate) headers: HeaderList,
     /// The body, byte for byte.
     pub(crate) body: Bytes,
     /// When the body had been read.
     pub(crate) received_at: UnixMillis,
+}
+
+/// By what a webhook is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// Whose these are, in the log: a source's id, or an app's slug.
+    pub(crate) of: String,
+    /// How it is signed.
+    pub(crate) scheme: Scheme,
+    /// Where its id stands, for senders that Postern does not know.
+    pub(crate) id_from: Option<IdFrom>,
+    /// The secrets it may be signed with.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+impl From<&Source> for Terms {
+    fn from(source: &Source) -> Self {
+        Self {
+            of: source.id.to_string(),
+            scheme: source.scheme.clone(),
+            id_from: source.id_from.clone(),
+            secrets: source.secrets.clone(),
+        }
+    }
 }
 
 /// Where an event comes from and whom it is for.
@@ -94,6 +123,7 @@ impl Ingest {
             bodies,
             dedupe_millis: i64::try_from(retention.dedupe.as_millis()).unwrap_or(i64::MAX),
             rates: Buckets::new(rate, 2.0 * rate),
+            guesses: Buckets::new(GUESSES_PER_SECOND, GUESSES_PER_SECOND),
             limits,
             metrics,
         }
@@ -105,14 +135,12 @@ impl Ingest {
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
-    /// Verifies what was posted against the secrets.
-    pub(crate) async fn verify(
-        &self,
-        posted: Posted,
-        secrets: &[postern_protocol::Secret],
-    ) -> Result<Verified, ApiError> {
+    /// Verifies what was posted. A refusal says what is probably wrong, as far
+    /// as that can be told and was not asked too often.
+    pub(crate) async fn verify(&self, posted: Posted, terms: Terms) -> Result<Verified, ApiError> {
         let oldest = posted.received_at.plus(-self.dedupe_millis);
-        verify::verify(posted, secrets, oldest).await
+        let may_guess = |of: &str| self.guesses.take(of.to_owned(), self.clock.now()).is_ok();
+        verify::verify(posted, terms, oldest, may_guess).await
     }
 
     /// Commits a verified webhook as an event of `source`.
@@ -129,7 +157,7 @@ impl Ingest {
             workspace: source.workspace,
             source: source.id,
             source_name: source.name.clone(),
-            provider: source.provider,
+            provider: source.provider(),
             received_at: posted.received_at,
             dedupe,
             dedupe_since: posted.received_at.plus(-self.dedupe_millis),

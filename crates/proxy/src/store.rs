@@ -17,10 +17,11 @@ use bytes::Bytes;
 use postern_protocol::api::{
     AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState,
 };
-use postern_protocol::dedupe::DedupeKey;
+use postern_protocol::dedupe::{DedupeKey, IdFrom};
 use postern_protocol::event::{Described, Provider};
 use postern_protocol::filter::Filter;
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_protocol::signature::Scheme;
 use postern_protocol::{HeaderList, Secret, UnixMillis};
 use std::time::Duration;
 
@@ -188,12 +189,22 @@ pub struct Source {
     pub workspace: WorkspaceId,
     /// Its name, 1–64 of `a-z 0-9 - _ .`.
     pub name: String,
-    /// Who posts to it.
-    pub provider: Provider,
-    /// The secrets it accepts, newest first; empty only for [`Provider::None`].
+    /// Who posts to it, and how that is signed.
+    pub scheme: Scheme,
+    /// Where an event's id stands, for senders that Postern does not know.
+    pub id_from: Option<IdFrom>,
+    /// The secrets it accepts, newest first; empty only for [`Scheme::None`].
     pub secrets: Vec<Secret>,
     /// When it was made.
     pub created_at: UnixMillis,
+}
+
+impl Source {
+    /// Who posts to it.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.scheme.provider()
+    }
 }
 
 /// A Linear OAuth app whose webhooks serve many organisations.

@@ -6,7 +6,7 @@
 use crate::http::auth::{self, Caller};
 use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
-use crate::ingest::{Ingest, Origin, Posted, kept};
+use crate::ingest::{Ingest, Origin, Posted, Terms, kept};
 use crate::store::{Scope, Store};
 use axum::Json;
 use axum::body::Body;
@@ -51,8 +51,8 @@ pub(crate) async fn trigger(
     let named = provider_headers(&request.headers)?;
     let source = source::find(trigger.store.as_ref(), caller.workspace(), &request, now).await?;
     let headers = sign::signed(&source, kept(&named), request.body.as_bytes(), now)?;
-    let posted = Posted { provider: source.provider, headers, body: request.body.into(), received_at: now };
-    let verified = trigger.ingest.verify(posted, &source.secrets).await?;
+    let posted = Posted { headers, body: request.body.into(), received_at: now };
+    let verified = trigger.ingest.verify(posted, Terms::from(&source)).await?;
     let receipt = trigger.ingest.commit(&source, verified, Origin { synthetic: true, only }).await?;
     let deliveries = u32::try_from(receipt.deliveries).unwrap_or(u32::MAX);
     Ok(Json(TriggerResponse { event_id: receipt.event_id, deliveries }))

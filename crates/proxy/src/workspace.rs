@@ -44,9 +44,11 @@ pub(crate) async fn sources(
     let info = |source: crate::store::Source| SourceInfo {
         id: source.id,
         url: format!("{}/hooks/{}", reader.public_url, source.id),
+        provider: source.provider(),
         name: source.name,
-        provider: source.provider,
         secrets: u32::try_from(source.secrets.len()).unwrap_or(u32::MAX),
+        scheme: Some(source.scheme),
+        id_from: source.id_from,
     };
     Ok(Json(SourceList { sources: sources.into_iter().map(info).collect() }))
 }

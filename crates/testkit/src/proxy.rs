@@ -6,6 +6,7 @@ mod program;
 pub use program::{ProxyHome, ProxyProcess};
 
 use crate::within;
+use postern_protocol::signature::Scheme;
 use postern_protocol::{Clock, Provider, Secret};
 use postern_proxy::bus::{Bus, InProcess};
 use postern_proxy::clock::SystemClock;
@@ -97,7 +98,7 @@ impl Proxy {
     /// Makes a source with one secret; returns the URL to post to.
     ///
     /// # Panics
-    /// When the name is taken.
+    /// When the name is taken, or the provider needs parameters.
     pub async fn source(&self, name: &str, provider: Provider, secret: Secret) -> String {
         let now = self.clock.now();
         let id = entropy::source_id(now);
@@ -105,7 +106,8 @@ impl Proxy {
             id,
             workspace: self.workspace.id,
             name: name.into(),
-            provider,
+            scheme: Scheme::of(provider).expect("a provider without parameters"),
+            id_from: None,
             secrets: vec![secret],
             created_at: now,
         };

@@ -105,7 +105,7 @@ impl Client {
         let mut url = self.url("api/live");
         url.query_pairs_mut().append_pair("after", &cursor.to_string());
         if let Some((target, filter)) = listen {
-            url.query_pairs_mut().append_pair("listen", target).append_pair("filter", &filter.join(" "));
+            url.query_pairs_mut().append_pair("listen", target).append_pair("filter", &filter.join("\n"));
         }
         // Without a limit of time: it is open as long as the command runs.
         let response =

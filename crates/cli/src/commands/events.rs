@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use postern_edge::api::{Body, EventDetail, EventKey, EventPage, EventQuery};
 use postern_protocol::ErrorCode;
+use std::borrow::Cow;
 
 /// Lists a page of the history, newest first.
 pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
@@ -32,12 +33,17 @@ pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output)
     if !args.raw {
         return output.show(&event, |style| output::detail(style, &event));
     }
-    match event.body {
-        Body::Utf8 { text } => output.bytes(text.as_bytes()),
+    output.bytes(&bytes(&event.body)?)
+}
+
+/// A body, byte for byte.
+pub(super) fn bytes(body: &Body) -> Result<Cow<'_, [u8]>, Failure> {
+    match body {
+        Body::Utf8 { text } => Ok(Cow::Borrowed(text.as_bytes())),
         Body::Base64 { base64 } => {
             let unreadable =
                 |_| Failure::new(ErrorCode::Internal, "The worker's answer holds a body that is not base64.");
-            output.bytes(&STANDARD.decode(base64).map_err(unreadable)?)
+            Ok(Cow::Owned(STANDARD.decode(base64).map_err(unreadable)?))
         }
     }
 }

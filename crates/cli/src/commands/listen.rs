@@ -5,6 +5,7 @@
 //! The forward is a rule of that edge which ends with the stream: nothing is
 //! registered, and the forward target that is set stays as it is.
 
+use super::events::bytes;
 use super::status::not_signed_in;
 use crate::args;
 use crate::backend::{Backend, Client, Own, Settings, Started, running};
@@ -13,7 +14,7 @@ use crate::output::{self, Output, safe};
 use crate::{signals, ui};
 use futures_util::StreamExt;
 use postern_edge::ApiConfig;
-use postern_edge::api::{EventSummary, Live, OutcomeKind, Status};
+use postern_edge::api::{EventDetail, EventKey, EventSummary, Live, OutcomeKind, Status};
 use postern_protocol::event::Described;
 use postern_protocol::filter::Filter;
 use std::collections::VecDeque;
@@ -74,7 +75,7 @@ async fn follow(
     while let Some(batch) = live.next().await {
         let Live { changes, status } = batch?;
         for event in changes.into_iter().flat_map(|changes| changes.rows) {
-            if wanted(filter, &event) && shown.is_news(&event) {
+            if wanted(&edge, filter, &event).await? && shown.is_news(&event) {
                 output.show(&event, |style| output::live_row(style, &event))?;
             }
         }
@@ -88,7 +89,17 @@ async fn follow(
     Ok(())
 }
 
-fn wanted(filter: &Filter, event: &EventSummary) -> bool {
+/// Whether the filter takes it. The payload is asked for only where a condition
+/// needs it.
+async fn wanted(edge: &Backend, filter: &Filter, event: &EventSummary) -> Result<bool, Failure> {
+    if !filter.has_conditions() {
+        return Ok(takes(filter, event, b""));
+    }
+    let detail: EventDetail = edge.call("event", EventKey { id: event.id.clone() }).await?;
+    Ok(takes(filter, event, &bytes(&detail.body)?))
+}
+
+fn takes(filter: &Filter, event: &EventSummary, body: &[u8]) -> bool {
     let described = Described {
         event_type: event.event_type.clone(),
         action: event.action.clone(),
@@ -96,7 +107,7 @@ fn wanted(filter: &Filter, event: &EventSummary) -> bool {
         subject: String::new(),
         detail: String::new(),
     };
-    filter.takes(event.provider, &described)
+    filter.takes(event.provider, &described, body)
 }
 
 /// Which events have been shown: an event is news when its handler has come

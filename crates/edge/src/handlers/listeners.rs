@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::history::StoredPayload;
-use postern_protocol::filter::Filter;
+use postern_protocol::filter::{self, Filter};
 use postern_protocol::{Provider, header, line};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -60,8 +60,8 @@ impl Listeners {
         let provider = event.headers.get(header::POSTERN_PROVIDER).and_then(|p| p.parse().ok());
         let provider = provider.unwrap_or(Provider::None);
         let described = line::describe(provider, &event.headers, &event.body);
-        let wanting = entries.targets.iter().filter(|(_, _, filter)| filter.takes(provider, &described));
-        wanting.map(|(_, target, _)| target.clone()).collect()
+        let asked = entries.targets.iter().map(|(_, target, filter)| (target, filter));
+        filter::takers(provider, &described, &event.body, asked).into_iter().cloned().collect()
     }
 }
 

@@ -200,7 +200,10 @@ async fn a_listener_is_a_target_while_it_lives() {
     let hook = edge.hook().await;
     let (mut set, mut listening) = (Target::ok().await, Target::ok().await);
     forward_to(&edge, &set.url()).await;
-    let listener = edge.handle.add_listener(&listening.url(), Filter::parse(&["Issue"]).unwrap()).unwrap();
+    let listener = edge
+        .handle
+        .add_listener(&listening.url(), Filter::parse(&["Issue[exists(action)]"]).unwrap())
+        .unwrap();
     Delivery::new("evt_1", &edge, &proxy).post(&hook).await;
     assert_eq!(set.next().await.header("postern-event-id"), Some("evt_1"));
     assert_eq!(listening.next().await.header("postern-event-id"), Some("evt_1"));

@@ -13,6 +13,7 @@ use crate::private;
 use crate::store::{Access, Scope, Source, Store, Workspace};
 use clap::Args;
 use postern_protocol::id::WorkspaceId;
+use postern_protocol::signature::Scheme;
 use postern_protocol::{Clock, Provider, Secret, UnixMillis};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const WORKSPACE: &str = "Dev";
-const SOURCES: [(&str, Provider); 2] = [("linear", Provider::Linear), ("github", Provider::Github)];
+const SOURCES: [(&str, Scheme); 2] = [("linear", Scheme::Linear), ("github", Scheme::Github)];
 
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
@@ -120,9 +121,9 @@ async fn sources(
     now: UnixMillis,
 ) -> Result<Vec<Source>, CliError> {
     let present = store.sources(workspace).await?;
-    for (name, provider) in SOURCES {
+    for (name, scheme) in SOURCES {
         if !present.iter().any(|source| source.name == name) {
-            store.create_source(source::make(workspace, name, provider, None, now)).await?;
+            store.create_source(source::make(workspace, name, scheme, None, None, now)).await?;
         }
     }
     Ok(store.sources(workspace).await?)
@@ -157,7 +158,7 @@ fn write(path: &Path, content: &str) -> Result<(), CliError> {
 fn describe(source: &Source, base: &str) -> DescribedSource {
     DescribedSource {
         name: source.name.clone(),
-        provider: source.provider,
+        provider: source.provider(),
         url: format!("{base}/hooks/{}", source.id),
         secret: source.secrets.first().map(|secret| secret.reveal().to_owned()),
     }

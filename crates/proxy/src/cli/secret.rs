@@ -54,12 +54,29 @@ impl SecretArgs {
     }
 }
 
+/// Who chooses a provider's secrets, where that is the provider itself.
+pub(super) fn chosen_by(provider: Provider) -> Option<&'static str> {
+    match provider {
+        Provider::Linear => Some("Linear"),
+        Provider::Stripe => Some("Stripe"),
+        Provider::Slack => Some("Slack"),
+        Provider::Github
+        | Provider::StandardWebhooks
+        | Provider::Hmac
+        | Provider::Timestamped
+        | Provider::None => None,
+    }
+}
+
 /// A new secret in the form the provider's people expect.
 pub(super) fn generate(provider: Provider) -> Secret {
     match provider {
         Provider::StandardWebhooks => standard::new_secret(crate::entropy::bytes()),
         Provider::Linear => crate::entropy::credential("lin_whs_"),
-        Provider::Github | Provider::None => crate::entropy::credential(""),
+        Provider::Stripe => crate::entropy::credential("whsec_"),
+        Provider::Github | Provider::Slack | Provider::Hmac | Provider::Timestamped | Provider::None => {
+            crate::entropy::credential("")
+        }
     }
 }
 
@@ -69,6 +86,9 @@ pub(super) fn check(provider: Provider, secret: &Secret) -> Result<(), CliError>
     match provider {
         Provider::StandardWebhooks if !standard_key(secret.reveal()) => {
             usage("a Standard Webhooks secret is `whsec_` and 24 to 64 bytes in base64")
+        }
+        Provider::Stripe if !secret.reveal().starts_with("whsec_") => {
+            usage("a Stripe endpoint's signing secret begins with `whsec_`; this is another key")
         }
         Provider::None => usage("a source of provider none has no secret"),
         _ => Ok(()),

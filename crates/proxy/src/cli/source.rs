@@ -6,9 +6,13 @@ use super::{CliError, Common, Terminal, open, workspace};
 use crate::config::Config;
 use crate::store::{Source, Store};
 use clap::Subcommand;
+use postern_protocol::dedupe::IdFrom;
 use postern_protocol::id::{SourceId, WorkspaceId};
+use postern_protocol::signature::Scheme;
 use postern_protocol::{Provider, Secret, UnixMillis};
 use serde::Serialize;
+
+mod scheme;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SourceCommand {
@@ -16,9 +20,8 @@ pub(super) enum SourceCommand {
     Create {
         /// Its name, 1 to 64 of a-z 0-9 - _ .
         name: String,
-        /// Who posts to it: linear, github, standard_webhooks, none
-        #[arg(long)]
-        provider: Provider,
+        #[command(flatten)]
+        scheme: scheme::SchemeArgs,
         /// The workspace's name or id; needed when there are several
         #[arg(long)]
         workspace: Option<String>,
@@ -62,6 +65,9 @@ struct Shown {
     workspace: WorkspaceId,
     name: String,
     provider: Provider,
+    scheme: Scheme,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_from: Option<IdFrom>,
     url: String,
     secrets: usize,
     created_at: UnixMillis,
@@ -76,7 +82,9 @@ impl Shown {
             id: source.id,
             workspace: source.workspace,
             name: source.name.clone(),
-            provider: source.provider,
+            provider: source.provider(),
+            scheme: source.scheme.clone(),
+            id_from: source.id_from.clone(),
             url: url(config, source.id),
             secrets: source.secrets.len(),
             created_at: source.created_at,
@@ -97,19 +105,21 @@ pub(super) async fn run(
     now: UnixMillis,
 ) -> Result<(), CliError> {
     match command {
-        SourceCommand::Create { name, provider, workspace, secret } => {
+        SourceCommand::Create { name, scheme, workspace, secret } => {
             check_name(&name)?;
+            let (scheme, id_from) = (scheme.scheme()?, scheme.id_from()?);
+            let provider = scheme.provider();
             let given = secret.read()?;
             if let Some(secret) = &given {
                 secret::check(provider, secret)?;
             }
             let (config, store) = open::administer(common)?;
             let workspace = workspace::find(&store, workspace.as_deref()).await?;
-            let source = make(workspace.id, &name, provider, given.as_ref(), now);
+            let source = make(workspace.id, &name, scheme, id_from, given.as_ref(), now);
             store.create_source(source.clone()).await?;
-            // Linear chooses its secret itself: what was made merely keeps
+            // Some choose their secret themselves: what was made merely keeps
             // the source shut until that one is known.
-            let chosen_here = given.is_none() && provider != Provider::Linear;
+            let chosen_here = given.is_none() && secret::chosen_by(provider).is_none();
             let shown = Shown::new(&source, &config, source.secrets.first().filter(|_| chosen_here));
             terminal.answer(&shown, || made_text(&shown, given.is_some()))
         }
@@ -132,13 +142,13 @@ pub(super) async fn run(
             let given = secret.read()?;
             let (config, store) = open::administer(common)?;
             let mut source = find(&store, workspace.as_deref(), &source).await?;
-            if source.provider == Provider::Linear && given.is_none() {
-                let text =
-                    "Linear chooses its secrets: give the one it shows with --secret-stdin or --secret-env";
-                return Err(CliError::Usage(text.into()));
+            if let (Some(chooser), None) = (secret::chosen_by(source.provider()), &given) {
+                return Err(CliError::Usage(format!(
+                    "{chooser} chooses its secrets: give the one it shows with --secret-stdin or --secret-env"
+                )));
             }
-            let new = given.clone().unwrap_or_else(|| secret::generate(source.provider));
-            secret::check(source.provider, &new)?;
+            let new = given.clone().unwrap_or_else(|| secret::generate(source.provider()));
+            secret::check(source.provider(), &new)?;
             source.secrets.retain(|old| !drop_old && *old != new);
             source.secrets.insert(0, new.clone());
             source.secrets.truncate(2);
@@ -164,17 +174,19 @@ pub(super) async fn run(
 pub(super) fn make(
     workspace: WorkspaceId,
     name: &str,
-    provider: Provider,
+    scheme: Scheme,
+    id_from: Option<IdFrom>,
     given: Option<&Secret>,
     now: UnixMillis,
 ) -> Source {
+    let provider = scheme.provider();
     let secrets = match (given, provider) {
         (_, Provider::None) => Vec::new(),
         (Some(secret), _) => vec![secret.clone()],
         (None, _) => vec![secret::generate(provider)],
     };
     let id = crate::entropy::source_id(now);
-    Source { id, workspace, name: name.to_owned(), provider, secrets, created_at: now }
+    Source { id, workspace, name: name.to_owned(), scheme, id_from, secrets, created_at: now }
 }
 
 /// The source of that name or id.
@@ -205,12 +217,18 @@ fn check_name(name: &str) -> Result<(), CliError> {
 
 fn made_text(shown: &Shown, given: bool) -> String {
     let head = format!("Source {} made.\nURL: {}", shown.name, shown.url);
-    match (shown.provider, &shown.secret) {
+    match (secret::chosen_by(shown.provider), &shown.secret) {
         (_, Some(secret)) => format!("{head}\nSecret, shown this once: {secret}\nGive both to the provider."),
-        (Provider::Linear, None) if !given => format!(
-            "{head}\nMake a webhook with this URL in Linear's settings, then give its signing secret:\n  \
-             postern-proxy source rotate-secret {} --drop-old --secret-stdin",
-            shown.name
+        (Some(chooser), None) if !given => format!(
+            "{head}\nMake a webhook with this URL in {chooser}'s settings, then give its signing secret:\n  \
+             postern-proxy source rotate-secret {} --drop-old --secret-stdin{}",
+            shown.name,
+            // Slack asks at once whether the URL answers.
+            if shown.provider == Provider::Slack {
+                "\nSlack shows it under Basic Information; give it first: Slack checks the URL with it."
+            } else {
+                ""
+            }
         ),
         _ => format!("{head}\nGive it to the provider."),
     }

@@ -1,38 +1,43 @@
-//! `POST /hooks/{source}`: one source's webhooks.
+//! `POST /hooks/{source}`: one source's webhooks. Slack's question whether the
+//! URL is ours is answered, and not stored.
 
-use super::{Ingest, Origin, Posted, Receipt, kept};
+use super::{Ingest, Origin, Posted, Receipt, Terms, kept};
 use crate::http::error::ApiError;
 use crate::store::Source;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use postern_protocol::ErrorCode;
+use postern_protocol::signature::{Scheme, slack};
 use std::sync::Arc;
 
-/// 200 once the event is committed, or was before.
+/// 200 once the event is committed, or was before, or is a challenge.
 pub(crate) async fn receive(
     State(ingest): State<Arc<Ingest>>,
     Path(source): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Receipt>, ApiError> {
+) -> Result<Response, ApiError> {
     let received = take(&ingest, &source, &headers, body).await;
-    received.map(Json).inspect_err(|error| ingest.metrics.rejected(error.code()))
+    received.inspect_err(|error| ingest.metrics.rejected(error.code()))
 }
 
-async fn take(ingest: &Ingest, source: &str, headers: &HeaderMap, body: Body) -> Result<Receipt, ApiError> {
+async fn take(ingest: &Ingest, source: &str, headers: &HeaderMap, body: Body) -> Result<Response, ApiError> {
     let source = find(ingest, source).await?;
     ingest.rates.take(source.id, ingest.clock.now())?;
-    let body = ingest.bodies.read(headers, body, ingest.largest(source.provider)).await?;
-    let posted = Posted {
-        provider: source.provider,
-        headers: kept(headers),
-        body: body.bytes.clone(),
-        received_at: ingest.clock.now(),
-    };
-    let verified = ingest.verify(posted, &source.secrets).await?;
-    ingest.commit(&source, verified, Origin::default()).await
+    let body = ingest.bodies.read(headers, body, ingest.largest(source.provider())).await?;
+    let posted = Posted { headers: kept(headers), body: body.bytes.clone(), received_at: ingest.clock.now() };
+    let verified = ingest.verify(posted, Terms::from(&source)).await?;
+    if source.scheme == Scheme::Slack
+        && let Some(challenge) = slack::challenge(verified.body())
+    {
+        // Text: axum says `text/plain; charset=utf-8`.
+        return Ok(challenge.into_response());
+    }
+    let receipt: Receipt = ingest.commit(&source, verified, Origin::default()).await?;
+    Ok(Json(receipt).into_response())
 }
 
 async fn find(ingest: &Ingest, source: &str) -> Result<Source, ApiError> {

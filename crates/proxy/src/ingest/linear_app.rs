@@ -4,13 +4,14 @@
 //! linked is answered 200, or Linear would disable the app's webhook for all
 //! others; it is counted and not stored.
 
-use super::{Ingest, Origin, Posted, Receipt, kept};
+use super::{Ingest, Origin, Posted, Receipt, Terms, kept};
 use crate::http::error::ApiError;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use postern_protocol::signature::Scheme;
 use postern_protocol::{ErrorCode, Provider};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -46,13 +47,10 @@ async fn take(
         .await?
         .ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such Linear app"))?;
     let body = ingest.bodies.read(headers, body, ingest.largest(Provider::Linear)).await?;
-    let posted = Posted {
-        provider: Provider::Linear,
-        headers: kept(headers),
-        body: body.bytes.clone(),
-        received_at: ingest.clock.now(),
-    };
-    let verified = ingest.verify(posted, &app.secrets).await?;
+    let posted = Posted { headers: kept(headers), body: body.bytes.clone(), received_at: ingest.clock.now() };
+    let terms =
+        Terms { of: app.slug.clone(), scheme: Scheme::Linear, id_from: None, secrets: app.secrets.clone() };
+    let verified = ingest.verify(posted, terms).await?;
     let organization = organization(verified.body());
     let linked = organization.and_then(|id| app.organizations.iter().find(|(known, _)| *known == id));
     let source = match linked {

@@ -5,11 +5,11 @@
 //! providers' short tolerances: a late retry or a skewed clock must not lose an
 //! event, and what is replayed within the window is a duplicate.
 
-use super::Posted;
+use super::{Posted, Terms};
 use crate::http::error::ApiError;
 use postern_protocol::dedupe::{self, DedupeKey};
 use postern_protocol::signature::{self, Failure};
-use postern_protocol::{Described, Secret, UnixMillis, line};
+use postern_protocol::{Described, UnixMillis, line};
 
 /// From this size on, a body is hashed and parsed where blocking is allowed.
 const LARGE: usize = 256 * 1024;
@@ -29,30 +29,59 @@ impl Verified {
     }
 }
 
-/// Verifies against any of the secrets; what was signed before `oldest` is stale.
+/// Verifies against any of the secrets; what was signed before `oldest` is
+/// stale. Why it failed is guessed at where `may_guess` allows it.
 pub(super) async fn verify(
     posted: Posted,
-    secrets: &[Secret],
+    terms: Terms,
     oldest: UnixMillis,
+    may_guess: impl FnOnce(&str) -> bool,
 ) -> Result<Verified, ApiError> {
-    if posted.body.len() < LARGE {
-        return judge(posted, secrets, oldest);
+    let judged = if posted.body.len() < LARGE {
+        judge(posted, terms, oldest)
+    } else {
+        tokio::task::spawn_blocking(move || judge(posted, terms, oldest)).await.map_err(ApiError::internal)?
+    };
+    let Refusal { failure, posted, terms } = match judged {
+        Ok(verified) => return Ok(verified),
+        Err(refusal) => *refusal,
+    };
+    if matches!(failure, Failure::Stale { .. } | Failure::Future { .. }) || !may_guess(&terms.of) {
+        return Err(failure.into());
     }
-    let secrets = secrets.to_vec();
-    tokio::task::spawn_blocking(move || judge(posted, &secrets, oldest)).await.map_err(ApiError::internal)?
+    let error = tokio::task::spawn_blocking(move || explained(&failure, &posted, &terms));
+    Err(error.await.map_err(ApiError::internal)?)
 }
 
-fn judge(posted: Posted, secrets: &[Secret], oldest: UnixMillis) -> Result<Verified, ApiError> {
-    let Posted { provider, headers, body, received_at } = &posted;
-    if let Some(verdict) = signature::verify(*provider, secrets, headers, body, None) {
+/// A webhook that is not let in.
+struct Refusal {
+    failure: Failure,
+    posted: Posted,
+    terms: Terms,
+}
+
+fn judge(posted: Posted, terms: Terms, oldest: UnixMillis) -> Result<Verified, Box<Refusal>> {
+    let Posted { headers, body, received_at } = &posted;
+    let verdict = signature::verify(&terms.scheme, &terms.secrets, headers, body, None);
+    let judged = verdict.map_or(Ok(()), |verdict| {
         let signed_at = verdict?.signed_at;
-        if let Some(failure) = signed_at.and_then(|at| outside(at, *received_at, oldest)) {
-            return Err(failure.into());
-        }
+        signed_at.and_then(|at| outside(at, *received_at, oldest)).map_or(Ok(()), Err)
+    });
+    if let Err(failure) = judged {
+        return Err(Box::new(Refusal { failure, posted, terms }));
     }
-    let dedupe = dedupe::key(*provider, headers, body);
-    let described = line::describe(*provider, headers, body);
+    let dedupe = dedupe::key(&terms.scheme, terms.id_from.as_ref(), headers, body);
+    let described = line::describe(terms.scheme.provider(), headers, body);
     Ok(Verified { dedupe, described, posted })
+}
+
+/// The refusal with its probable cause, which is logged too: whoever sets the
+/// source up seldom sees what the sender is answered.
+fn explained(failure: &Failure, posted: &Posted, terms: &Terms) -> ApiError {
+    let guess = signature::guess(&terms.scheme, failure, &terms.secrets, &posted.headers, &posted.body);
+    let Some(guess) = guess else { return ApiError::new(failure.code(), failure.to_string()) };
+    tracing::info!(source = terms.of, code = %failure.code(), %guess, "webhook refused");
+    ApiError::new(failure.code(), format!("{failure}. Probably: {guess}"))
 }
 
 fn outside(signed_at: UnixMillis, now: UnixMillis, oldest: UnixMillis) -> Option<Failure> {

@@ -39,6 +39,11 @@ pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result
     }
     let filter = Filter::parse(&request.capabilities)
         .map_err(|error| ApiError::new(ErrorCode::FilterInvalid, error.to_string()))?;
+    if filter.speaks_of_me() {
+        let message = "capabilities: `me` in a condition cannot be resolved, since this token belongs to no \
+                       person; write the user's id instead";
+        return Err(ApiError::new(ErrorCode::FilterInvalid, message));
+    }
     let url = url::check(&request.webhook_url, policy)?;
     let name = name.to_owned();
     Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })

@@ -47,7 +47,8 @@ impl World {
             id: source,
             workspace,
             name: "linear".into(),
-            provider: Provider::Linear,
+            scheme: Scheme::Linear,
+            id_from: None,
             secrets: vec!["lin_whs_a".into()],
             created_at: T0,
         };
@@ -106,7 +107,7 @@ impl World {
             source_name: "linear".into(),
             provider: Provider::Linear,
             received_at,
-            dedupe: postern_protocol::dedupe::key(Provider::Linear, &headers, body.as_bytes()),
+            dedupe: postern_protocol::dedupe::key(&Scheme::Linear, None, &headers, body.as_bytes()),
             dedupe_since: received_at.plus(-7 * 86_400_000),
             described: described("Issue", Some("create")),
             headers,

@@ -5,14 +5,23 @@
 use crate::entropy;
 use crate::http::error::ApiError;
 use crate::store::Source;
+use postern_protocol::dedupe::IdFrom;
 use postern_protocol::dedupe::{GITHUB_DELIVERY, LINEAR_DELIVERY};
 use postern_protocol::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use postern_protocol::signature::{github, linear, standard};
-use postern_protocol::{ErrorCode, HeaderList, Provider, Secret, UnixMillis};
+use postern_protocol::signature::{Scheme, github, linear, slack, standard, stripe, timestamped};
+use postern_protocol::{ErrorCode, HeaderList, Secret, UnixMillis};
 
 /// Signatures are the proxy's to make, whatever the caller sent.
-const SIGNATURES: [&str; 5] =
-    [linear::SIGNATURE, github::SIGNATURE, "x-hub-signature", WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP];
+const SIGNATURES: [&str; 8] = [
+    linear::SIGNATURE,
+    github::SIGNATURE,
+    "x-hub-signature",
+    WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP,
+    stripe::SIGNATURE,
+    slack::SIGNATURE,
+    slack::TIMESTAMP,
+];
 
 pub(super) fn signed(
     source: &Source,
@@ -20,33 +29,58 @@ pub(super) fn signed(
     body: &[u8],
     now: UnixMillis,
 ) -> Result<HeaderList, ApiError> {
-    let mut headers: HeaderList = named.iter().filter(|(name, _)| !SIGNATURES.contains(name)).collect();
+    let own = match &source.scheme {
+        Scheme::Hmac(hmac) => Some(hmac.header.to_string()),
+        Scheme::Timestamped(named) => Some(named.signature_header()),
+        _ => None,
+    };
+    let signature = |name: &str| SIGNATURES.contains(&name) || own.as_deref() == Some(name);
+    let mut headers: HeaderList = named.iter().filter(|(name, _)| !signature(name)).collect();
     if headers.get("content-type").is_none() {
         headers.push("content-type", "application/json; charset=utf-8");
     }
-    let mut identified = |name: &'static str, id: String| match headers.get(name) {
+    let mut identified = |name: &str, id: String| match headers.get(name) {
         Some(given) => given.to_owned(),
         None => {
             headers.push(name, &id);
             id
         }
     };
-    match source.provider {
-        Provider::Linear => {
+    if let (Scheme::Hmac(_) | Scheme::Timestamped(_) | Scheme::None, Some(IdFrom::Header(name))) =
+        (&source.scheme, &source.id_from)
+    {
+        identified(name.as_str(), uuid());
+    }
+    match &source.scheme {
+        Scheme::Linear => {
             identified(LINEAR_DELIVERY, uuid());
             headers.push(linear::SIGNATURE, linear::sign(secret(source)?, body));
         }
-        Provider::Github => {
+        Scheme::Github => {
             identified(GITHUB_DELIVERY, uuid());
             headers.push(github::SIGNATURE, github::sign(secret(source)?, body));
         }
-        Provider::StandardWebhooks => {
+        Scheme::StandardWebhooks => {
             let id = identified(WEBHOOK_ID, format!("msg_{}", hex::encode(entropy::bytes::<12>())));
             let signature = standard::sign(std::slice::from_ref(secret(source)?), &id, now, body);
             headers.push(WEBHOOK_TIMESTAMP, now.seconds().to_string());
             headers.push(WEBHOOK_SIGNATURE, signature);
         }
-        Provider::None => {}
+        Scheme::Stripe => {
+            let signature = stripe::sign(std::slice::from_ref(secret(source)?), now, body);
+            headers.push(stripe::SIGNATURE, signature);
+        }
+        Scheme::Slack => {
+            headers.push(slack::TIMESTAMP, now.seconds().to_string());
+            headers.push(slack::SIGNATURE, slack::sign(secret(source)?, now, body));
+        }
+        Scheme::Hmac(hmac) => headers.push(hmac.header.as_str(), hmac.sign(secret(source)?, body)),
+        Scheme::Timestamped(named) => {
+            identified(&named.delivery_header(), uuid());
+            let signature = timestamped::sign(std::slice::from_ref(secret(source)?), now, body);
+            headers.push(&named.signature_header(), signature);
+        }
+        Scheme::None => {}
     }
     Ok(headers)
 }

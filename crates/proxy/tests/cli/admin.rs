@@ -97,6 +97,61 @@ fn sources_are_rotated_and_removed() {
 }
 
 #[test]
+fn each_scheme_has_its_options() {
+    let place = with_workspace();
+    let create = |name: &str, provider: &str, options: &[&str]| {
+        place.json(&[&["source", "create", name, "--provider", provider], options].concat())
+    };
+    let acme = create("acme", "hmac", &["--header", "X-Acme-Hmac", "--id-pointer", "/event/id"]);
+    let scheme = serde_json::json!({
+        "provider": "hmac", "header": "x-acme-hmac", "algorithm": "sha256", "encoding": "hex", "prefix": "",
+    });
+    assert_eq!((&acme["scheme"], &acme["idFrom"]), (&scheme, &serde_json::json!({"pointer": "/event/id"})));
+    assert!(acme["secret"].is_string());
+    let all = ["--header", "x-sig", "--algorithm", "sha1", "--encoding", "base64", "--prefix", "sha1="];
+    let shop = create("shop", "hmac", &all);
+    assert_eq!(shop["scheme"]["algorithm"], "sha1");
+    assert_eq!((&shop["scheme"]["encoding"], &shop["scheme"]["prefix"]), (&"base64".into(), &"sha1=".into()));
+    let timed = create("timed", "timestamped", &["--header-prefix", "X-Acme", "--id-header", "X-Acme-Id"]);
+    assert_eq!(timed["scheme"]["headerPrefix"], "x-acme");
+    assert_eq!(timed["idFrom"]["header"], "x-acme-id");
+    for provider in ["stripe", "slack"] {
+        let made = create(provider, provider, &[]);
+        assert_eq!((made.get("secret"), made["secrets"].as_u64()), (None, Some(1)), "chosen by {provider}");
+        assert!(place.refused(&["source", "rotate-secret", provider], 2).contains("chooses its secrets"));
+    }
+    let listed = place.json(&["source", "list"]);
+    assert_eq!(listed[0]["scheme"], scheme, "as it was made");
+    assert_eq!(listed.as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn what_does_not_fit_a_scheme_is_said() {
+    let place = with_workspace();
+    let refused = |options: &[&str], says: &str| {
+        let ran = place.run(&[&["source", "create", "x"], options].concat());
+        assert!(ran.code == 2 && ran.err.contains(says), "{options:?}: {}", ran.err);
+    };
+    refused(&["--provider", "hmac"], "needs --header");
+    refused(&["--provider", "timestamped"], "needs --header-prefix");
+    refused(&["--provider", "stripe", "--header", "x"], "--header is for a source of provider hmac");
+    refused(&["--provider", "hmac", "--header", "x", "--header-prefix", "y"], "--header-prefix is for");
+    refused(&["--provider", "github", "--id-pointer", "/id"], "--id-pointer is for");
+    refused(&["--provider", "hmac", "--header", "not a name"], "1 to 100 letters");
+    refused(&["--provider", "hmac", "--header", "x", "--algorithm", "md5"], "sha256, sha1, sha512");
+    refused(&["--provider", "none", "--id-pointer", "id"], "begins with `/`");
+    refused(&["--provider", "none", "--id-pointer", "/id", "--id-header", "x"], "cannot be used with");
+    refused(&["--provider", "paypal"], "known are linear");
+    let stripe = ["source", "create", "x", "--provider", "stripe", "--secret-stdin"];
+    let wrong = place.run_with_input(&stripe, "sk_live_1");
+    assert!(
+        wrong.code == 2 && wrong.err.contains("whsec_") && !wrong.err.contains("sk_live"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
 fn linear_apps_take_a_secret_and_link_organizations() {
     let place = with_workspace();
     place.json(&["source", "create", "linear", "--provider", "linear"]);

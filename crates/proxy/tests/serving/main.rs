@@ -11,6 +11,7 @@ mod leases;
 mod linear_app;
 mod registration;
 mod retries;
+mod schemes;
 mod server;
 mod tls;
 mod trigger;

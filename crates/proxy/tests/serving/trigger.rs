@@ -41,6 +41,8 @@ async fn a_workers_trigger_comes_back_to_it_alone_signed_like_the_providers() {
             json!({"provider": "github", "headers": [["x-github-event", "ping"]], "body": "{\"zen\":1}"}),
         ),
         (Provider::StandardWebhooks, json!({"provider": "standard_webhooks", "body": "{\"type\":\"a.b\"}"})),
+        (Provider::Stripe, json!({"provider": "stripe", "body": "{\"id\":\"evt_1\"}"})),
+        (Provider::Slack, json!({"provider": "slack", "body": "{\"event_id\":\"Ev1\"}"})),
         (Provider::None, json!({"provider": "none", "body": "hello"})),
     ];
     for (provider, request) in bodies {
@@ -57,7 +59,7 @@ async fn a_workers_trigger_comes_back_to_it_alone_signed_like_the_providers() {
 
         // The source was made on the spot; its secret verifies what arrived.
         let sources = proxy.store.sources(proxy.workspace).await.unwrap();
-        let source = sources.iter().find(|s| s.provider == provider).unwrap();
+        let source = sources.iter().find(|s| s.provider() == provider).unwrap();
         let mut headers = list(&delivery.headers);
         if provider == Provider::StandardWebhooks {
             headers = headers
@@ -68,13 +70,13 @@ async fn a_workers_trigger_comes_back_to_it_alone_signed_like_the_providers() {
         }
         let freshness = Some(Freshness { now: proxy.now(), tolerance: 1_000 });
         if let Some(verdict) =
-            signature::verify(provider, &source.secrets, &headers, &delivery.body, freshness)
+            signature::verify(&source.scheme, &source.secrets, &headers, &delivery.body, freshness)
         {
             verdict.unwrap();
         }
     }
     assert_eq!(other.unasked(), 0);
-    assert_eq!(proxy.store.sources(proxy.workspace).await.unwrap().len(), 4);
+    assert_eq!(proxy.store.sources(proxy.workspace).await.unwrap().len(), 6);
 }
 
 #[tokio::test]
@@ -152,4 +154,34 @@ async fn what_cannot_be_triggered_is_said_so() {
     assert_eq!(trigger(&proxy, &me.credential, large).await.error(), "413 body.too_large");
     let nobody = proxy.post("/v1/events/trigger", &[], b"{}").await;
     assert_eq!(nobody.error(), "401 auth.invalid");
+}
+
+#[tokio::test]
+async fn a_source_of_a_sender_of_ones_own_is_signed_as_it_is_configured() {
+    let mut proxy = Proxy::start().await;
+    let (mut mine, me) = worker(&mut proxy).await;
+    let schemes = [
+        (json!({"provider": "hmac", "header": "x-acme-signature", "algorithm": "sha512"}), "x-acme-id"),
+        (json!({"provider": "timestamped", "headerPrefix": "x-acme"}), "x-acme-delivery"),
+    ];
+    for (scheme, id) in schemes {
+        let scheme: signature::Scheme = serde_json::from_value(scheme).unwrap();
+        let request = json!({
+            "provider": scheme.provider(), "headers": [["x-acme-signature", "forged"]], "body": "{}",
+        });
+        let none = trigger(&proxy, &me.credential, request.clone()).await;
+        assert_eq!(none.error(), "404 not_found", "what it signs like cannot be known");
+        let id_from = serde_json::from_value(json!({"header": "x-acme-id"})).unwrap();
+        let source = proxy.make_source_by(scheme, Some(id_from), "acme").await;
+        for _ in 0..2 {
+            let answer = trigger(&proxy, &me.credential, request.clone()).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let delivery = mine.delivery().await;
+            assert!(!delivery.header(id).is_empty());
+            let headers = list(&delivery.headers);
+            let verdict = signature::verify(&source.scheme, &source.secrets, &headers, &delivery.body, None);
+            verdict.unwrap().unwrap();
+        }
+        proxy.store.remove_source(source.id).await.unwrap();
+    }
 }

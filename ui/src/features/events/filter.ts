@@ -20,6 +20,10 @@ export const PROVIDERS: Record<Provider, string> = {
   linear: "Linear",
   github: "GitHub",
   standard_webhooks: "Standard Webhooks",
+  stripe: "Stripe",
+  slack: "Slack",
+  hmac: "HMAC",
+  timestamped: "Timestamped",
   none: "Unsigned",
 };
 

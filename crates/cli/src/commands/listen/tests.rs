@@ -1,4 +1,4 @@
-use super::{Shown, wanted};
+use super::{Shown, takes};
 use crate::output::tests::event;
 use postern_edge::api::OutcomeKind;
 use postern_protocol::filter::Filter;
@@ -38,13 +38,16 @@ fn what_is_remembered_is_bounded() {
 
 #[test]
 fn filters_choose_by_type_and_provider() {
-    for (terms, takes) in [
+    let body = br#"{"data":{"priority":1}}"#;
+    for (terms, expected) in [
         (&["Issue"][..], true),
         (&["Issue.update", "Comment"], true),
         (&["!Issue"], false),
         (&["github:*"], false),
         (&[], true),
+        (&["Issue[data.priority in [1, 2]]"], true),
+        (&["Issue[data.priority == 3]"], false),
     ] {
-        assert_eq!(wanted(&Filter::parse(terms).unwrap(), &event()), takes, "{terms:?}");
+        assert_eq!(takes(&Filter::parse(terms).unwrap(), &event(), body), expected, "{terms:?}");
     }
 }

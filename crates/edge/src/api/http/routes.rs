@@ -75,7 +75,7 @@ pub(super) async fn call(
 pub(super) struct Listening {
     after: Option<u64>,
     listen: Option<String>,
-    /// Capability terms for `listen`, separated by white space.
+    /// Capability terms for `listen`, one to a line.
     filter: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn live(
     query: Result<Query<Listening>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::new(ErrorCode::BadRequest, e.body_text()))?;
-    let terms: Vec<_> = query.filter.iter().flat_map(|terms| terms.split_ascii_whitespace()).collect();
+    let terms: Vec<_> = query.filter.iter().flat_map(|terms| terms.lines()).collect();
     let filter = Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
     let listener = query.listen.as_deref().map(|target| edge.add_listener(target, filter)).transpose()?;
     let events = edge.live(query.after).map(move |live| {

@@ -6,6 +6,7 @@ use crate::vault::Vault;
 use bytes::Bytes;
 use postern_protocol::api::{AttemptOutcome, DeliveryState, WorkerState};
 use postern_protocol::filter::Filter;
+use postern_protocol::signature::Scheme;
 use postern_protocol::signature::standard;
 use postern_protocol::{HeaderList, Provider, UnixMillis, line};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,8 @@ async fn due(store: &SqliteStore) -> NewEvent {
         id: entropy::source_id(NOW),
         workspace,
         name: "open".into(),
-        provider: Provider::None,
+        scheme: Scheme::None,
+        id_from: None,
         secrets: vec![],
         created_at: NOW,
     };

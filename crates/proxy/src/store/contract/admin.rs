@@ -14,7 +14,8 @@ fn source(world: &World, name: &str) -> Source {
         id: entropy::source_id(T0),
         workspace: world.workspace,
         name: name.into(),
-        provider: Provider::Github,
+        scheme: Scheme::Github,
+        id_from: None,
         secrets: vec!["one".into(), "two".into()],
         created_at: T0.plus(5),
     }
@@ -24,14 +25,24 @@ pub(crate) async fn sources_are_kept_and_listed(world: World) {
     let made = source(&world, "github");
     world.store().create_source(made.clone()).await.unwrap();
     let found = world.store().source(made.id).await.unwrap().unwrap();
-    assert_eq!((found.name, found.provider, found.secrets), (made.name, made.provider, made.secrets));
+    assert_eq!((found.name, found.scheme, found.secrets), (made.name, made.scheme, made.secrets));
     assert!(matches!(
         world.store().create_source(source(&world, "github")).await,
         Err(StoreError::Exists(_))
     ));
+    let scheme = serde_json::json!({"provider": "hmac", "header": "x-acme", "algorithm": "sha512"});
+    let id_from = serde_json::json!({"pointer": "/event/id"});
+    let own = Source {
+        scheme: serde_json::from_value(scheme).unwrap(),
+        id_from: serde_json::from_value(id_from).unwrap(),
+        ..source(&world, "own")
+    };
+    world.store().create_source(own.clone()).await.unwrap();
+    let found = world.store().source(own.id).await.unwrap().unwrap();
+    assert_eq!((found.scheme, found.id_from), (own.scheme, own.id_from));
     let names: Vec<_> =
         world.store().sources(world.workspace).await.unwrap().into_iter().map(|s| s.name).collect();
-    assert_eq!(names, ["linear", "github"]);
+    assert_eq!(names, ["linear", "github", "own"]);
     assert!(world.store().source(entropy::source_id(T0)).await.unwrap().is_none());
     let nowhere = Source { workspace: entropy::workspace_id(T0), ..source(&world, "x") };
     assert!(matches!(world.store().create_source(nowhere).await, Err(StoreError::Missing(_))));

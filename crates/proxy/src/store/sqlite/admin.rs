@@ -34,6 +34,9 @@ impl SqliteStore {
 
     pub(super) async fn create_source(&self, source: Source) -> Result<(), StoreError> {
         let secrets = rows::seal(&self.vault, &rows::source_context(source.id), &source.secrets);
+        let json = |value: serde_json::Result<String>| value.map_err(|e| StoreError::Failed(e.into()));
+        let scheme = json(serde_json::to_string(&source.scheme))?;
+        let id_from = source.id_from.as_ref().map(|from| json(serde_json::to_string(from))).transpose()?;
         let insert = move |tx: &mut Tx<'_>| {
             must_exist(
                 tx.db,
@@ -45,12 +48,15 @@ impl SqliteStore {
                 source.id.to_bytes(),
                 source.workspace.to_bytes(),
                 source.name,
-                source.provider.as_str(),
+                source.provider().as_str(),
                 secrets,
-                source.created_at.0
+                source.created_at.0,
+                scheme,
+                id_from
             ];
-            let sql = "INSERT INTO sources (id, workspace, name, provider, secrets, created_at)
-                       VALUES (?, ?, ?, ?, ?, ?)";
+            let sql =
+                "INSERT INTO sources (id, workspace, name, provider, secrets, created_at, scheme, id_from)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
             insert_new(tx.db, sql, row, || format!("the source {}", source.name))
         };
         self.writer.write(Batch::Joins, insert).await

@@ -69,7 +69,7 @@ fn accept(
 
 fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<(WorkerNo, WorkerId)>, Problem> {
     tx.memory.look(|memory| match event.only {
-        None => Ok(memory.roster.takers(event.workspace, event.provider, &event.described)),
+        None => Ok(memory.roster.takers(event.workspace, event.provider, &event.described, &event.body)),
         Some(id) => memory
             .roster
             .by_id(id)

@@ -11,7 +11,7 @@ use super::rows;
 use crate::vault::Vault;
 use postern_protocol::api::WorkerState;
 use postern_protocol::event::Described;
-use postern_protocol::filter::Filter;
+use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, WorkerId, WorkspaceId};
 use postern_protocol::{Provider, Secret, UnixMillis};
 use rusqlite::Connection;
@@ -216,14 +216,11 @@ impl Roster {
         workspace: WorkspaceId,
         provider: Provider,
         event: &Described,
+        body: &[u8],
     ) -> Vec<(WorkerNo, WorkerId)> {
         let workers = self.by_workspace.get(&workspace).map_or(&[][..], Vec::as_slice);
-        workers
-            .iter()
-            .filter_map(|no| self.members.get(no))
-            .filter(|member| member.activated && member.filter.takes(provider, event))
-            .map(|member| (member.no, member.id))
-            .collect()
+        let members = workers.iter().filter_map(|no| self.members.get(no)).filter(|member| member.activated);
+        filter::takers(provider, event, body, members.map(|member| ((member.no, member.id), &member.filter)))
     }
 
     /// Changes a worker, and sorts it anew.

@@ -6,6 +6,7 @@ use crate::store::{Scope, Source, Token, Worker, Workspace};
 use crate::vault::Vault;
 use postern_protocol::api::{AttemptOutcome, CatchUp, Ordering, WorkerState};
 use postern_protocol::id::{SourceId, TokenId, WorkerId};
+use postern_protocol::signature::Scheme;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use rusqlite::Row;
 use serde::Serialize;
@@ -73,7 +74,12 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     })
 }
 
-pub(super) const SOURCE: &str = "SELECT id, workspace, name, provider, secrets, created_at FROM sources";
+pub(super) const SOURCE: &str =
+    "SELECT id, workspace, name, provider, secrets, created_at, scheme, id_from FROM sources";
+
+fn json_of<T: DeserializeOwned>(json: &str, what: &'static str) -> Result<T, Problem> {
+    serde_json::from_str(json).map_err(|_| Problem::Damaged(what))
+}
 
 pub(super) fn source_context(id: SourceId) -> String {
     format!("source:{id}")
@@ -81,11 +87,20 @@ pub(super) fn source_context(id: SourceId) -> String {
 
 pub(super) fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, Problem> {
     let id = SourceId::from_bytes(row.get(0)?);
+    let scheme = match row.get::<_, Option<String>>(6)? {
+        Some(json) => json_of(&json, "a source's scheme")?,
+        None => {
+            let provider = provider(row.get_ref(3)?.as_str().map_err(|_| Problem::Damaged("a provider"))?)?;
+            Scheme::of(provider).ok_or(Problem::Damaged("a source's scheme"))?
+        }
+    };
+    let id_from: Option<String> = row.get(7)?;
     Ok(Source {
         id,
         workspace: postern_protocol::id::WorkspaceId::from_bytes(row.get(1)?),
         name: row.get(2)?,
-        provider: provider(row.get_ref(3)?.as_str().map_err(|_| Problem::Damaged("a provider"))?)?,
+        scheme,
+        id_from: id_from.map(|json| json_of(&json, "where a source's ids stand")).transpose()?,
         secrets: unseal(vault, &source_context(id), &row.get::<_, Vec<u8>>(4)?)?,
         created_at: UnixMillis(row.get(5)?),
     })

@@ -60,9 +60,32 @@ fn a_newer_database_is_refused() {
     Connection::open(sqlite.path()).unwrap().execute(newer, []).unwrap();
     let error = sqlite.try_open(7, Access::Serve).err().unwrap();
     assert!(
-        error.to_string().contains("newer postern-proxy (its schema is 999, this one knows 1)"),
+        error.to_string().contains("newer postern-proxy (its schema is 999, this one knows 3)"),
         "{error}"
     );
+}
+
+/// A source from before schemes were kept has the one of its provider.
+#[tokio::test]
+async fn a_source_from_before_schemes_is_read() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.open();
+    let workspace = Workspace { id: entropy::workspace_id(T0), name: "Acme".into(), created_at: T0 };
+    store.create_workspace(workspace.clone()).await.unwrap();
+    let source = Source {
+        id: entropy::source_id(T0),
+        workspace: workspace.id,
+        name: "github".into(),
+        scheme: postern_protocol::signature::Scheme::Github,
+        id_from: None,
+        secrets: vec!["one".into()],
+        created_at: T0,
+    };
+    store.create_source(source.clone()).await.unwrap();
+    let before = "UPDATE sources SET scheme = NULL, id_from = NULL";
+    assert_eq!(Connection::open(sqlite.path()).unwrap().execute(before, []).unwrap(), 1);
+    let found = store.source(source.id).await.unwrap().unwrap();
+    assert_eq!((found.scheme, found.id_from), (source.scheme, None));
 }
 
 #[test]
@@ -119,7 +142,8 @@ async fn other_processes_changes_are_seen() {
         id: entropy::source_id(T0),
         workspace: entropy::workspace_id(T0),
         name: "linear".into(),
-        provider: postern_protocol::Provider::Linear,
+        scheme: postern_protocol::signature::Scheme::Linear,
+        id_from: None,
         secrets: vec!["one".into()],
         created_at: T0,
     };

@@ -2,8 +2,9 @@ use super::spy::Happened;
 use super::{Answer, HandClock, Receiver, Spy, call, soon};
 use http::Method;
 use postern_protocol::api::{EventRecord, LeaseResponse, RegisterResponse, WorkerState};
+use postern_protocol::dedupe::IdFrom;
 use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
-use postern_protocol::signature::{github, linear};
+use postern_protocol::signature::{Scheme, github, linear};
 use postern_protocol::{Clock, PROTOCOL_VERSION, Provider, Secret, UnixMillis};
 use postern_proxy::bus::{Bus, InProcess};
 use postern_proxy::config::Config;
@@ -160,18 +161,22 @@ impl Proxy {
     }
 
     pub(crate) async fn make_source_named(&self, provider: Provider, name: &str) -> Source {
-        let secrets = match provider {
+        let scheme = Scheme::of(provider).unwrap();
+        self.make_source_by(scheme, None, name).await
+    }
+
+    pub(crate) async fn make_source_by(&self, scheme: Scheme, id_from: Option<IdFrom>, name: &str) -> Source {
+        let secrets = match scheme.provider() {
             Provider::None => vec![],
             Provider::StandardWebhooks => vec![postern_protocol::signature::standard::new_secret([5; 32])],
-            Provider::Linear | Provider::Github => {
-                vec![Secret::new("the new one"), Secret::new("the old one")]
-            }
+            _ => vec![Secret::new("the new one"), Secret::new("the old one")],
         };
         let source = Source {
             id: entropy::source_id(self.now()),
             workspace: self.workspace,
             name: name.into(),
-            provider,
+            scheme,
+            id_from,
             secrets,
             created_at: self.now(),
         };
