@@ -158,6 +158,11 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         id: EventId,
     ) -> Result<Option<EventRecord>, StoreError>;
+    /// The clock was set back by `by`, to `now`: whatever was put off until
+    /// later than now (deliveries, leases, marks of being unreachable) is put
+    /// off by that much less, or it would wait for as long as the clock was
+    /// wrong.
+    async fn set_back(&self, now: UnixMillis, by: Duration) -> Result<(), StoreError>;
     /// Counts for metrics.
     async fn depth(&self) -> Result<Depth, StoreError>;
     /// Deletes events (with their deliveries, attempts and dedupe keys)

@@ -35,6 +35,7 @@ mod readers;
 mod records;
 mod roster;
 mod rows;
+mod set_back;
 mod workers;
 mod writer;
 
@@ -174,6 +175,7 @@ delegate! {
     finish_attempt(finish: FinishAttempt) -> ();
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
     prune(now: UnixMillis, keep: Duration, batch: u32) -> u64;
 }

@@ -142,5 +142,6 @@ spy! {
     claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
 }
