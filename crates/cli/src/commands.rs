@@ -1,5 +1,7 @@
 //! The commands: each asks the edge and prints the answer.
 
+mod catch_up;
+mod completions;
 mod events;
 mod forward;
 mod listen;
@@ -44,6 +46,8 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Forward(Forward::Show) => forward::show(&settings, output).await,
         Command::Pause => status::pause(&settings, true, output).await,
         Command::Resume => status::pause(&settings, false, output).await,
+        Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,
+        Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
         Command::Completions { .. } => Ok(()),
     }

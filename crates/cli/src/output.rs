@@ -13,10 +13,12 @@ use postern_protocol::UnixMillis;
 use serde::Serialize;
 use std::io::{self, Write};
 
+mod catch_up;
 mod detail;
 mod row;
 mod status;
 
+pub(crate) use catch_up::{caught_up, held};
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use row::{live_row, page, templates};
 pub(crate) use status::{kept, state, status};

@@ -3,8 +3,8 @@
 use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
-    EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, SourceList, TriggerRequest,
-    TriggerResponse, WorkspaceInfo,
+    CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
+    SourceList, TriggerRequest, TriggerResponse, WorkspaceInfo,
 };
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -140,6 +140,23 @@ impl ProxyClient {
     ) -> Result<LeaseResponse, ProxyError> {
         let path = format!("/edge/workers/{worker}/lease");
         json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// Says what becomes of what is held for the worker.
+    pub(crate) async fn catch_up(
+        &self,
+        worker: &str,
+        credential: &Secret,
+        request: &CatchUpRequest,
+    ) -> Result<CaughtUp, ProxyError> {
+        let path = format!("/edge/workers/{worker}/catch-up");
+        json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// Has a skipped, held or given-up event delivered after all.
+    pub(crate) async fn redeliver(&self, event: &str, credential: &Secret) -> Result<(), ProxyError> {
+        let path = format!("/edge/events/{event}/redeliver");
+        send(self.request(Method::POST, &path, Some(credential))).await.map(|_| ())
     }
 
     /// The worker leaves.

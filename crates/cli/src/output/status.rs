@@ -92,5 +92,9 @@ fn connection(style: &Style, connection: &Connection, now: UnixMillis) -> String
 }
 
 fn held(waiting: &Waiting) -> String {
-    if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) }
+    let waits = if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) };
+    match &waiting.held {
+        None => waits,
+        Some(held) => format!("{waits} · {} held: `postern catch-up`", count(held.count)),
+    }
 }

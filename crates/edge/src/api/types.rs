@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use postern_protocol::api::{SourceInfo, Waiting, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerState, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -137,11 +137,14 @@ pub struct Forward {
 pub struct Settings {
     /// Show a desktop notification for each event (grouped when many).
     pub notifications: bool,
+    /// What becomes of events held during an absence; absent: the shell's
+    /// default, which is to ask in the desktop app and to deliver all headless.
+    pub catch_up: Option<CatchUp>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notifications: true }
+        Self { notifications: true, catch_up: None }
     }
 }
 
