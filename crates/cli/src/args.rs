@@ -75,13 +75,6 @@ pub(crate) enum Command {
     Pause,
     /// Let held events flow again.
     Resume,
-    /// Say what becomes of the events that the proxy holds after an absence.
-    CatchUp(CatchUp),
-    /// Have the proxy deliver an event that was skipped or given up.
-    Redeliver {
-        /// Its id.
-        id: String,
-    },
     /// List the requests that the receiver refused, and why.
     Rejected(Rejected),
     /// Print a completion script for a shell.
@@ -105,6 +98,10 @@ pub(crate) struct Login {
     /// The worker's name for people [default: this machine's].
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Sign in with a Linear API key (`lin_api_…`) or access token instead of a
+    /// workspace token; an administrator has linked your Linear organization.
+    #[arg(long)]
+    pub(crate) linear: bool,
     /// Read the token from standard input instead of asking for it.
     #[arg(long)]
     pub(crate) token_stdin: bool,
@@ -237,23 +234,6 @@ pub(crate) enum Forward {
     Clear,
     /// Say where to.
     Show,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CatchUp {
-    /// Which are delivered; the others are skipped. Without it: show what is held.
-    pub(crate) choice: Option<Choice>,
-}
-
-/// Which of the held events are delivered.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Choice {
-    /// All of them, oldest first.
-    All,
-    /// The newest of each issue, pull request, …
-    Newest,
-    /// None of them.
-    None,
 }
 
 #[derive(Args, Debug)]

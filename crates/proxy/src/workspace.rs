@@ -3,29 +3,37 @@
 
 use crate::http::auth;
 use crate::http::error::ApiError;
+use crate::linear::LinearSignIn;
 use crate::store::{Scope, Store, Token};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
 use postern_protocol::api::{EventRecord, SourceInfo, SourceList, WorkspaceInfo};
 use postern_protocol::id::WorkspaceId;
 use postern_protocol::{Clock, ErrorCode};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Reads for callers.
 pub(crate) struct Reader {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) linear: Arc<LinearSignIn>,
     /// The address under which providers reach the proxy, without a slash at
     /// the end.
     pub(crate) public_url: String,
 }
 
-/// `GET /v1/workspace`: any token of the workspace may ask.
+/// `GET /v1/workspace`: any token of the workspace may ask, and a member of a
+/// linked Linear organisation, who is signed in by it.
 pub(crate) async fn workspace(
     State(reader): State<Arc<Reader>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<WorkspaceInfo>, ApiError> {
+    if let Some(key) = auth::bearer(&headers)? {
+        reader.linear.admit(&key, peer.ip()).await?;
+    }
     let workspace = auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await?.workspace();
     let all = reader.store.workspaces().await?;
     let found = all.into_iter().find(|w| w.id == workspace);
