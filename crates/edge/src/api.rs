@@ -23,6 +23,7 @@
 //! | `trigger` | [`Trigger`] | [`Triggered`] |
 //! | `templates` | – | [`Templates`] |
 //! | `sources` | – | [`Sources`] (asked of the proxy) |
+//! | `workers` | – | [`Workers`] (asked of the proxy) |
 //! | `rejected` | [`RejectedQuery`] | [`RejectedPage`] |
 //!
 //! Live changes: HTTP `GET /api/live?after={cursor}` answers NDJSON-in-SSE
@@ -117,6 +118,7 @@ operations! {
     trigger(Trigger);
     templates;
     sources;
+    workers;
     rejected(RejectedQuery);
 }
 

@@ -4,7 +4,8 @@ use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
     CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
-    SourceList, TriggerRequest, TriggerResponse, WorkspaceInfo,
+    EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, SourceList, TriggerRequest,
+    TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -121,6 +122,10 @@ impl ProxyClient {
 
     pub(crate) async fn sources(&self, token: &Secret) -> Result<SourceList, ProxyError> {
         json(self.request(Method::GET, "/v1/sources", Some(token))).await
+    }
+
+    pub(crate) async fn workers(&self, credential: &Secret) -> Result<WorkerList, ProxyError> {
+        json(self.request(Method::GET, "/v1/workers", Some(credential))).await
     }
 
     /// Registers; with the worker's `credential`, that worker again.

@@ -44,6 +44,7 @@ fn export(dir: &Path) {
         Triggered,
         Templates,
         Sources,
+        Workers,
         RejectedQuery,
         RejectedPage,
     );

@@ -51,6 +51,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/events/{event}", get(workspace::event_for_worker))
         .route("/v1/workspace", get(workspace::workspace))
         .route("/v1/sources", get(workspace::sources))
+        .route("/v1/workers", get(workspace::workers))
         .route("/v1/events/{event}", get(workspace::event))
         .with_state(reader);
     let trigger = Router::new().route("/v1/events/trigger", post(trigger::trigger)).with_state(trigger);

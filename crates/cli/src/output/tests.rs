@@ -8,11 +8,11 @@ use postern_protocol::{HeaderList, Provider};
 
 const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
 
-fn plain() -> Style {
+pub(crate) fn plain() -> Style {
     Style { colour: false, zone: TimeZone::UTC }
 }
 
-fn coloured() -> Style {
+pub(crate) fn coloured() -> Style {
     Style { colour: true, ..plain() }
 }
 
@@ -51,7 +51,7 @@ fn handler_run() -> HandlerRun {
     }
 }
 
-fn session() -> Status {
+pub(crate) fn session() -> Status {
     Status {
         version: "0.1.0".into(),
         name: "ada-laptop".into(),

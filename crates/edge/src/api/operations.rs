@@ -214,14 +214,21 @@ pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiEr
     Ok(handlers::replay(&edge.shared, &session, payload, target).await?)
 }
 
-/// Asks the proxy for a synthetic event from a template, for this worker.
+/// Asks the proxy for a synthetic event from a template, or with a body of
+/// one's own, for this worker.
 ///
 /// # Errors
-/// `edge.not_signed_in`; `not_found` for a template that is none; the proxy's
-/// refusal; `proxy.unreachable`.
+/// `edge.not_signed_in`; `not_found` for a template that is none;
+/// `request.malformed` for a member that cannot be set; the proxy's refusal;
+/// `proxy.unreachable`.
 pub async fn trigger(edge: &EdgeHandle, args: Trigger) -> Result<Triggered, ApiError> {
     let session = edge.shared.session()?;
-    let made = templates::make(args.provider, &args.name, edge.shared.now()).ok_or_else(|| {
+    let (set, now) = (args.set.unwrap_or_default(), edge.shared.now());
+    let made = match args.body {
+        Some(body) => templates::own(args.provider, &args.name, body, &set, now).map(Some),
+        None => templates::make(args.provider, &args.name, &set, now),
+    };
+    let made = made.map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?.ok_or_else(|| {
         let message = format!("there is no template `{}` of {}", args.name, args.provider);
         ApiError::new(ErrorCode::NotFound, message)
     })?;
@@ -252,6 +259,19 @@ pub async fn templates(_: &EdgeHandle) -> Result<Templates, ApiError> {
 pub async fn sources(edge: &EdgeHandle) -> Result<Sources, ApiError> {
     let session = edge.shared.session()?;
     Ok(Sources { sources: session.proxy.sources(&session.token).await?.sources })
+}
+
+/// The workspace's workers, as the proxy knows them.
+///
+/// # Errors
+/// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
+pub async fn workers(edge: &EdgeHandle) -> Result<Workers, ApiError> {
+    let session = edge.shared.session()?;
+    let worker = session.worker.borrow().clone();
+    // Not registered yet: the token may be allowed to look.
+    let credential = worker.as_ref().map_or(&session.token, |worker| &worker.credential);
+    let workers = session.proxy.workers(credential).await?.workers;
+    Ok(Workers { workers, own: worker.map(|worker| worker.worker_id) })
 }
 
 /// What the receiver refused, newest first.

@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{SourceInfo, Waiting, WorkerInfo, WorkerState, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -416,6 +416,20 @@ pub struct Trigger {
     pub provider: Provider,
     /// `Issue.create`, `pull_request.opened`.
     pub name: String,
+    /// Other values for members of the body, by path: `data.title`.
+    #[ts(optional, type = "Record<string, unknown>")]
+    pub set: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The body's text, instead of a template's; sent byte for byte unless
+    /// members are set.
+    pub body: Option<String>,
+}
+
+impl Trigger {
+    /// An event as its template makes it.
+    #[must_use]
+    pub fn template(provider: Provider, name: impl Into<String>) -> Self {
+        Self { provider, name: name.into(), set: None, body: None }
+    }
 }
 
 /// The event made.
@@ -449,6 +463,15 @@ pub struct Template {
 pub struct Sources {
     /// Oldest first.
     pub sources: Vec<SourceInfo>,
+}
+
+/// The workspace's workers.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Workers {
+    /// Oldest first.
+    pub workers: Vec<WorkerInfo>,
+    /// This machine's id among them, once it has registered.
+    pub own: Option<String>,
 }
 
 /// `rejected`: what the receiver refused, newest first.

@@ -125,7 +125,7 @@ async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
     let proxy = FakeProxy::new().await;
     let edge = TestEdge::live(&proxy).await;
     let made =
-        api::trigger(&edge.handle, Trigger { provider: Provider::Linear, name: "Issue.create".into() });
+        api::trigger(&edge.handle, Trigger::template(Provider::Linear, "Issue.create"));
     assert!(made.await.unwrap().event_id.starts_with("evt_"));
     {
         let book = proxy.book();
@@ -134,7 +134,7 @@ async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
         let body: Value = serde_json::from_str(&request.body).unwrap();
         assert_eq!((&body["action"], &body["type"]), (&json!("create"), &json!("Issue")));
     }
-    let none = Trigger { provider: Provider::Linear, name: "Issue.explode".into() };
+    let none = Trigger::template(Provider::Linear, "Issue.explode");
     assert_eq!(api::trigger(&edge.handle, none).await.unwrap_err().code, "not_found");
 }
 
