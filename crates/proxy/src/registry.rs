@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(crate) mod address;
+pub(crate) mod catch_up;
 pub(crate) mod challenge;
 pub(crate) mod expiry;
 pub(crate) mod lease;

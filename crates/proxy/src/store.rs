@@ -15,7 +15,8 @@ pub use sqlite::{Access, OpenError, SqliteStore};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postern_protocol::api::{
-    AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState,
+    AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeliveryState, EventRecord, Ordering,
+    Waiting, WorkerState,
 };
 use postern_protocol::dedupe::DedupeKey;
 use postern_protocol::event::{Described, Provider};
@@ -150,7 +151,30 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
     /// Marks active workers whose lease ended before `now` as away.
     async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError>;
-    /// What waits for a worker.
+    /// Sets what becomes of events held during a worker's absences.
+    async fn set_catch_up(&self, id: WorkerId, catch_up: CatchUp) -> Result<(), StoreError>;
+    /// Ends a worker's absence, when it has one: what was accepted for it since
+    /// its lease ran out is left to flow, skipped or held, as its `catch_up`
+    /// says (a choice it makes by itself concerns what was held before, too).
+    /// To be called right before it is made active again; what is accepted
+    /// later flows.
+    async fn end_absence(&self, id: WorkerId, now: UnixMillis) -> Result<(), StoreError>;
+    /// Does with a worker's held deliveries what was chosen.
+    async fn catch_up(
+        &self,
+        id: WorkerId,
+        choice: CatchUpChoice,
+        now: UnixMillis,
+    ) -> Result<CaughtUp, StoreError>;
+    /// Makes an event's skipped, dead or held delivery to a worker due at
+    /// `now`, with the whole schedule before it; its `webhook-id` stays.
+    async fn redeliver(
+        &self,
+        id: WorkerId,
+        event: EventId,
+        now: UnixMillis,
+    ) -> Result<Redelivery, StoreError>;
+    /// What waits for a worker, and what is held.
     async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
 
     // -- delivery -----------------------------------------------------------
@@ -352,6 +376,17 @@ pub enum Accepted {
         /// The earlier event.
         of: EventId,
     },
+}
+
+/// What became of the wish to deliver an event again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// It is due.
+    Due,
+    /// It stands thus, and needs nothing: pending or delivered.
+    Already(DeliveryState),
+    /// The event is not there, or was not for this worker.
+    Unknown,
 }
 
 /// A registered worker.

@@ -4,13 +4,13 @@
 
 use super::{
     Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
-    NewEvent, Source, Store, StoreError, Token, Worker, Workspace,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use crate::vault::Vault;
 use async_trait::async_trait;
 use claim::Claimer;
 use memory::SharedMemory;
-use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
 use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
 use problem::Problem;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use writer::{Batch, Writer};
 
 mod admin;
+mod catch_up;
 mod checkpoint;
 mod claim;
 mod connection;
@@ -178,6 +179,10 @@ delegate! {
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
+    set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    end_absence(id: WorkerId, now: UnixMillis) -> ();
+    catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
+    redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     finish_attempt(finish: FinishAttempt) -> ();

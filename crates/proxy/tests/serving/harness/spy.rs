@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use postern_protocol::Secret;
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
 use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::store::{
     Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
-    NewEvent, Source, Store, StoreError, Token, Worker, Workspace,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,6 +145,10 @@ spy! {
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
+    set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    end_absence(id: WorkerId, now: UnixMillis) -> ();
+    catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
+    redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;
