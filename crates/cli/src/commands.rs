@@ -2,7 +2,6 @@
 
 mod catch_up;
 mod completions;
-mod completions;
 mod doctor;
 mod events;
 mod forward;

@@ -4,8 +4,7 @@ use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
     CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
-    EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, SourceList, TriggerRequest,
-    TriggerResponse, WorkerList, WorkspaceInfo,
+    SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -16,7 +15,7 @@ use url::{Host, Url};
 /// Answers longer than this are not the proxy's.
 const LONGEST_ANSWER: usize = 8 << 20;
 
-/// The HTTP clients, shared by all sessions for their connections.
+/// The HTTP clients, shared by all sessions.
 #[derive(Clone)]
 pub(crate) struct Clients {
     /// Through the system's HTTP proxy, where one is set.
@@ -32,6 +31,9 @@ impl Clients {
                 .timeout(timeout)
                 .connect_timeout(timeout.min(Duration::from_secs(10)))
                 .redirect(reqwest::redirect::Policy::none())
+                // Calls are few, and a connection kept over a sleep or a change
+                // of networks would answer with its timeout.
+                .pool_max_idle_per_host(0)
                 .user_agent(concat!("postern-edge/", env!("CARGO_PKG_VERSION")))
         };
         Ok(Self { outward: builder().build()?, loopback: builder().no_proxy().build()? })

@@ -13,11 +13,16 @@
 //! | `POST /edge/events/{event}/redeliver` | the worker credential of a worker it was for | → 204 |
 //! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
+//! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
 //! | `POST /v1/events/trigger` | workspace token with scope `events:trigger`, or a worker credential | [`TriggerRequest`] → [`TriggerResponse`] |
 //! | `GET /v1/events/{event}` | workspace token | → [`EventRecord`] |
 //!
 //! Credentials travel as `Authorization: Bearer …`; errors are
 //! [`crate::ErrorBody`].
+
+mod workers;
+
+pub use workers::{WorkerInfo, WorkerList};
 
 use crate::event::Provider;
 use crate::id::{DeliveryId, EventId, SourceId, WorkerId, WorkspaceId};

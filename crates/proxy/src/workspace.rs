@@ -1,14 +1,16 @@
-//! What workspace clients and edges may read: the workspace, its sources
-//! without their secrets, and what the proxy did with an event.
+//! What workspace clients and edges may read: the workspace, its sources and
+//! its workers without their secrets, and what the proxy did with an event.
 
-use crate::http::auth;
+use crate::http::auth::{self, Caller};
 use crate::http::error::ApiError;
 use crate::linear::LinearSignIn;
 use crate::store::{Scope, Store, Token};
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
-use postern_protocol::api::{EventRecord, SourceInfo, SourceList, WorkspaceInfo};
+use postern_protocol::api::{
+    EventRecord, SourceInfo, SourceList, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
+};
 use postern_protocol::id::WorkspaceId;
 use postern_protocol::{Clock, ErrorCode};
 use std::net::SocketAddr;
@@ -57,6 +59,38 @@ pub(crate) async fn sources(
         secrets: u32::try_from(source.secrets.len()).unwrap_or(u32::MAX),
     };
     Ok(Json(SourceList { sources: sources.into_iter().map(info).collect() }))
+}
+
+/// `GET /v1/workers`: a worker may see its colleagues.
+pub(crate) async fn workers(
+    State(reader): State<Arc<Reader>>,
+    headers: HeaderMap,
+) -> Result<Json<WorkerList>, ApiError> {
+    let workspace = match auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await? {
+        Caller::Token(token) => auth::scoped(token, Scope::EventsRead)?.workspace,
+        Caller::Worker(worker, _) => worker.workspace,
+    };
+    let mut workers = Vec::new();
+    for worker in reader.store.workers(workspace).await? {
+        if worker.state == WorkerState::Gone {
+            continue;
+        }
+        workers.push(WorkerInfo {
+            waiting: reader.store.waiting(worker.id).await?,
+            id: worker.id,
+            name: worker.name,
+            state: worker.state,
+            capabilities: worker.filter.into(),
+            ordering: worker.ordering,
+            catch_up: worker.catch_up,
+            leased_until: worker.leased_until,
+            created_at: worker.created_at,
+            challenge_error: worker.challenge_error,
+            transport_failures: worker.transport_failures,
+            transport_error: worker.transport_error,
+        });
+    }
+    Ok(Json(WorkerList { workers }))
 }
 
 /// `GET /v1/events/{event}`.

@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use postern_protocol::api::{SourceInfo, Waiting, WorkerInfo, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkerState, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -409,8 +409,10 @@ pub struct Replay {
     pub target: Option<String>,
 }
 
-/// `trigger`: asks the proxy for a synthetic event from a template.
+/// `trigger`: asks the proxy for a synthetic event from a template, or with a
+/// body of one's own.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[ts(optional_fields)]
 pub struct Trigger {
     /// `linear`, `github`.
     pub provider: Provider,
