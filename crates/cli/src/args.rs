@@ -78,6 +78,13 @@ pub(crate) enum Command {
     Pause,
     /// Let held events flow again.
     Resume,
+    /// Say what becomes of the events that the proxy holds after an absence.
+    CatchUp(CatchUp),
+    /// Have the proxy deliver an event that was skipped or given up.
+    Redeliver {
+        /// Its id.
+        id: String,
+    },
     /// List the requests that the receiver refused, and why.
     Rejected(Rejected),
     /// List the workspace's workers, and how each stands.
@@ -309,6 +316,23 @@ pub(crate) enum Forward {
     Clear,
     /// Say where to.
     Show,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CatchUp {
+    /// Which are delivered; the others are skipped. Without it: show what is held.
+    pub(crate) choice: Option<Choice>,
+}
+
+/// Which of the held events are delivered.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// All of them, oldest first.
+    All,
+    /// The newest of each issue, pull request, …
+    Newest,
+    /// None of them.
+    None,
 }
 
 #[derive(Args, Debug)]
