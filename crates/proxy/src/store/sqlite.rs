@@ -3,8 +3,8 @@
 //! One process serves from a database; others may administer it meanwhile.
 
 use super::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization, NewEvent, Redelivery, Source,
-    Store, StoreError, Token, Worker, Workspace,
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use crate::vault::Vault;
 use async_trait::async_trait;

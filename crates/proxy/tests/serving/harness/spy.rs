@@ -4,8 +4,8 @@ use postern_protocol::UnixMillis;
 use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
 use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::store::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization, NewEvent, Redelivery, Source,
-    Store, StoreError, Token, Worker, Workspace,
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
