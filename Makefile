@@ -3,7 +3,7 @@ SHELL := bash
 # rustup's place, for the shell that has not read it yet after scripts/setup.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench package clean
+.PHONY: help run test soak lint fmt bench package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -16,6 +16,10 @@ test: ## every check and every test; STEPS="rust interop" runs only those
 	@scripts/setup test
 	@scripts/test $(STEPS)
 
+soak: ## repeat the tests of faults for two hours; MINUTES=10 SEED=7 ROUNDS=50
+	@scripts/setup test
+	@scripts/soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 lint: ## formatting, clippy, the UI's checks; cargo-deny where it is installed
 	@scripts/setup test
 	@scripts/test fmt ui-fmt ui-check ui-build clippy
@@ -26,7 +30,7 @@ fmt: ## format everything
 	cargo fmt --all
 	npm run --silent fmt
 
-bench: ## measure intake, in release builds (minutes)
+bench: ## measure intake, receiver and delivery, in release builds (minutes)
 	@scripts/setup build
 	@scripts/bench
 

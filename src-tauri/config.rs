@@ -3,6 +3,7 @@
 //! (what is logged to stderr, in `tracing`'s filter syntax).
 
 use postern_edge::EdgeConfig;
+use postern_protocol::api::CatchUp;
 use std::path::PathBuf;
 use tauri::{Manager, Runtime};
 use tracing_subscriber::EnvFilter;
@@ -35,6 +36,8 @@ impl Config {
         };
         let secrets = DesktopSecrets::start().map_err(ConfigError::NoThread)?;
         let mut config = EdgeConfig::new(data_dir, secrets);
+        // Somebody sits in front of it.
+        config.catch_up = CatchUp::Ask;
         if let Some(name) = host_name() {
             config.default_name = name;
         }

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_pause_says_what_it_holds_and_can_be_ended() {
-        let paused = |count| Connection::Paused { waiting: Waiting { count, oldest: None } };
+        let paused = |count| Connection::Paused { waiting: Waiting { count, ..Waiting::default() } };
         assert_eq!(line(&paused(38)), "Paused · 38 held");
         assert_eq!(line(&paused(0)), "Paused");
         assert_eq!(pause_label(&paused(0)), RESUME);

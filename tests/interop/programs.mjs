@@ -128,6 +128,8 @@ export async function startEdge(t, proxy, target, command = "serve") {
   if (command === "serve") await edge("forward", "set", target);
   const events = async (...filter) => edge("events", "list", "--limit", "500", ...filter);
   return {
+    /** Runs a command of the edge's command line; the JSON it printed. */
+    command: edge,
     /** Every event in the edge's history. */
     events: async () => (await events()).rows,
     /** Waits until the history has `count` events, each with its handler's success. */

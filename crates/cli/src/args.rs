@@ -1,7 +1,10 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
+use postern_edge::api::Template;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// The port of `serve`'s interface unless another is asked for.
 pub(crate) const UI_PORT: u16 = 4690;
@@ -64,7 +67,7 @@ pub(crate) enum Command {
     /// Look into the history.
     #[command(subcommand)]
     Events(Events),
-    /// Send an event to a target once more, byte for byte as it came.
+    /// Send events to a target once more, byte for byte as they came.
     Replay(Replay),
     /// Have the proxy make a synthetic event that takes the whole path.
     Trigger(Trigger),
@@ -75,8 +78,19 @@ pub(crate) enum Command {
     Pause,
     /// Let held events flow again.
     Resume,
+    /// Say what becomes of the events that the proxy holds after an absence.
+    CatchUp(CatchUp),
+    /// Have the proxy deliver an event that was skipped or given up.
+    Redeliver {
+        /// Its id.
+        id: String,
+    },
     /// List the requests that the receiver refused, and why.
     Rejected(Rejected),
+    /// List the workspace's workers, and how each stands.
+    Workers,
+    /// Check everything that events need to arrive, and say the cure.
+    Doctor(Proxy),
     /// Print a completion script for a shell.
     Completions {
         /// Which one.
@@ -98,6 +112,10 @@ pub(crate) struct Login {
     /// The worker's name for people [default: this machine's].
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Sign in with a Linear API key (`lin_api_…`) or access token instead of a
+    /// workspace token; an administrator has linked your Linear organization.
+    #[arg(long)]
+    pub(crate) linear: bool,
     /// Read the token from standard input instead of asking for it.
     #[arg(long)]
     pub(crate) token_stdin: bool,
@@ -145,6 +163,9 @@ pub(crate) struct Listen {
     /// `!Issue.remove`, `Issue[data.priority == 1]`. May be given several times.
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
+    /// Plain lines also in a terminal, instead of the live view.
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,6 +181,17 @@ pub(crate) struct EventsList {
     /// At most so many.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Only events older than this one: the next page.
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+}
+
+/// Which events of the history.
+#[derive(Args, Clone, Debug)]
+#[group(id = "which", multiple = true)]
+pub(crate) struct Which {
     /// Only events with these words in their line, headers or payload.
     #[arg(long, value_name = "WORDS")]
     pub(crate) search: Option<String>,
@@ -176,9 +208,6 @@ pub(crate) struct EventsList {
     /// Only what its handler came to: none, running, succeeded, failed.
     #[arg(long, value_parser = outcome)]
     pub(crate) outcome: Option<postern_edge::api::OutcomeKind>,
-    /// Only events older than this one: the next page.
-    #[arg(long, value_name = "ID")]
-    pub(crate) before: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -199,10 +228,19 @@ fn outcome(text: &str) -> Result<postern_edge::api::OutcomeKind, String> {
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
     /// The event's id, as `events list` prints it.
-    pub(crate) id: String,
+    #[arg(required_unless_present_any = ["last", "which"], conflicts_with_all = ["last", "which"])]
+    pub(crate) id: Option<String>,
+    /// The newest so many, oldest first; with the filters below, of those.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) last: Option<u32>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Where to [default: the forward target].
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
+    /// Several without asking.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]
@@ -211,13 +249,61 @@ pub(crate) struct Trigger {
     #[arg(required_unless_present = "list")]
     pub(crate) provider: Option<postern_protocol::Provider>,
     /// Which: `Issue.create`, `pull_request.opened`.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "file"], conflicts_with_all = ["list", "file"],
+        value_parser = TemplateName, hide_possible_values = true)]
     pub(crate) name: Option<String>,
-    /// List the events there are templates for.
-    #[arg(long, conflicts_with_all = ["provider", "name"])]
+    /// List the events there are templates for, of one provider or of all.
+    #[arg(long, conflicts_with_all = ["file", "set", "count"])]
     pub(crate) list: bool,
+    /// Another value for a member of the payload: `data.title=Mine`. A value
+    /// that is JSON is taken as JSON. May be given several times.
+    #[arg(long, value_name = "PATH=VALUE", value_parser = member)]
+    pub(crate) set: Vec<(String, serde_json::Value)>,
+    /// A body of your own, from a file; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The type of a body of your own: `pull_request` [default: what the body's
+    /// member `type` says].
+    #[arg(long = "type", value_name = "TYPE", requires = "file", conflicts_with = "name")]
+    pub(crate) event_type: Option<String>,
+    /// So many events.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) count: u32,
     #[command(flatten)]
     pub(crate) proxy: Proxy,
+}
+
+/// `data.title=Mine`: a path, and a value that is JSON or else text.
+fn member(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (path, value) = text.split_once('=').ok_or("write it as PATH=VALUE: data.title=Mine")?;
+    Ok((path.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}
+
+/// Takes any name, since the running worker may know more of them; shells
+/// complete those that this version knows.
+#[derive(Clone)]
+struct TemplateName;
+
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(postern_edge::trigger_templates);
+
+impl clap::builder::TypedValueParser for TemplateName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let value = |template: &'static Template| {
+            PossibleValue::new(template.name.as_str()).help(template.about.as_str())
+        };
+        Some(Box::new(TEMPLATES.iter().map(value)))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -231,6 +317,23 @@ pub(crate) enum Forward {
     Clear,
     /// Say where to.
     Show,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CatchUp {
+    /// Which are delivered; the others are skipped. Without it: show what is held.
+    pub(crate) choice: Option<Choice>,
+}
+
+/// Which of the held events are delivered.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// All of them, oldest first.
+    All,
+    /// The newest of each issue, pull request, …
+    Newest,
+    /// None of them.
+    None,
 }
 
 #[derive(Args, Debug)]
@@ -252,7 +355,13 @@ mod tests {
 
     #[test]
     fn trigger_wants_a_provider_and_a_name_or_the_list() {
-        for good in [&["trigger", "linear", "Issue.create"][..], &["trigger", "--list"]] {
+        for good in [
+            &["trigger", "linear", "Issue.create"][..],
+            &["trigger", "--list"],
+            &["trigger", "--list", "linear"],
+            &["trigger", "linear", "Issue.create", "--set", "data.title=x", "--count", "3"],
+            &["trigger", "github", "--file", "-", "--type", "push"],
+        ] {
             assert!(Cli::try_parse_from([&["postern"], good].concat()).is_ok(), "{good:?}");
         }
         for bad in [
@@ -260,6 +369,13 @@ mod tests {
             &["trigger", "linear"],
             &["trigger", "gitlab", "x"],
             &["trigger", "linear", "x", "--list"],
+            &["trigger", "linear", "x", "--file", "-"],
+            &["trigger", "linear", "x", "--type", "y"],
+            &["trigger", "linear", "x", "--set", "y"],
+            &["trigger", "linear", "x", "--count", "0"],
+            &["replay"],
+            &["replay", "evt_1", "--last", "3"],
+            &["replay", "evt_1", "--search", "x"],
         ] {
             assert!(Cli::try_parse_from([&["postern"], bad].concat()).is_err(), "{bad:?}");
         }

@@ -1,5 +1,8 @@
 //! The commands: each asks the edge and prints the answer.
 
+mod catch_up;
+mod completions;
+mod doctor;
 mod events;
 mod forward;
 mod listen;
@@ -9,13 +12,15 @@ mod replay;
 mod serve;
 mod status;
 mod trigger;
+mod workers;
+
+pub(crate) use doctor::{Finding, Verdict};
 
 use crate::args::{Cli, Command, Events, Forward};
 use crate::backend::Settings;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::output::Output;
-use clap::CommandFactory;
 
 /// Does what the command line asks.
 ///
@@ -23,9 +28,7 @@ use clap::CommandFactory;
 /// When it could not be done.
 pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> Result<(), Failure> {
     if let Command::Completions { shell } = cli.command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "postern", &mut script);
-        return output.bytes(&script);
+        return output.bytes(&completions::script(shell));
     }
     let settings = Settings::new(cli.global.data_dir, environment)?;
     match cli.command {
@@ -34,7 +37,11 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Status => status::status(&settings, output).await,
         Command::Serve(args) => serve::serve(&settings, args, output).await,
         Command::Open => serve::open(&settings, output).await,
-        Command::Listen(args) => listen::listen(&settings, args, output).await,
+        Command::Listen(mut args) => {
+            // What is said on standard error would run through the view.
+            args.plain |= cli.global.verbose > 0;
+            listen::listen(&settings, args, output).await
+        }
         Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
         Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
         Command::Replay(args) => replay::replay(&settings, args, output).await,
@@ -44,7 +51,11 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Forward(Forward::Show) => forward::show(&settings, output).await,
         Command::Pause => status::pause(&settings, true, output).await,
         Command::Resume => status::pause(&settings, false, output).await,
+        Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,
+        Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
+        Command::Workers => workers::workers(&settings, output).await,
+        Command::Doctor(args) => doctor::doctor(&settings, args.proxy, output).await,
         Command::Completions { .. } => Ok(()),
     }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Environment {
     /// Whether colours are wanted: standard output is a terminal that has
     /// them, and `NO_COLOR` is not set (<https://no-color.org>).
     pub(crate) colour: bool,
+    /// Whether a person looks on: standard input and output are a terminal
+    /// that can move its cursor.
+    pub(crate) terminal: bool,
     /// This machine's name.
     pub(crate) host: String,
 }
@@ -26,6 +29,7 @@ impl Environment {
         Self {
             token: set("POSTERN_TOKEN").map(|token| Secret::new(token.trim())),
             colour: std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb,
+            terminal: std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb,
             host: host(),
         }
     }

@@ -82,6 +82,16 @@ impl Failure {
         self.code == BROKEN_PIPE
     }
 
+    /// Its code.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What it says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether the keychain is to blame.
     pub(crate) fn is_keychain(&self) -> bool {
         self.exit == Exit::Keychain

@@ -13,13 +13,19 @@ use postern_protocol::UnixMillis;
 use serde::Serialize;
 use std::io::{self, Write};
 
+mod catch_up;
 mod detail;
+mod doctor;
 mod row;
 mod status;
+mod workers;
 
+pub(crate) use catch_up::{caught_up, held};
 pub(crate) use detail::{detail, rejected, run};
+pub(crate) use doctor::findings;
 pub(crate) use row::{live_row, page, templates};
-pub(crate) use status::{kept, state, status};
+pub(crate) use status::{connection, kept, state, status};
+pub(crate) use workers::workers;
 
 /// How to print.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(crate) struct Output {
     /// JSON instead of text.
     pub(crate) json: bool,
     pub(crate) style: Style,
+    /// Whether a live view has a place: a person looks on, and wants no JSON.
+    pub(crate) interactive: bool,
 }
 
 /// How text for people looks.
@@ -52,6 +60,16 @@ pub(crate) enum Ink {
 }
 
 impl Style {
+    /// The same without colours.
+    pub(crate) fn plain(&self) -> Self {
+        Self { colour: false, ..self.clone() }
+    }
+
+    /// Whether there are colours.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
     pub(crate) fn paint(&self, ink: Ink, text: &str) -> String {
         if !self.colour || text.is_empty() {
             return text.to_owned();
@@ -67,7 +85,7 @@ impl Style {
     }
 
     /// `10:42:07`, local time.
-    fn time(&self, at: UnixMillis) -> String {
+    pub(crate) fn time(&self, at: UnixMillis) -> String {
         self.format(at, "%H:%M:%S")
     }
 
@@ -88,7 +106,11 @@ impl Style {
 impl Output {
     /// Text or JSON on standard output, coloured as the environment wants.
     pub(crate) fn new(json: bool, environment: &Environment) -> Self {
-        Self { json, style: Style { colour: environment.colour, zone: TimeZone::system() } }
+        Self {
+            json,
+            style: Style { colour: environment.colour, zone: TimeZone::system() },
+            interactive: environment.terminal && !json,
+        }
     }
 
     /// Prints `value` as one line of JSON, or as the text it is for people.
@@ -181,7 +203,7 @@ fn size(bytes: u64) -> String {
 }
 
 /// `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`: a span of time of at least nothing.
-fn span(millis: i64) -> String {
+pub(crate) fn span(millis: i64) -> String {
     match millis.max(0) {
         ms @ 0..1_000 => format!("{ms} ms"),
         ms @ 1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),

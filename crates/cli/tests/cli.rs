@@ -177,6 +177,8 @@ async fn templates_are_listed_without_signing_in() {
     let Done(status, out, _) = run(&machine, &["trigger", "--list"], "").await;
     assert_eq!(status, 0);
     assert!(out.lines().any(|line| line.starts_with("linear   Issue.create ")), "{out}");
+    let Done(status, out, _) = run(&machine, &["trigger", "--list", "github"], "").await;
+    assert!(status == 0 && out.lines().all(|line| line.starts_with("github   ")), "{out}");
 }
 
 #[tokio::test]
@@ -185,5 +187,11 @@ async fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let Done(status, out, _) = run(&machine, &["completions", shell], "").await;
         assert!(status == 0 && out.contains("trigger"), "{shell}");
+let names = match shell {
+            "bash" | "fish" => "trigger --list",
+            "zsh" => "AgentSessionEvent.prompted",
+            _ => "trigger",
+        };
+        assert!(out.contains(names), "{shell} completes the names of templates");
     }
 }

@@ -181,3 +181,68 @@ async fn the_status_of_a_worker_in_trouble_is_its_exit_status() {
         assert!(edge.stop().await.success());
     }
 }
+
+#[tokio::test]
+async fn triggers_take_other_values_and_bodies_and_several_are_replayed() {
+    let proxy = Proxy::start().await;
+    let machine = machine_of(&proxy).await;
+    let (edge, _) = serve(&machine).await;
+    state(&edge, "live").await;
+    let target = Receiver::start().await;
+    let url = target.url("/hooks");
+    assert_eq!(ask(&machine, &["forward", "set", &url]).await.0, 0);
+
+    let set = ["--set", "data.title=Slow sign-in", "--set", "data.priority=1", "--count", "2"];
+    let (status, made, _) = ask(&machine, &[&["trigger", "linear", "Issue.create"], &set[..]].concat()).await;
+    assert_eq!((status, made["eventIds"].as_array().map(Vec::len)), (0, Some(2)));
+    let body: Value = serde_json::from_slice(&target.nth(2).await.body).unwrap();
+    assert_eq!((&body["data"]["title"], &body["data"]["priority"]), (&json!("Slow sign-in"), &json!(1)));
+    let own = "{ \"action\":\"opened\",  \"n\": 1.50 }";
+    let file = machine.folder().join("body.json");
+    std::fs::write(&file, own).unwrap();
+    let file = file.to_str().unwrap();
+    let (status, _, code) = ask(&machine, &["trigger", "github", "--file", file]).await;
+    assert_eq!((status, code.as_deref()), (2, Some("usage")), "GitHub's body does not say its type");
+    assert_eq!(ask(&machine, &["trigger", "github", "--file", file, "--type", "issues"]).await.0, 0);
+    let came = target.nth(3).await;
+    assert_eq!(came.body, own);
+    assert_eq!(came.headers.get("x-github-event"), Some("issues"));
+    let wrong = ["trigger", "linear", "Issue.create", "--set", "data.title.x=1"];
+    assert_eq!(ask(&machine, &wrong).await.2.as_deref(), Some("request.malformed"));
+
+    let (status, _, code) = ask(&machine, &["replay", "--last", "2"]).await;
+    assert_eq!((status, code.as_deref()), (2, Some("usage")), "nobody to ask");
+    let (status, replayed, _) = ask(&machine, &["replay", "--type", "Issue", "--yes"]).await;
+    assert_eq!((status, &replayed["replayed"], &replayed["failed"]), (0, &json!(2), &json!(0)));
+    target.answer_next(Answer::status(StatusCode::IM_A_TEAPOT));
+    let (status, replayed, code) = ask(&machine, &["replay", "--last", "3", "--yes"]).await;
+    assert_eq!((status, code.as_deref(), &replayed["failed"]), (1, Some("target.failed"), &json!(1)));
+    assert_eq!(target.requests().len(), 8);
+    assert_eq!(ask(&machine, &["replay", "--search", "nowhere", "--yes"]).await.2.as_deref(), Some("not_found"));
+    assert!(edge.stop().await.success());
+}
+
+#[tokio::test]
+async fn workers_are_listed_and_a_healthy_worker_passes_the_doctor() {
+    let proxy = Proxy::start().await;
+    let machine = machine_of(&proxy).await;
+    let (edge, _) = serve(&machine).await;
+    state(&edge, "live").await;
+    let (status, list, _) = ask(&machine, &["workers"]).await;
+    assert_eq!((status, &list["workers"][0]["state"]), (0, &json!("active")));
+    assert_eq!(list["own"], list["workers"][0]["id"]);
+    assert!(!list.to_string().contains("psw_") && !list.to_string().contains("whsec_"));
+
+    let (status, report, code) = ask(&machine, &["doctor"]).await;
+    assert_eq!((status, code), (0, None), "{report}");
+    let checks: Vec<_> = report["checks"].as_array().unwrap().iter().map(|c| c["check"].as_str().unwrap()).collect();
+    let every = ["data folder", "secrets", "ports", "proxy", "certificate", "clock", "worker", "receiver", "forward"];
+    assert_eq!(checks, every);
+    assert!(edge.stop().await.success());
+
+    let nowhere = Receiver::start().await.url("");
+    let (status, report, code) = ask(&machine, &["doctor", "--proxy", &nowhere]).await;
+    assert_eq!((status, code.as_deref()), (1, Some("doctor.failed")));
+    let failed = report["checks"].as_array().unwrap().iter().find(|check| check["verdict"] == "fail").unwrap();
+    assert!(failed["check"] == "proxy" && failed["cure"].is_string(), "{failed}");
+}

@@ -13,14 +13,17 @@
 //! | `set_paused` | [`SetPaused`] | [`Status`] |
 //! | `set_forward` | [`SetForward`] | [`Status`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
+//! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
 //! | `events_since` | [`Since`] | [`Changes`] |
 //! | `event` | [`EventKey`] | [`EventDetail`] |
 //! | `event_record` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (asked of the proxy) |
+//! | `redeliver` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (done by the proxy) |
 //! | `replay` | [`Replay`] | [`HandlerRun`] |
 //! | `trigger` | [`Trigger`] | [`Triggered`] |
 //! | `templates` | – | [`Templates`] |
 //! | `sources` | – | [`Sources`] (asked of the proxy) |
+//! | `workers` | – | [`Workers`] (asked of the proxy) |
 //! | `rejected` | [`RejectedQuery`] | [`RejectedPage`] |
 //!
 //! Live changes: HTTP `GET /api/live?after={cursor}` answers NDJSON-in-SSE
@@ -40,6 +43,7 @@ pub use types::*;
 
 use crate::EdgeHandle;
 use postern_protocol::ErrorCode;
+use postern_protocol::api::CatchUpRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -104,14 +108,17 @@ operations! {
     set_paused(SetPaused);
     set_forward(SetForward);
     set_settings(Settings);
+    catch_up(CatchUpRequest);
     events(EventQuery);
     events_since(Since);
     event(EventKey);
     event_record(EventKey);
+    redeliver(EventKey);
     replay(Replay);
     trigger(Trigger);
     templates;
     sources;
+    workers;
     rejected(RejectedQuery);
 }
 

@@ -133,6 +133,7 @@ impl Edge {
             listeners: Listeners::new(),
             changed: watch::Sender::new(0),
             renew: Notify::new(),
+            awake: watch::Sender::new(0),
             retarget: Notify::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -177,6 +178,7 @@ impl Edge {
         }
         parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
         parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));
+        parts.spawn(registration::awake::run(Arc::clone(&shared), stop.clone()));
         parts.spawn(Forwarding::new(Arc::clone(&shared)).run(stop.clone()));
         parts.spawn(housekeeping::run(Arc::clone(&shared), stop.clone()));
 

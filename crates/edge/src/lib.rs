@@ -44,3 +44,4 @@ pub use secrets::{
     FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
     SecretStoreError,
 };
+pub use templates::list as trigger_templates;

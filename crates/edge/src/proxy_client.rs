@@ -3,8 +3,8 @@
 use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
-    EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse, SourceList, TriggerRequest,
-    TriggerResponse, WorkspaceInfo,
+    CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
+    SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -15,7 +15,7 @@ use url::{Host, Url};
 /// Answers longer than this are not the proxy's.
 const LONGEST_ANSWER: usize = 8 << 20;
 
-/// The HTTP clients, shared by all sessions for their connections.
+/// The HTTP clients, shared by all sessions.
 #[derive(Clone)]
 pub(crate) struct Clients {
     /// Through the system's HTTP proxy, where one is set.
@@ -31,6 +31,9 @@ impl Clients {
                 .timeout(timeout)
                 .connect_timeout(timeout.min(Duration::from_secs(10)))
                 .redirect(reqwest::redirect::Policy::none())
+                // Calls are few, and a connection kept over a sleep or a change
+                // of networks would answer with its timeout.
+                .pool_max_idle_per_host(0)
                 .user_agent(concat!("postern-edge/", env!("CARGO_PKG_VERSION")))
         };
         Ok(Self { outward: builder().build()?, loopback: builder().no_proxy().build()? })
@@ -123,6 +126,10 @@ impl ProxyClient {
         json(self.request(Method::GET, "/v1/sources", Some(token))).await
     }
 
+    pub(crate) async fn workers(&self, credential: &Secret) -> Result<WorkerList, ProxyError> {
+        json(self.request(Method::GET, "/v1/workers", Some(credential))).await
+    }
+
     /// Registers; with the worker's `credential`, that worker again.
     pub(crate) async fn register(
         &self,
@@ -140,6 +147,23 @@ impl ProxyClient {
     ) -> Result<LeaseResponse, ProxyError> {
         let path = format!("/edge/workers/{worker}/lease");
         json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// Says what becomes of what is held for the worker.
+    pub(crate) async fn catch_up(
+        &self,
+        worker: &str,
+        credential: &Secret,
+        request: &CatchUpRequest,
+    ) -> Result<CaughtUp, ProxyError> {
+        let path = format!("/edge/workers/{worker}/catch-up");
+        json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// Has a skipped, held or given-up event delivered after all.
+    pub(crate) async fn redeliver(&self, event: &str, credential: &Secret) -> Result<(), ProxyError> {
+        let path = format!("/edge/events/{event}/redeliver");
+        send(self.request(Method::POST, &path, Some(credential))).await.map(|_| ())
     }
 
     /// The worker leaves.

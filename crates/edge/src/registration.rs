@@ -2,7 +2,8 @@
 //! come back after either side was away.
 //!
 //! One loop looks at whom the edge works for and takes the next step; it is
-//! woken by sign-in, sign-out, pause and its own timer. What the proxy says is
+//! woken by sign-in, sign-out, pause, its own timer, and when the machine wakes
+//! up or changes networks ([`awake`]). What the proxy says is
 //! the truth: *live* is said only when it said active. A failed step is tried
 //! again after a random wait that grows (full jitter), at once upon sign-in.
 
@@ -12,9 +13,11 @@ use crate::state::{Account, Shared, with_causes};
 use postern_protocol::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 mod account;
+pub(crate) mod awake;
 mod lease;
 mod pace;
 mod register;
@@ -41,12 +44,15 @@ pub(crate) struct Registration {
     connecting_since: Option<UnixMillis>,
     /// How often in a row the lease said pending.
     pending_polls: u32,
+    /// [`Shared::awake`].
+    awake: watch::Receiver<u64>,
 }
 
 impl Registration {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let pace = Pace::new(shared.config.timing.backoff);
-        Self { shared, pace, connecting_since: None, pending_polls: 0 }
+        let awake = shared.awake.subscribe();
+        Self { shared, pace, connecting_since: None, pending_polls: 0, awake }
     }
 
     /// Works until `stop`. The worker stays registered: its lease runs out,
@@ -70,6 +76,7 @@ impl Registration {
             tokio::select! {
                 () = timer => {}
                 () = shared.renew.notified() => {}
+                _ = self.awake.changed() => self.pace.reset(),
                 _ = account.changed() => {
                     self.pace.reset();
                     self.connecting_since = None;

@@ -8,7 +8,7 @@ use crate::handlers::{Listeners, Target};
 use crate::history::{History, HistoryError, Profile};
 use crate::proxy_client::ProxyClient;
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
-use postern_protocol::api::WorkspaceInfo;
+use postern_protocol::api::{CatchUp, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -38,6 +38,9 @@ pub(crate) struct Shared {
     pub(crate) changed: watch::Sender<u64>,
     /// Wakes the registration.
     pub(crate) renew: Notify,
+    /// Moves when this machine woke from sleep, changed networks, or reaches
+    /// the proxy again: lines to the proxy are to be made anew.
+    pub(crate) awake: watch::Sender<u64>,
     /// Wakes the forwarding when its targets have changed.
     pub(crate) retarget: Notify,
     /// Work begun by an operation, to be finished before the edge ends.
@@ -188,6 +191,16 @@ impl Shared {
         if changed {
             self.touch();
         }
+    }
+
+    /// Says that lines to the proxy are to be made anew.
+    pub(crate) fn wake_up(&self) {
+        self.awake.send_modify(|n| *n += 1);
+    }
+
+    /// What the proxy is to do with events held during an absence.
+    pub(crate) fn catch_up(&self) -> CatchUp {
+        self.settings.borrow().catch_up.unwrap_or(self.config.catch_up)
     }
 
     /// Something in the status has changed.

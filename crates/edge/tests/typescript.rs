@@ -6,7 +6,7 @@
 
 use postern_edge::api::*;
 use postern_protocol::ErrorCode;
-use postern_protocol::api::EventRecord;
+use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ fn export(dir: &Path) {
         Live,
         EventKey,
         EventDetail,
+        CatchUpRequest,
+        CaughtUp,
         EventRecord,
         Replay,
         HandlerRun,
@@ -42,6 +44,7 @@ fn export(dir: &Path) {
         Triggered,
         Templates,
         Sources,
+        Workers,
         RejectedQuery,
         RejectedPage,
     );

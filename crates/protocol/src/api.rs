@@ -7,15 +7,22 @@
 //! | `POST /webhooks/linear/{app}` | Linear | raw → 200 |
 //! | `POST /edge/register` | an edge, workspace token in the body | [`RegisterRequest`] → [`RegisterResponse`] |
 //! | `POST /edge/workers/{id}/lease` | its worker credential | [`LeaseRequest`] → [`LeaseResponse`] |
+//! | `POST /edge/workers/{id}/catch-up` | its worker credential | [`CatchUpRequest`] → [`CaughtUp`] |
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
 //! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
+//! | `POST /edge/events/{event}/redeliver` | the worker credential of a worker it was for | → 204 |
 //! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
+//! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
 //! | `POST /v1/events/trigger` | workspace token with scope `events:trigger`, or a worker credential | [`TriggerRequest`] → [`TriggerResponse`] |
 //! | `GET /v1/events/{event}` | workspace token | → [`EventRecord`] |
 //!
 //! Credentials travel as `Authorization: Bearer …`; errors are
 //! [`crate::ErrorBody`].
+
+mod workers;
+
+pub use workers::{WorkerInfo, WorkerList};
 
 use crate::dedupe::IdFrom;
 use crate::event::Provider;
@@ -58,8 +65,10 @@ pub struct RegisterRequest {
     /// Where deliveries are to be posted: `https://…`, or `http://` to
     /// loopback where the proxy allows it.
     pub webhook_url: String,
-    /// A token issued by the proxy (`pst_…`) with scope `workers:register`.
-    #[serde(serialize_with = "secret::expose")]
+    /// A token issued by the proxy (`pst_…`) with scope `workers:register`; or,
+    /// also as `linearToken`, a Linear API key or access token (`lin_…`) of a
+    /// member of an organisation that is linked to a workspace.
+    #[serde(serialize_with = "secret::expose", alias = "linearToken")]
     pub token: Secret,
     /// The machine's name for people, 1–100 characters. Registering a name
     /// again in the same workspace needs that worker's credential in
@@ -111,7 +120,8 @@ pub struct WorkspaceInfo {
     pub name: String,
 }
 
-/// Deliveries not yet made.
+/// Deliveries not yet made: those that wait for their time, their worker or a
+/// sender, and apart from them those held until someone chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
@@ -120,6 +130,29 @@ pub struct Waiting {
     pub count: u64,
     /// When the oldest of them was accepted.
     pub oldest: Option<UnixMillis>,
+    /// What is held until someone chooses ([`CatchUp::Ask`]); absent: nothing.
+    #[serde(default)]
+    pub held: Option<Held>,
+}
+
+/// Deliveries held after an absence until someone chooses.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// How many, 1 and up.
+    #[ts(type = "number")]
+    pub count: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: UnixMillis,
+    /// When the newest of them was accepted.
+    pub newest: UnixMillis,
+    /// How many entities (issues, pull requests, …) they concern; those of no
+    /// entity count for none.
+    #[ts(type = "number")]
+    pub entities: u64,
+    /// How many [`CatchUp::NewestPerEntity`] would deliver.
+    #[ts(type = "number")]
+    pub newest_per_entity: u64,
 }
 
 /// Where a worker stands.
@@ -145,6 +178,47 @@ pub enum WorkerState {
 pub struct LeaseRequest {
     /// `true` pauses (events are held), `false` resumes, absent leaves as is.
     pub paused: Option<bool>,
+    /// What becomes of events held during absences, the one that this renewal
+    /// ends included; absent leaves as is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<CatchUp>,
+}
+
+/// `POST /edge/workers/{id}/catch-up`: what becomes of the held deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CatchUpRequest {
+    /// The choice.
+    pub choice: CatchUpChoice,
+}
+
+/// What is chosen for the held deliveries of a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUpChoice {
+    /// Deliver all, oldest first.
+    All,
+    /// Deliver the newest of each entity and what has no entity; skip the rest.
+    NewestPerEntity,
+    /// Skip all.
+    None,
+    /// Deliver these, at most 1000; the others stay held.
+    Events(Vec<EventId>),
+}
+
+/// The answer to [`CatchUpRequest`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CaughtUp {
+    /// How many are on their way now.
+    #[ts(type = "number")]
+    pub delivering: u64,
+    /// How many were skipped.
+    #[ts(type = "number")]
+    pub skipped: u64,
+    /// How many are held still.
+    #[ts(type = "number")]
+    pub held: u64,
 }
 
 /// The answer to [`LeaseRequest`].
@@ -296,6 +370,9 @@ pub struct DeliveryRecord {
     pub state: DeliveryState,
     /// When the next attempt is due, while it is pending.
     pub next_attempt_at: Option<UnixMillis>,
+    /// Who skipped it and when, while it is skipped.
+    #[serde(default)]
+    pub skipped: Option<Skipped>,
     /// The attempts made, oldest first.
     pub attempts: Vec<AttemptRecord>,
 }
@@ -312,6 +389,30 @@ pub enum DeliveryState {
     Delivered,
     /// Out of attempts, or the worker left: see the reason.
     Dead,
+    /// Held after an absence until someone chooses.
+    Held,
+    /// Not to be delivered, as was chosen: see [`DeliveryRecord::skipped`].
+    Skipped,
+}
+
+/// That a delivery was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// By whom.
+    pub by: SkippedBy,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// Who skips a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedBy {
+    /// The worker's standing [`CatchUp`].
+    Setting,
+    /// Someone at the worker who was asked.
+    Choice,
 }
 
 /// One attempt.

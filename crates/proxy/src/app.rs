@@ -17,6 +17,7 @@ use crate::http::body::BodyReader;
 use crate::http::server::{self, Limits};
 use crate::http::{self};
 use crate::ingest::{Ingest, IngestMetrics};
+use crate::linear::{self, LinearSignIn};
 use crate::registry::challenge::Challenger;
 use crate::registry::{self, Registry};
 use crate::retention;
@@ -69,6 +70,9 @@ pub enum RunError {
     /// The listener's TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[source] rustls::Error),
+    /// `linear.api_url` has characters that no request can carry.
+    #[error("linear.api_url cannot be posted to: {0}")]
+    LinearUrl(#[source] ::http::uri::InvalidUri),
     /// A listener has no address.
     #[error("a listener does not say where it listens")]
     Listener(#[source] std::io::Error),
@@ -116,6 +120,7 @@ pub struct App {
     prometheus: PrometheusHandle,
     client: Outbound,
     tls: Option<(Arc<Certificates>, Acceptor)>,
+    linear: Arc<LinearSignIn>,
 }
 
 /// Opens the configured database under the configured key. Blocks; the first
@@ -154,7 +159,14 @@ impl App {
             }
             None => None,
         };
-        Ok(Self { parts, recorder, prometheus, client, tls })
+        let linear_url = parts.config.linear.api_url.as_ref().map_or("", |url| url.as_str());
+        let linear = Arc::new(LinearSignIn::new(
+            parts.store.clone(),
+            parts.clock.clone(),
+            client.clone(),
+            linear_url.parse().map_err(RunError::LinearUrl)?,
+        ));
+        Ok(Self { parts, recorder, prometheus, client, tls, linear })
     }
 
     /// Serves until `stop`, then drains.
@@ -175,6 +187,7 @@ impl App {
         let scheduler = self.scheduler(&running, &tasks, &cut);
         let Parts { config, store, clock, .. } = self.parts;
         let (certificates, tls) = self.tls.unzip();
+        let linear = self.linear;
 
         let mut parts = JoinSet::new();
         let limits = Limits { header_timeout: config.limits.header_timeout, drain };
@@ -187,6 +200,7 @@ impl App {
         }
         parts.spawn(named("scheduler", scheduler.run(stop.clone())));
         parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
+        parts.spawn(named("check of Linear sign-ins", linear::recheck::run(linear, stop.clone())));
         parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
         parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));
 
@@ -251,10 +265,16 @@ impl App {
             bodies.clone(),
             config.registration.clone(),
             challenger,
+            self.linear.clone(),
         ));
         let trigger =
             Arc::new(Trigger { store: store.clone(), clock: clock.clone(), bodies, ingest: ingest.clone() });
-        let reader = Arc::new(Reader { store: store.clone(), clock: clock.clone(), public_url });
+        let reader = Arc::new(Reader {
+            store: store.clone(),
+            clock: clock.clone(),
+            linear: self.linear.clone(),
+            public_url,
+        });
         http::Parts { ingest, registry, trigger, reader }
     }
 

@@ -18,6 +18,7 @@ mod config;
 mod dev;
 mod error;
 mod linear_app;
+mod linear_org;
 mod open;
 mod output;
 mod secret;
@@ -71,6 +72,9 @@ enum Command {
     /// Linear OAuth apps, whose webhooks serve many organisations
     #[command(subcommand)]
     LinearApp(linear_app::LinearAppCommand),
+    /// Linear organisations, whose members sign in with their Linear keys
+    #[command(subcommand)]
+    LinearOrg(linear_org::LinearOrgCommand),
     /// Tokens, with which edges register and clients ask
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -101,6 +105,7 @@ impl Cli {
             Command::Workspace(command) => workspace::run(command, common, terminal, clock.now()).await,
             Command::Source(command) => source::run(command, common, terminal, clock.now()).await,
             Command::LinearApp(command) => linear_app::run(command, common, terminal).await,
+            Command::LinearOrg(command) => linear_org::run(command, common, terminal).await,
             Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
             Command::Config(command) => config::run(command, common, terminal),
         }

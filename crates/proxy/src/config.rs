@@ -17,6 +17,7 @@ use url::Url;
 mod delivery;
 mod error;
 mod limits;
+mod linear;
 mod log;
 mod network;
 mod registration;
@@ -27,6 +28,7 @@ mod units;
 pub use delivery::Delivery;
 pub use error::ConfigError;
 pub use limits::Limits;
+pub use linear::Linear;
 pub use log::{Log, LogFormat};
 pub use network::Network;
 pub use registration::Registration;
@@ -67,6 +69,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Who may register.
     pub registration: Registration,
+    /// Where Linear is asked who holds a key.
+    pub linear: Linear,
     /// How long things are kept.
     pub retention: Retention,
     /// What is logged.
@@ -99,7 +103,7 @@ fn loopback<S: serde::Serializer>(allow: &bool, s: S) -> Result<S::Ok, S::Error>
 }
 
 /// Keys the environment may set: other POSTERN_ variables are other programs'.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "listen",
     "admin_listen",
     "public_url",
@@ -112,6 +116,7 @@ const KEYS: [&str; 14] = [
     "limits",
     "delivery",
     "registration",
+    "linear",
     "retention",
     "log",
 ];
@@ -178,6 +183,7 @@ impl Config {
         self.limits.check()?;
         self.delivery.check()?;
         self.registration.check(self.listen)?;
+        self.linear.check()?;
         self.retention.check()?;
         self.log.check()
     }

@@ -41,6 +41,8 @@ pub(crate) fn routes(parts: Parts) -> Router {
     let edges = Router::new()
         .route("/edge/register", post(registry::register::register))
         .route("/edge/workers/{id}/lease", post(registry::lease::renew))
+        .route("/edge/workers/{id}/catch-up", post(registry::catch_up::choose))
+        .route("/edge/events/{event}/redeliver", post(registry::catch_up::redeliver))
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
 
@@ -49,6 +51,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/events/{event}", get(workspace::event_for_worker))
         .route("/v1/workspace", get(workspace::workspace))
         .route("/v1/sources", get(workspace::sources))
+        .route("/v1/workers", get(workspace::workers))
         .route("/v1/events/{event}", get(workspace::event))
         .with_state(reader);
     let trigger = Router::new().route("/v1/events/trigger", post(trigger::trigger)).with_state(trigger);

@@ -11,6 +11,7 @@ mod delivery;
 pub mod entropy;
 mod http;
 mod ingest;
+mod linear;
 mod private;
 mod registry;
 mod retention;

@@ -8,6 +8,7 @@ use crate::bus::Bus;
 use crate::config::Registration;
 use crate::http::body::BodyReader;
 use crate::http::rate::Buckets;
+use crate::linear::LinearSignIn;
 use crate::store::Store;
 use postern_protocol::id::TokenId;
 use postern_protocol::{Clock, UnixMillis};
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(crate) mod address;
+pub(crate) mod catch_up;
 pub(crate) mod challenge;
 pub(crate) mod expiry;
 pub(crate) mod lease;
@@ -34,6 +36,7 @@ pub(crate) struct Registry {
     settings: Registration,
     policy: AddressPolicy,
     challenger: Arc<Challenger>,
+    linear: Arc<LinearSignIn>,
     by_address: Buckets<IpAddr>,
     by_token: Buckets<TokenId>,
 }
@@ -47,6 +50,7 @@ impl Registry {
         bodies: BodyReader,
         settings: Registration,
         challenger: Arc<Challenger>,
+        linear: Arc<LinearSignIn>,
     ) -> Self {
         let per_minute = f64::from(settings.rate_per_minute);
         let buckets = per_minute / 60.0;
@@ -58,6 +62,7 @@ impl Registry {
             policy: policy(&settings),
             settings,
             challenger,
+            linear,
             by_address: Buckets::new(buckets, per_minute),
             by_token: Buckets::new(buckets, per_minute),
         }

@@ -15,7 +15,8 @@ pub use sqlite::{Access, OpenError, SqliteStore};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postern_protocol::api::{
-    AttemptOutcome, AttemptRecord, CatchUp, EventRecord, Ordering, Waiting, WorkerState,
+    AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeliveryState, EventRecord, Ordering,
+    Waiting, WorkerState,
 };
 use postern_protocol::dedupe::{DedupeKey, IdFrom};
 use postern_protocol::event::{Described, Provider};
@@ -84,6 +85,26 @@ pub trait Store: Send + Sync + 'static {
     async fn token_by_hash(&self, hash: [u8; 32], now: UnixMillis) -> Result<Option<Token>, StoreError>;
     /// Revokes a token and ends the leases of workers registered with it.
     async fn revoke_token(&self, id: TokenId, now: UnixMillis) -> Result<(), StoreError>;
+    /// Lets a Linear organisation's members sign in to a workspace; `named` is
+    /// its id or URL key. Takes the place of an earlier link.
+    async fn link_linear(&self, named: &str, workspace: WorkspaceId) -> Result<(), StoreError>;
+    /// Removes a link; its members are due for a check at once.
+    async fn unlink_linear(&self, named: &str) -> Result<(), StoreError>;
+    /// The linked organisations, as they were named.
+    async fn linear_links(&self) -> Result<Vec<(String, WorkspaceId)>, StoreError>;
+    /// The workspace an organisation is linked to. A link by URL key belongs,
+    /// from the first sign-in on, to the organisation that had the key then.
+    async fn linear_workspace(&self, found: LinearOrganization) -> Result<Option<WorkspaceId>, StoreError>;
+    /// Keeps a member's token and sign-in, unless the token is there already.
+    async fn admit_linear(&self, token: Token, member: LinearMember) -> Result<(), StoreError>;
+    /// Members whose last check was at `before` or earlier, longest ago first,
+    /// at most 50; not those whose token is revoked.
+    async fn linear_members_checked_before(
+        &self,
+        before: UnixMillis,
+    ) -> Result<Vec<LinearMember>, StoreError>;
+    /// Notes a check; `None` forgets the member.
+    async fn linear_checked(&self, token: TokenId, at: Option<UnixMillis>) -> Result<(), StoreError>;
 
     // -- ingest -------------------------------------------------------------
 
@@ -131,7 +152,30 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
     /// Marks active workers whose lease ended before `now` as away.
     async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError>;
-    /// What waits for a worker.
+    /// Sets what becomes of events held during a worker's absences.
+    async fn set_catch_up(&self, id: WorkerId, catch_up: CatchUp) -> Result<(), StoreError>;
+    /// Ends a worker's absence, when it has one: what was accepted for it since
+    /// its lease ran out is left to flow, skipped or held, as its `catch_up`
+    /// says (a choice it makes by itself concerns what was held before, too).
+    /// To be called right before it is made active again; what is accepted
+    /// later flows.
+    async fn end_absence(&self, id: WorkerId, now: UnixMillis) -> Result<(), StoreError>;
+    /// Does with a worker's held deliveries what was chosen.
+    async fn catch_up(
+        &self,
+        id: WorkerId,
+        choice: CatchUpChoice,
+        now: UnixMillis,
+    ) -> Result<CaughtUp, StoreError>;
+    /// Makes an event's skipped, dead or held delivery to a worker due at
+    /// `now`, with the whole schedule before it; its `webhook-id` stays.
+    async fn redeliver(
+        &self,
+        id: WorkerId,
+        event: EventId,
+        now: UnixMillis,
+    ) -> Result<Redelivery, StoreError>;
+    /// What waits for a worker, and what is held.
     async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
 
     // -- delivery -----------------------------------------------------------
@@ -159,6 +203,11 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         id: EventId,
     ) -> Result<Option<EventRecord>, StoreError>;
+    /// The clock was set back by `by`, to `now`: whatever was put off until
+    /// later than now (deliveries, leases, marks of being unreachable) is put
+    /// off by that much less, or it would wait for as long as the clock was
+    /// wrong.
+    async fn set_back(&self, now: UnixMillis, by: Duration) -> Result<(), StoreError>;
     /// Counts for metrics.
     async fn depth(&self) -> Result<Depth, StoreError>;
     /// Deletes events (with their deliveries, attempts and dedupe keys)
@@ -241,6 +290,30 @@ pub struct Token {
     pub last_used_at: Option<UnixMillis>,
 }
 
+/// An organisation, as Linear names it.
+#[derive(Clone, Debug)]
+pub struct LinearOrganization {
+    /// Its id.
+    pub id: String,
+    /// Its part of Linear's URLs; may change hands.
+    pub url_key: String,
+}
+
+/// Somebody who signed in with a key of Linear's.
+#[derive(Clone, Debug)]
+pub struct LinearMember {
+    /// The token that stands for the key.
+    pub token: TokenId,
+    /// The token's workspace.
+    pub workspace: WorkspaceId,
+    /// The id of the organisation.
+    pub organization: String,
+    /// The key.
+    pub secret: Secret,
+    /// When Linear last confirmed it.
+    pub checked_at: UnixMillis,
+}
+
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -314,6 +387,17 @@ pub enum Accepted {
         /// The earlier event.
         of: EventId,
     },
+}
+
+/// What became of the wish to deliver an event again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// It is due.
+    Due,
+    /// It stands thus, and needs nothing: pending or delivered.
+    Already(DeliveryState),
+    /// The event is not there, or was not for this worker.
+    Unknown,
 }
 
 /// A registered worker.

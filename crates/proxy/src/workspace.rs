@@ -1,31 +1,41 @@
-//! What workspace clients and edges may read: the workspace, its sources
-//! without their secrets, and what the proxy did with an event.
+//! What workspace clients and edges may read: the workspace, its sources and
+//! its workers without their secrets, and what the proxy did with an event.
 
-use crate::http::auth;
+use crate::http::auth::{self, Caller};
 use crate::http::error::ApiError;
+use crate::linear::LinearSignIn;
 use crate::store::{Scope, Store, Token};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
-use postern_protocol::api::{EventRecord, SourceInfo, SourceList, WorkspaceInfo};
+use postern_protocol::api::{
+    EventRecord, SourceInfo, SourceList, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
+};
 use postern_protocol::id::WorkspaceId;
 use postern_protocol::{Clock, ErrorCode};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Reads for callers.
 pub(crate) struct Reader {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) linear: Arc<LinearSignIn>,
     /// The address under which providers reach the proxy, without a slash at
     /// the end.
     pub(crate) public_url: String,
 }
 
-/// `GET /v1/workspace`: any token of the workspace may ask.
+/// `GET /v1/workspace`: any token of the workspace may ask, and a member of a
+/// linked Linear organisation, who is signed in by it.
 pub(crate) async fn workspace(
     State(reader): State<Arc<Reader>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<WorkspaceInfo>, ApiError> {
+    if let Some(key) = auth::bearer(&headers)? {
+        reader.linear.admit(&key, peer.ip()).await?;
+    }
     let workspace = auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await?.workspace();
     let all = reader.store.workspaces().await?;
     let found = all.into_iter().find(|w| w.id == workspace);
@@ -51,6 +61,38 @@ pub(crate) async fn sources(
         id_from: source.id_from,
     };
     Ok(Json(SourceList { sources: sources.into_iter().map(info).collect() }))
+}
+
+/// `GET /v1/workers`: a worker may see its colleagues.
+pub(crate) async fn workers(
+    State(reader): State<Arc<Reader>>,
+    headers: HeaderMap,
+) -> Result<Json<WorkerList>, ApiError> {
+    let workspace = match auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await? {
+        Caller::Token(token) => auth::scoped(token, Scope::EventsRead)?.workspace,
+        Caller::Worker(worker, _) => worker.workspace,
+    };
+    let mut workers = Vec::new();
+    for worker in reader.store.workers(workspace).await? {
+        if worker.state == WorkerState::Gone {
+            continue;
+        }
+        workers.push(WorkerInfo {
+            waiting: reader.store.waiting(worker.id).await?,
+            id: worker.id,
+            name: worker.name,
+            state: worker.state,
+            capabilities: worker.filter.into(),
+            ordering: worker.ordering,
+            catch_up: worker.catch_up,
+            leased_until: worker.leased_until,
+            created_at: worker.created_at,
+            challenge_error: worker.challenge_error,
+            transport_failures: worker.transport_failures,
+            transport_error: worker.transport_error,
+        });
+    }
+    Ok(Json(WorkerList { workers }))
 }
 
 /// `GET /v1/events/{event}`.

@@ -1,5 +1,10 @@
 //! The edge as its users run it: `postern serve`, and `postern`'s other
-//! commands beside it.
+//! commands beside it; or in this process ([`EdgeInProcess`]), where its clock
+//! and its address can be handed in.
+
+mod in_process;
+
+pub use in_process::EdgeInProcess;
 
 use crate::{Process, binary, within};
 use postern_protocol::Secret;
@@ -25,7 +30,23 @@ impl Machine {
     /// When there is no room for a temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        Self { home: tempfile::tempdir().expect("a temporary folder can be made"), token: None, proxy: None }
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// The same with its home in `parent`, which may lie on a disk of its own.
+    ///
+    /// # Panics
+    /// As [`Machine::new`].
+    #[must_use]
+    pub fn within(parent: &Path) -> Self {
+        let home = tempfile::tempdir_in(parent).expect("a temporary folder can be made");
+        Self { home, token: None, proxy: None }
+    }
+
+    /// The home of all programs started here.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.home.path()
     }
 
     /// With `POSTERN_TOKEN` and `POSTERN_PROXY` set.

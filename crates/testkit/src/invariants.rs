@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const PENDING: &str = "SELECT count(*) FROM deliveries WHERE state = 0";
+const UNSOUND: &str = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
 /// A database in another process tells nobody of its changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -49,13 +50,56 @@ impl Books {
         .await;
     }
 
+    /// Waits until so many attempts of this outcome (`clock_skew`, …) are on
+    /// record at the proxy.
+    ///
+    /// # Panics
+    /// When they are not before the deadline.
+    pub async fn attempts(&self, outcome: &str, wanted: i64) {
+        within(&format!("{wanted} attempts with the outcome {outcome}"), async {
+            let made = || {
+                let sql = "SELECT count(*) FROM attempts WHERE outcome = ?";
+                self.proxy.query_row(sql, [outcome], |row| row.get::<_, i64>(0))
+            };
+            while made().expect("the schema is as it was") < wanted {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until the proxy has recorded that the worker refused a delivery
+    /// with this code.
+    ///
+    /// # Panics
+    /// When it has not before the deadline.
+    pub async fn refused(&self, code: &str) {
+        within(&format!("a delivery refused with {code}"), async {
+            let sql = format!("SELECT count(*) FROM attempts WHERE error LIKE '{code}:%'");
+            while self.count(&self.proxy, &sql) == 0 {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
+    }
+
+    /// How many attempts of deliveries' schedules were used up.
+    ///
+    /// # Panics
+    /// When the database is not a proxy's.
+    #[must_use]
+    pub fn failures(&self) -> i64 {
+        self.count(&self.proxy, "SELECT coalesce(sum(failures), 0) FROM deliveries")
+    }
+
     fn count(&self, database: &Connection, sql: &str) -> i64 {
         database.query_row(sql, [], |row| row.get(0)).expect("the schema is as it was")
     }
 
     /// Every event whose provider's delivery id is among `accepted`, which
     /// were answered 2xx, is in the edge's history exactly once, no event is
-    /// there twice, and nothing is left to do or given up on, on either side.
+    /// there twice, nothing is left to do or given up on, on either side, and
+    /// both databases are sound.
     ///
     /// # Panics
     /// With everything that does not hold.
@@ -80,6 +124,9 @@ impl Books {
             (&self.edge, "handler runs have not ended", "SELECT count(*) FROM run WHERE micros IS NULL"),
             (&self.proxy, "deliveries are pending", PENDING),
             (&self.proxy, "deliveries are dead letters", "SELECT count(*) FROM deliveries WHERE state = 2"),
+            (&self.proxy, "deliveries are held", "SELECT count(*) FROM deliveries WHERE state = 4"),
+            (&self.edge, "faults are in the history's file", UNSOUND),
+            (&self.proxy, "faults are in the proxy's file", UNSOUND),
         ] {
             let count = self.count(database, sql);
             if count > 0 {

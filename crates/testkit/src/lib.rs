@@ -9,15 +9,18 @@
 #![expect(clippy::expect_used, reason = "a harness fails its test by panicking")]
 
 pub mod binary;
+pub mod clock;
 pub mod edge;
 pub mod invariants;
+pub mod leftovers;
 pub mod link;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod sender;
 
-pub use edge::{EdgeProcess, Machine};
+pub use clock::JumpClock;
+pub use edge::{EdgeInProcess, EdgeProcess, Machine};
 pub use link::FlakyLink;
 pub use process::Process;
 pub use proxy::{Proxy, ProxyHome, ProxyProcess};

@@ -18,9 +18,17 @@ pub struct FlakyLink {
 
 #[derive(Debug)]
 struct Wire {
-    up: watch::Sender<bool>,
+    state: watch::Sender<State>,
     /// How many more bytes may pass towards the target before the cut.
     until_cut: Mutex<Option<usize>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    up: bool,
+    /// How often it was cut: a link that is up again has still lost whatever
+    /// went through it before.
+    cuts: u64,
 }
 
 impl FlakyLink {
@@ -31,7 +39,10 @@ impl FlakyLink {
     pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let wire = Arc::new(Wire { up: watch::Sender::new(true), until_cut: Mutex::new(None) });
+        let wire = Arc::new(Wire {
+            state: watch::Sender::new(State { up: true, cuts: 0 }),
+            until_cut: Mutex::new(None),
+        });
         let relay = AbortOnDropHandle::new(tokio::spawn(accept(listener, target, Arc::clone(&wire))));
         Self { address, wire, _relay: relay }
     }
@@ -55,7 +66,7 @@ impl FlakyLink {
     /// Lets connections through again.
     pub fn restore(&self) {
         *self.wire.until_cut.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.wire.up.send_replace(true);
+        self.wire.state.send_modify(|state| state.up = true);
     }
 
     /// Waits until the link is cut, by whichever way.
@@ -63,15 +74,15 @@ impl FlakyLink {
     /// # Panics
     /// When it is not before the deadline.
     pub async fn is_cut(&self) {
-        let mut up = self.wire.up.subscribe();
-        let cut = crate::within("the link to be cut", up.wait_for(|up| !up)).await;
+        let mut state = self.wire.state.subscribe();
+        let cut = crate::within("the link to be cut", state.wait_for(|state| !state.up)).await;
         drop(cut.expect("the link outlives its own wait"));
     }
 }
 
 impl Wire {
     fn cut(&self) {
-        self.up.send_replace(false);
+        self.state.send_modify(|state| *state = State { up: false, cuts: state.cuts + 1 });
     }
 
     /// How many of `wanted` bytes may pass; fewer mean that the link is cut
@@ -101,12 +112,10 @@ async fn accept(listener: TcpListener, target: SocketAddr, wire: Arc<Wire>) {
 async fn connect(visitor: TcpStream, target: SocketAddr, wire: Arc<Wire>) {
     // A reset, not an orderly end: nobody may take a cut body for a whole one.
     let _ = visitor.set_zero_linger();
-    if !*wire.up.borrow() {
-        return;
-    }
+    let State { up: true, cuts } = *wire.state.borrow() else { return };
     let Ok(server) = TcpStream::connect(target).await else { return };
     let _ = server.set_zero_linger();
-    let mut up = wire.up.subscribe();
+    let mut state = wire.state.subscribe();
     let (from_visitor, to_visitor) = visitor.into_split();
     let (from_server, to_server) = server.into_split();
     let both = async {
@@ -114,7 +123,7 @@ async fn connect(visitor: TcpStream, target: SocketAddr, wire: Arc<Wire>) {
     };
     tokio::select! {
         () = both => {}
-        _ = up.wait_for(|up| !up) => {}
+        _ = state.wait_for(|state| state.cuts > cuts) => {}
     }
 }
 
@@ -131,7 +140,8 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Option<&Wir
             if let Some(wire) = wire {
                 wire.cut();
             }
-            return;
+            // Not ended here: an end that looks orderly could be answered.
+            return std::future::pending().await;
         }
     }
     let _ = to.shutdown().await;

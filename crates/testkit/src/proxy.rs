@@ -16,6 +16,7 @@ use postern_proxy::store::{Access, Scope, Source, SqliteStore, Store, Token, Wor
 use postern_proxy::vault::Vault;
 use postern_proxy::{App, Listeners, Parts, RunError};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -31,7 +32,7 @@ pub struct Proxy {
     workspace: Workspace,
     stop: CancellationToken,
     work: JoinHandle<Result<(), RunError>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Proxy {
@@ -74,13 +75,19 @@ impl Proxy {
         let app = App::build(parts).unwrap_or_else(|error| panic!("{error}"));
         let stop = CancellationToken::new();
         let work = tokio::spawn(app.serve(listeners, stop.clone()));
-        Self { address, store, bus, clock, workspace, stop, work, _folder: folder }
+        Self { address, store, bus, clock, workspace, stop, work, folder }
     }
 
     /// Its base URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where its database lies.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it keeps.
@@ -137,11 +144,12 @@ impl Proxy {
         token
     }
 
-    /// Stops it, and waits until it has drained.
+    /// Stops it, and waits until it has drained. Its folder stays until this
+    /// is dropped.
     ///
     /// # Panics
     /// When a part of it had failed.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         self.stop.cancel();
         let ended = within("the proxy to stop", &mut self.work).await;
         ended.expect("the proxy does not panic").unwrap_or_else(|error| panic!("{error}"));

@@ -2,6 +2,7 @@
 //! again until it is answered 2xx, and remembers what was.
 
 use crate::{SystemClock, client, within};
+use bytes::Bytes;
 use http::StatusCode;
 use postern_protocol::dedupe::{GITHUB_DELIVERY, LINEAR_DELIVERY};
 use postern_protocol::signature::{github, linear};
@@ -51,6 +52,14 @@ impl Sender {
     /// # Errors
     /// When no answer came.
     pub async fn post(&self, delivery: &str) -> reqwest::Result<StatusCode> {
+        Ok(self.ask(delivery).await?.0)
+    }
+
+    /// The same, with the answer's body.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask(&self, delivery: &str) -> reqwest::Result<(StatusCode, Bytes)> {
         let at = SystemClock.now().0;
         let body = match self.provider {
             Provider::Github => json!({
@@ -70,7 +79,7 @@ impl Sender {
                 "webhookId": "000042e3-d123-4980-b49f-8e140eef9329",
             }),
         };
-        self.post_body(delivery, &body.to_string().into_bytes()).await
+        self.ask_body(delivery, &body.to_string().into_bytes()).await
     }
 
     /// One try with this body, signed.
@@ -78,6 +87,10 @@ impl Sender {
     /// # Errors
     /// When no answer came.
     pub async fn post_body(&self, delivery: &str, body: &[u8]) -> reqwest::Result<StatusCode> {
+        Ok(self.ask_body(delivery, body).await?.0)
+    }
+
+    async fn ask_body(&self, delivery: &str, body: &[u8]) -> reqwest::Result<(StatusCode, Bytes)> {
         let request = self.client.post(&self.url).header("content-type", "application/json; charset=utf-8");
         let request = match self.provider {
             Provider::Github => request
@@ -92,8 +105,7 @@ impl Sender {
         let answer = request.body(body.to_vec()).send().await?;
         let status = answer.status();
         // Read to the end, so that the connection serves the next.
-        answer.bytes().await?;
-        Ok(status)
+        Ok((status, answer.bytes().await?))
     }
 
     /// Tries until one try is answered 200, each with a fresh timestamp, as a

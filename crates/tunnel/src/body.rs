@@ -51,6 +51,13 @@ impl TunnelBody {
         }
         self.held.in_flight = None;
     }
+
+    /// An error is told once; the upload ends with it.
+    fn cut_short(&mut self, error: h2::Error) -> BodyError {
+        self.stage = Stage::Ended;
+        self.held = Held::default();
+        BodyError::of(error)
+    }
 }
 
 impl Body for TunnelBody {
@@ -65,14 +72,15 @@ impl Body for TunnelBody {
             match &mut self.stage {
                 Stage::Data(stream) => match ready!(stream.poll_data(context)) {
                     Some(Ok(data)) => {
-                        let released = stream.flow_control().release_capacity(data.len());
-                        released.map_err(BodyError::of)?;
+                        if let Err(error) = stream.flow_control().release_capacity(data.len()) {
+                            return Poll::Ready(Some(Err(self.cut_short(error))));
+                        }
                         // An empty frame says nothing.
                         if !data.is_empty() {
                             return Poll::Ready(Some(Ok(Frame::data(data))));
                         }
                     }
-                    Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::of(error)))),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(self.cut_short(error)))),
                     None => {
                         if let Stage::Data(stream) = std::mem::take(&mut self.stage) {
                             self.stage = Stage::Trailers(stream);
@@ -80,7 +88,10 @@ impl Body for TunnelBody {
                     }
                 },
                 Stage::Trailers(stream) => {
-                    let trailers = ready!(stream.poll_trailers(context)).map_err(BodyError::of)?;
+                    let trailers = match ready!(stream.poll_trailers(context)) {
+                        Ok(trailers) => trailers,
+                        Err(error) => return Poll::Ready(Some(Err(self.cut_short(error)))),
+                    };
                     self.end();
                     return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
                 }

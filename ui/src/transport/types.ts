@@ -1,6 +1,8 @@
 // What the interface asks of the backend, whichever way it is reached. The
 // table follows `crates/edge/src/api.rs`; the types are generated from it.
 
+import type { CatchUpRequest } from "./generated/CatchUpRequest";
+import type { CaughtUp } from "./generated/CaughtUp";
 import type { EventDetail } from "./generated/EventDetail";
 import type { EventKey } from "./generated/EventKey";
 import type { EventPage } from "./generated/EventPage";
@@ -34,10 +36,12 @@ export interface Operations {
   set_paused: { args: SetPaused; answer: Status };
   set_forward: { args: SetForward; answer: Status };
   set_settings: { args: Settings; answer: Status };
+  catch_up: { args: CatchUpRequest; answer: CaughtUp };
   events: { args: EventQuery; answer: EventPage };
   events_since: { args: Since; answer: Changes };
   event: { args: EventKey; answer: EventDetail };
   event_record: { args: EventKey; answer: EventRecord };
+  redeliver: { args: EventKey; answer: EventRecord };
   replay: { args: Replay; answer: HandlerRun };
   trigger: { args: Trigger; answer: Triggered };
   templates: { args: Nothing; answer: Templates };

@@ -85,6 +85,21 @@ impl Settings {
         })
     }
 
+    /// Whether the user wanted the token in a plain file.
+    pub(crate) fn has_plain_file(&self) -> bool {
+        self.data_dir.join(PLAIN_FILE).exists()
+    }
+
+    /// Reads an item that is not there from where secrets are kept: whether
+    /// that place is there, and open.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or not in time.
+    pub(crate) async fn probe(&self) -> Result<(), Failure> {
+        self.keeper(Keep::AsBefore)?.secrets.load("doctor").await?;
+        Ok(())
+    }
+
     fn config(&self, secrets: impl SecretStore) -> EdgeConfig {
         let mut config = EdgeConfig::new(&self.data_dir, secrets);
         config.default_name.clone_from(&self.host);

@@ -1,6 +1,6 @@
 //! `postern events list` and `postern events show`.
 
-use crate::args::{EventsList, EventsShow};
+use crate::args::{EventsList, EventsShow, Which};
 use crate::backend::{Backend, Settings};
 use crate::failure::Failure;
 use crate::output::{self, Output};
@@ -13,17 +13,23 @@ use std::borrow::Cow;
 /// Lists a page of the history, newest first.
 pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
-    let query = EventQuery {
-        search: args.search,
-        provider: args.provider,
-        source: args.source,
-        event_type: args.event_type,
-        outcome: args.outcome,
-        before: args.before,
-        limit: Some(args.limit),
-    };
+    let query = EventQuery { before: args.before, limit: Some(args.limit), ..args.which.query() };
     let page: EventPage = edge.call("events", query).await?;
     output.show(&page, |style| output::page(style, &page))
+}
+
+impl Which {
+    /// The query for them, without bounds.
+    pub(super) fn query(self) -> EventQuery {
+        EventQuery {
+            search: self.search,
+            provider: self.provider,
+            source: self.source,
+            event_type: self.event_type,
+            outcome: self.outcome,
+            ..EventQuery::default()
+        }
+    }
 }
 
 /// Shows everything this machine knows of one event.

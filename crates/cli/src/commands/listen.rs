@@ -1,5 +1,5 @@
 //! `postern listen`: events as they arrive, one line each, forwarded for as
-//! long as the command runs.
+//! long as the command runs. In a terminal it is a [`view`] with keys.
 //!
 //! It attaches to the edge that runs on the data folder, or runs one itself.
 //! The forward is a rule of that edge which ends with the stream: nothing is
@@ -19,6 +19,8 @@ use postern_protocol::event::Described;
 use postern_protocol::filter::Filter;
 use std::collections::VecDeque;
 use tokio_util::sync::CancellationToken;
+
+mod view;
 
 /// Shows, and forwards, what arrives until a signal.
 pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Output) -> Result<(), Failure> {
@@ -68,6 +70,9 @@ async fn follow(
     }
     let forward_to = args.forward_to.as_deref();
     let mut live = client.live(status.cursor, forward_to.map(|url| (url, &args.filter[..]))).await?;
+    if output.interactive && !args.plain {
+        return view::show(edge, status, forward_to, filter, &mut live, output).await;
+    }
     let target = forward_to.map(|url| format!(", forwarding to {}", safe(url))).unwrap_or_default();
     output.note(&format!("Listening{target}. Ctrl-C ends it."));
     let mut shown = Shown::default();

@@ -12,6 +12,9 @@ use std::io::{self, IsTerminal, Read};
 /// No token is longer, in bytes.
 const LONGEST_TOKEN: u64 = 8 * 1024;
 
+/// How a key of Linear's begins.
+const LINEAR_PREFIX: &str = "lin_";
+
 const NO_KEYCHAIN: &str = "Nothing was kept. Sign in with --plaintext-file to keep the token, unencrypted, in a \
     file that only you can read, or give it as POSTERN_TOKEN each time.";
 
@@ -31,8 +34,13 @@ pub(crate) async fn login(settings: &Settings, args: Login, output: &Output) -> 
     let token = match (&settings.token, args.token_stdin) {
         (_, true) => token_from_stdin()?,
         (Some(token), false) => token.clone(),
-        (None, false) => token_from_prompt(&proxy)?,
+        (None, false) => token_from_prompt(&proxy, args.linear)?,
     };
+    if args.linear && !token.reveal().starts_with(LINEAR_PREFIX) {
+        return Err(Failure::usage(
+            "A key of Linear's begins with lin_: lin_api_… or lin_oauth_…. Nothing was changed.",
+        ));
+    }
     let sign_in = json!({ "proxyUrl": proxy, "token": token.reveal(), "name": args.name });
     let status: Status = edge
         .call("sign_in", sign_in)
@@ -75,14 +83,15 @@ fn token_from_stdin() -> Result<Secret, Failure> {
     given(&text)
 }
 
-fn token_from_prompt(proxy: &str) -> Result<Secret, Failure> {
+fn token_from_prompt(proxy: &str, linear: bool) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
             "There is no terminal to ask for the token at: give it with --token-stdin or as POSTERN_TOKEN.",
         ));
     }
+    let what = if linear { "Linear API key" } else { "Workspace token" };
     given(
-        &rpassword::prompt_password(format!("Workspace token for {} (not shown): ", safe(proxy)))
+        &rpassword::prompt_password(format!("{what} for {} (not shown): ", safe(proxy)))
             .map_err(unreadable)?,
     )
 }

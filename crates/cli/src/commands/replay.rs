@@ -1,22 +1,104 @@
-//! `postern replay`.
+//! `postern replay`: one event, or several of the history.
 
 use crate::args;
 use crate::backend::{Backend, Settings};
 use crate::failure::Failure;
-use crate::output::{self, Output};
-use postern_edge::api::{HandlerRun, OutcomeKind, Replay};
+use crate::output::{self, Output, safe};
+use postern_edge::api::{EventPage, EventQuery, EventSummary, HandlerRun, OutcomeKind, Replay};
+use serde::Serialize;
+use std::io::{BufRead, Write};
 
-/// Sends an event once more, and fails when the target does not take it.
+/// The largest page of the history.
+const PAGE: u32 = 500;
+
+/// What `--json` prints for several.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replayed {
+    replayed: usize,
+    failed: usize,
+    runs: Vec<HandlerRun>,
+}
+
+/// Sends events once more, and fails when the target does not take one.
 pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     edge.unlock().await?;
-    let run: HandlerRun = edge.call("replay", Replay { id: args.id, target: args.to }).await?;
+    let Some(id) = args.id.clone() else { return several(&edge, args, output).await };
+    let run: HandlerRun = edge.call("replay", Replay { id, target: args.to }).await?;
     output.show(&run, |style| output::run(style, &run))?;
     if run.outcome.kind == OutcomeKind::Failed {
-        return Err(Failure::coded(
-            "target.failed",
-            "The target did not take the event. The run was kept in the history.",
-        ));
+        return Err(not_taken("The target did not take the event. The run was kept in the history."));
     }
     Ok(())
+}
+
+fn not_taken(message: impl Into<String>) -> Failure {
+    Failure::coded("target.failed", message)
+}
+
+async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<(), Failure> {
+    let mut events = find(edge, args.which.query(), args.last).await?;
+    // As they came: the oldest first.
+    events.reverse();
+    if events.is_empty() {
+        return Err(Failure::coded("not_found", "The history has no such event. Nothing was sent."));
+    }
+    if !args.yes && !agreed(events.len(), args.to.as_deref(), output)? {
+        return Err(Failure::coded("replay.declined", "Nothing was sent."));
+    }
+    let (mut runs, mut failed) = (Vec::new(), 0);
+    for event in &events {
+        let replay = Replay { id: event.id.clone(), target: args.to.clone() };
+        let run: HandlerRun = edge.call("replay", replay).await?;
+        failed += usize::from(run.outcome.kind == OutcomeKind::Failed);
+        if !output.json {
+            output.print(&format!("{}  {}", safe(&event.name), output::run(&output.style, &run)))?;
+        }
+        runs.push(run);
+    }
+    let all = runs.len();
+    output.show(&Replayed { replayed: all, failed, runs }, |_| format!("{} of {all} taken.", all - failed))?;
+    if failed > 0 {
+        return Err(not_taken(format!(
+            "The target did not take {failed} of {all} events. The runs were kept in the history."
+        )));
+    }
+    Ok(())
+}
+
+/// The newest `last` events that the query has, or all; newest first.
+async fn find(
+    edge: &Backend,
+    query: EventQuery,
+    last: Option<u32>,
+) -> Result<Vec<EventSummary>, Failure> {
+    let wanted = last.map_or(usize::MAX, |last| last as usize);
+    let mut events = Vec::new();
+    let mut before = None;
+    loop {
+        let limit = u32::try_from(wanted - events.len()).unwrap_or(PAGE).min(PAGE);
+        let query = EventQuery { before, limit: Some(limit), ..query.clone() };
+        let page: EventPage = edge.call("events", query).await?;
+        events.extend(page.rows);
+        match page.next {
+            Some(next) if events.len() < wanted => before = Some(next),
+            _ => return Ok(events),
+        }
+    }
+}
+
+/// Asks whether so many are to be sent.
+fn agreed(count: usize, to: Option<&str>, output: &Output) -> Result<bool, Failure> {
+    if !output.interactive {
+        let message = format!("This sends {count} events. Say so with --yes: there is no terminal to ask at.");
+        return Err(Failure::usage(message));
+    }
+    let to = to.map_or("the forward target".to_owned(), safe);
+    let mut error = std::io::stderr();
+    write!(error, "Send {count} events to {to}? [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

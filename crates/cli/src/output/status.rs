@@ -63,7 +63,8 @@ fn stopped(style: &Style) -> String {
     style.paint(Ink::Busy, "not running: the proxy holds what arrives; `postern serve` starts it")
 }
 
-fn connection(style: &Style, connection: &Connection, now: UnixMillis) -> String {
+/// How the connection stands, in words.
+pub(crate) fn connection(style: &Style, connection: &Connection, now: UnixMillis) -> String {
     match connection {
         Connection::SignedOut => "signed out".into(),
         Connection::Connecting { problem: None, .. } => style.paint(Ink::Busy, "connecting"),
@@ -92,5 +93,9 @@ fn connection(style: &Style, connection: &Connection, now: UnixMillis) -> String
 }
 
 fn held(waiting: &Waiting) -> String {
-    if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) }
+    let waits = if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) };
+    match &waiting.held {
+        None => waits,
+        Some(held) => format!("{waits} · {} held: `postern catch-up`", count(held.count)),
+    }
 }

@@ -8,11 +8,11 @@ use postern_protocol::{HeaderList, Provider};
 
 const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
 
-fn plain() -> Style {
+pub(crate) fn plain() -> Style {
     Style { colour: false, zone: TimeZone::UTC }
 }
 
-fn coloured() -> Style {
+pub(crate) fn coloured() -> Style {
     Style { colour: true, ..plain() }
 }
 
@@ -51,7 +51,7 @@ fn handler_run() -> HandlerRun {
     }
 }
 
-fn session() -> Status {
+pub(crate) fn session() -> Status {
     Status {
         version: "0.1.0".into(),
         name: "ada-laptop".into(),
@@ -69,7 +69,7 @@ fn session() -> Status {
             proven_at: NOON.plus(-12_000),
             leased_until: NOON.plus(60_000),
             skew_ms: -4_200,
-            waiting: Waiting { count: 3, oldest: Some(NOON) },
+            waiting: Waiting { count: 3, oldest: Some(NOON), held: None },
         },
         forward: Some(Forward { url: "http://localhost:3000/hooks".into(), last: Some(handler_run()) }),
         settings: Settings::default(),
@@ -149,7 +149,7 @@ fn connections() {
     let lines: Vec<_> = [
         Connection::Connecting { since: NOON, problem: None },
         Connection::Connecting { since: NOON, problem: Some("nothing answers at http://127.0.0.1:1".into()) },
-        Connection::Paused { waiting: Waiting { count: 38, oldest: None } },
+        Connection::Paused { waiting: Waiting { count: 38, ..Waiting::default() } },
         Connection::Reconnecting { problem: "connection refused".into(), retry_at: NOON.plus(4_000) },
         Connection::Refused { problem: "the token was revoked".into() },
     ]

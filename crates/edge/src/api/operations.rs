@@ -6,7 +6,7 @@ use crate::handlers::{self, Target};
 use crate::registration;
 use crate::state::Session;
 use crate::templates;
-use postern_protocol::api::{EventRecord, TriggerRequest};
+use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, TriggerRequest};
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,9 +93,42 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
+    let before = edge.shared.catch_up();
     edge.shared.settings.send_replace(args);
+    if edge.shared.catch_up() != before {
+        // A renewal tells the proxy.
+        edge.shared.renew.notify_one();
+    }
     edge.shared.touch();
     status(edge).await
+}
+
+/// Says what becomes of the events that the proxy holds after an absence.
+///
+/// # Errors
+/// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
+pub async fn catch_up(edge: &EdgeHandle, args: CatchUpRequest) -> Result<CaughtUp, ApiError> {
+    let session = edge.shared.session()?;
+    let credential = credential(&session)?;
+    let worker = session.worker.borrow().as_ref().map(|worker| worker.worker_id.clone()).unwrap_or_default();
+    let caught_up = session.proxy.catch_up(&worker, &credential, &args).await?;
+    // What is held now is in the answer to a renewal.
+    let mut connection = edge.shared.connection.subscribe();
+    edge.shared.renew.notify_one();
+    let _ = tokio::time::timeout(PAUSE_WAIT, connection.changed()).await;
+    Ok(caught_up)
+}
+
+/// Has the proxy deliver an event that was skipped, is held, or was given up.
+/// Answers with what the proxy then has on record.
+///
+/// # Errors
+/// As [`event_record`]; `request.unsupported` when it was delivered already.
+pub async fn redeliver(edge: &EdgeHandle, args: EventKey) -> Result<EventRecord, ApiError> {
+    let session = edge.shared.session()?;
+    let (id, credential) = (event_id(&args.id)?, credential(&session)?);
+    session.proxy.redeliver(id, &credential).await?;
+    Ok(session.proxy.event(id, &credential).await?)
 }
 
 /// A page of the history, newest first. Without a sign-in it is empty.
@@ -146,12 +179,16 @@ pub async fn event(edge: &EdgeHandle, args: EventKey) -> Result<EventDetail, Api
 /// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
 pub async fn event_record(edge: &EdgeHandle, args: EventKey) -> Result<EventRecord, ApiError> {
     let session = edge.shared.session()?;
-    // A replay has its event's record.
-    let id = args.id.split_once('.').map_or(args.id.as_str(), |(id, _)| id);
-    if id.parse::<postern_protocol::id::EventId>().is_err() {
-        return Err(unknown(&args.id));
+    Ok(session.proxy.event(event_id(&args.id)?, &credential(&session)?).await?)
+}
+
+/// The event's id at the proxy: a replay has its event's record.
+fn event_id(id: &str) -> Result<&str, ApiError> {
+    let event = id.split_once('.').map_or(id, |(event, _)| event);
+    match event.parse::<postern_protocol::id::EventId>() {
+        Ok(_) => Ok(event),
+        Err(_) => Err(unknown(id)),
     }
-    Ok(session.proxy.event(id, &credential(&session)?).await?)
 }
 
 /// Sends an event to a target once more, body and headers as they came, and
@@ -177,14 +214,21 @@ pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiEr
     Ok(handlers::replay(&edge.shared, &session, payload, target).await?)
 }
 
-/// Asks the proxy for a synthetic event from a template, for this worker.
+/// Asks the proxy for a synthetic event from a template, or with a body of
+/// one's own, for this worker.
 ///
 /// # Errors
-/// `edge.not_signed_in`; `not_found` for a template that is none; the proxy's
-/// refusal; `proxy.unreachable`.
+/// `edge.not_signed_in`; `not_found` for a template that is none;
+/// `request.malformed` for a member that cannot be set; the proxy's refusal;
+/// `proxy.unreachable`.
 pub async fn trigger(edge: &EdgeHandle, args: Trigger) -> Result<Triggered, ApiError> {
     let session = edge.shared.session()?;
-    let made = templates::make(args.provider, &args.name, edge.shared.now()).ok_or_else(|| {
+    let (set, now) = (args.set.unwrap_or_default(), edge.shared.now());
+    let made = match args.body {
+        Some(body) => templates::own(args.provider, &args.name, body, &set, now).map(Some),
+        None => templates::make(args.provider, &args.name, &set, now),
+    };
+    let made = made.map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?.ok_or_else(|| {
         let message = format!("there is no template `{}` of {}", args.name, args.provider);
         ApiError::new(ErrorCode::NotFound, message)
     })?;
@@ -215,6 +259,19 @@ pub async fn templates(_: &EdgeHandle) -> Result<Templates, ApiError> {
 pub async fn sources(edge: &EdgeHandle) -> Result<Sources, ApiError> {
     let session = edge.shared.session()?;
     Ok(Sources { sources: session.proxy.sources(&session.token).await?.sources })
+}
+
+/// The workspace's workers, as the proxy knows them.
+///
+/// # Errors
+/// `edge.not_signed_in`; the proxy's refusal; `proxy.unreachable`.
+pub async fn workers(edge: &EdgeHandle) -> Result<Workers, ApiError> {
+    let session = edge.shared.session()?;
+    let worker = session.worker.borrow().clone();
+    // Not registered yet: the token may be allowed to look.
+    let credential = worker.as_ref().map_or(&session.token, |worker| &worker.credential);
+    let workers = session.proxy.workers(credential).await?.workers;
+    Ok(Workers { workers, own: worker.map(|worker| worker.worker_id) })
 }
 
 /// What the receiver refused, newest first.

@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use postern_protocol::api::{SourceInfo, Waiting, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkerState, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -137,11 +137,14 @@ pub struct Forward {
 pub struct Settings {
     /// Show a desktop notification for each event (grouped when many).
     pub notifications: bool,
+    /// What becomes of events held during an absence; absent: the shell's
+    /// default, which is to ask in the desktop app and to deliver all headless.
+    pub catch_up: Option<CatchUp>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notifications: true }
+        Self { notifications: true, catch_up: None }
     }
 }
 
@@ -406,13 +409,29 @@ pub struct Replay {
     pub target: Option<String>,
 }
 
-/// `trigger`: asks the proxy for a synthetic event from a template.
+/// `trigger`: asks the proxy for a synthetic event from a template, or with a
+/// body of one's own.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[ts(optional_fields)]
 pub struct Trigger {
     /// `linear`, `github`.
     pub provider: Provider,
     /// `Issue.create`, `pull_request.opened`.
     pub name: String,
+    /// Other values for members of the body, by path: `data.title`.
+    #[ts(optional, type = "Record<string, unknown>")]
+    pub set: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The body's text, instead of a template's; sent byte for byte unless
+    /// members are set.
+    pub body: Option<String>,
+}
+
+impl Trigger {
+    /// An event as its template makes it.
+    #[must_use]
+    pub fn template(provider: Provider, name: impl Into<String>) -> Self {
+        Self { provider, name: name.into(), set: None, body: None }
+    }
 }
 
 /// The event made.
@@ -446,6 +465,15 @@ pub struct Template {
 pub struct Sources {
     /// Oldest first.
     pub sources: Vec<SourceInfo>,
+}
+
+/// The workspace's workers.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Workers {
+    /// Oldest first.
+    pub workers: Vec<WorkerInfo>,
+    /// This machine's id among them, once it has registered.
+    pub own: Option<String>,
 }
 
 /// `rejected`: what the receiver refused, newest first.

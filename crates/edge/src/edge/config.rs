@@ -1,6 +1,7 @@
 //! What a shell decides before an edge starts.
 
 use crate::{SecretStore, SystemClock};
+use postern_protocol::api::CatchUp;
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,6 +38,10 @@ pub struct EdgeConfig {
     /// A workspace token from the environment: signs in by itself at start.
     /// The token is not stored; the worker's credential is, in `secrets`.
     pub environment: Option<EnvironmentToken>,
+    /// What becomes of events held during an absence, unless the user sets it
+    /// ([`crate::api::Settings::catch_up`]). Default: all are delivered; a
+    /// shell with someone in front of it asks.
+    pub catch_up: CatchUp,
     /// Intervals and limits.
     pub timing: Timing,
 }
@@ -55,6 +60,7 @@ impl EdgeConfig {
             secrets: Arc::new(secrets),
             default_name: "this machine".into(),
             environment: None,
+            catch_up: CatchUp::All,
             timing: Timing::default(),
         }
     }
@@ -104,6 +110,8 @@ pub struct Timing {
     pub forward_concurrency: usize,
     /// How long a replaced signing secret still verifies.
     pub secret_grace: Duration,
+    /// How often to look whether this machine slept or changed networks.
+    pub awake: Duration,
     /// How long stopping may take before what remains is dropped.
     pub drain: Duration,
 }
@@ -119,6 +127,7 @@ impl Default for Timing {
             forward_timeout: Duration::from_secs(30),
             forward_concurrency: 16,
             secret_grace: Duration::from_secs(3600),
+            awake: Duration::from_secs(2),
             drain: Duration::from_secs(10),
         }
     }

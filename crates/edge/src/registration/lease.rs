@@ -20,13 +20,19 @@ impl Registration {
         if matches!(*self.shared.connection.borrow(), Connection::SignedOut) {
             self.connecting(account, None);
         }
-        let request = LeaseRequest { paused: Some(*session.paused.borrow()) };
+        let request = LeaseRequest {
+            paused: Some(*session.paused.borrow()),
+            catch_up: Some(self.shared.catch_up()),
+        };
         let mut changed = self.shared.account.subscribe();
+        let mut awake = self.awake.clone();
         let asked = self.shared.now();
         let answer = tokio::select! {
             answer = session.proxy.lease(&worker.worker_id, &worker.credential, &request) => answer,
             // Signing in or out does not wait for a proxy that does not answer.
             _ = changed.changed() => return Next::Now,
+            // After a sleep the call would wait for an answer that never comes.
+            _ = awake.changed() => return Next::Now,
         };
         let answered = self.shared.now();
         match answer {
@@ -67,6 +73,11 @@ impl Registration {
                 return Next::After(pace::poll(poll, longest, self.pending_polls));
             }
         };
+        if matches!(*self.shared.connection.borrow(), Connection::Reconnecting { .. }) {
+            // The network is back, for every other line as well.
+            self.shared.wake_up();
+            self.awake.mark_unchanged();
+        }
         self.shared.set_connection(account, connection);
         self.pace.reset();
         self.pending_polls = 0;

@@ -17,7 +17,7 @@ impl Registration {
         self.connecting(account, None);
         // From here until the secret is known, the receiver waits with challenges.
         session.registering.send_replace(true);
-        let registered = register(session).await;
+        let registered = register(session, self.shared.catch_up()).await;
         let next = match registered {
             Ok(answer) => {
                 adopt(&self.shared, session, answer);
@@ -34,14 +34,14 @@ impl Registration {
     }
 }
 
-async fn register(session: &Session) -> Result<RegisterResponse, ProxyError> {
+async fn register(session: &Session, catch_up: CatchUp) -> Result<RegisterResponse, ProxyError> {
     let request = RegisterRequest {
         webhook_url: session.webhook_url.clone(),
         token: session.token.clone(),
         name: session.profile.name.clone(),
         capabilities: Vec::new(),
         ordering: Ordering::None,
-        catch_up: CatchUp::All,
+        catch_up,
         protocol_version: PROTOCOL_VERSION.into(),
     };
     let credential = session.worker.borrow().as_ref().map(|worker| worker.credential.clone());

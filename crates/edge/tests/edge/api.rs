@@ -5,6 +5,7 @@ use crate::support::{Delivery, TestEdge, soon};
 use futures_util::StreamExt;
 use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger};
 use postern_protocol::Provider;
+use postern_protocol::api::CatchUp;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn the_streams_end_with_the_edge() {
 #[tokio::test]
 async fn settings_are_kept() {
     let edge = TestEdge::start().await;
-    let quiet = Settings { notifications: false };
+    let quiet = Settings { notifications: false, catch_up: Some(CatchUp::None) };
     assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);
@@ -124,7 +125,7 @@ async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
     let proxy = FakeProxy::new().await;
     let edge = TestEdge::live(&proxy).await;
     let made =
-        api::trigger(&edge.handle, Trigger { provider: Provider::Linear, name: "Issue.create".into() });
+        api::trigger(&edge.handle, Trigger::template(Provider::Linear, "Issue.create"));
     assert!(made.await.unwrap().event_id.starts_with("evt_"));
     {
         let book = proxy.book();
@@ -133,7 +134,7 @@ async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
         let body: Value = serde_json::from_str(&request.body).unwrap();
         assert_eq!((&body["action"], &body["type"]), (&json!("create"), &json!("Issue")));
     }
-    let none = Trigger { provider: Provider::Linear, name: "Issue.explode".into() };
+    let none = Trigger::template(Provider::Linear, "Issue.explode");
     assert_eq!(api::trigger(&edge.handle, none).await.unwrap_err().code, "not_found");
 }
 

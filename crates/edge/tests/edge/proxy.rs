@@ -33,6 +33,11 @@ pub(crate) struct Book {
     /// Tokens that are good.
     pub(crate) tokens: Vec<&'static str>,
     pub(crate) waiting: u64,
+    pub(crate) held: Option<Held>,
+    /// What it was last told to do after absences.
+    pub(crate) catch_up: Option<CatchUp>,
+    pub(crate) chosen: Vec<CatchUpChoice>,
+    pub(crate) redelivered: Vec<String>,
 }
 
 pub(crate) struct Worker {
@@ -72,6 +77,10 @@ impl FakeProxy {
             hasty: false,
             tokens: vec!["pst_good"],
             waiting: 0,
+            held: None,
+            catch_up: None,
+            chosen: Vec::new(),
+            redelivered: Vec::new(),
         };
         let proxy = Self {
             url,
@@ -96,6 +105,8 @@ impl FakeProxy {
             .route("/v1/events/trigger", post(trigger))
             .route("/edge/register", post(register))
             .route("/edge/workers/{id}/lease", post(lease))
+            .route("/edge/workers/{id}/catch-up", post(catch_up))
+            .route("/edge/events/{event}/redeliver", post(redeliver))
             .route("/edge/workers/{id}", delete(leave))
             .with_state(self.clone());
         let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -199,6 +210,7 @@ async fn register(
     let hasty = {
         let mut book = proxy.book();
         book.registrations += 1;
+        book.catch_up = Some(request.catch_up);
         let credential = format!("cred_{}", hex(rand::random()));
         book.workers.insert(
             id.clone(),
@@ -281,7 +293,8 @@ async fn lease(
     proxy.check()?;
     let now = proxy.now();
     let mut book = proxy.book();
-    let (lease_seconds, waiting) = (book.lease_seconds, book.waiting);
+    book.catch_up = request.catch_up.or(book.catch_up);
+    let (lease_seconds, waiting, held) = (book.lease_seconds, book.waiting, book.held.clone());
     let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
     if bearer(&headers) != Some(&worker.credential) {
         return Err(Refused(ErrorCode::Unauthorized));
@@ -294,7 +307,7 @@ async fn lease(
     let answer = LeaseResponse {
         lease_seconds,
         state: worker.state,
-        waiting: Waiting { count: waiting, oldest: None },
+        waiting: Waiting { count: waiting, oldest: None, held },
         now,
         challenge_error: worker.challenge_error.clone(),
         last_transport_error: None,
@@ -303,6 +316,29 @@ async fn lease(
     drop(book);
     proxy.changed.send_modify(|n| *n += 1);
     Ok(Json(answer).into_response())
+}
+
+async fn catch_up(
+    State(proxy): State<FakeProxy>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<CatchUpRequest>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let mut book = proxy.book();
+    let worker = book.workers.get(&id).ok_or(Refused(ErrorCode::NotFound))?;
+    if bearer(&headers) != Some(&worker.credential) {
+        return Err(Refused(ErrorCode::Unauthorized));
+    }
+    book.chosen.push(request.choice);
+    let delivering = book.held.take().map_or(0, |held| held.count);
+    Ok(Json(CaughtUp { delivering, skipped: 0, held: 0 }).into_response())
+}
+
+async fn redeliver(State(proxy): State<FakeProxy>, Path(event): Path<String>) -> Result<StatusCode, Refused> {
+    proxy.check()?;
+    proxy.book().redelivered.push(event);
+    Err(Refused(ErrorCode::Unsupported))
 }
 
 async fn leave(

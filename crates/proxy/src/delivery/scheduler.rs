@@ -6,10 +6,10 @@
 use super::sender::Sender;
 use crate::bus::Bus;
 use crate::store::{Claim, Store, StoreError};
-use postern_protocol::Clock;
+use postern_protocol::{Clock, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +17,9 @@ use tokio_util::task::TaskTracker;
 /// How long the scheduler sleeps at most: a wake-up that went missing, or a
 /// clock that was set, costs no more than that.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// From this much on a step of the clock back is told to the store; less does
+/// no harm.
+const SET_BACK: Duration = Duration::from_secs(5);
 /// How many deliveries are claimed at once.
 const BATCH: usize = 64;
 
@@ -43,9 +46,11 @@ impl Scheduler {
         let per_worker = policy.per_worker;
         let mut wakes = self.bus.watch();
         let _running = Running::mark(&self.running);
+        let mut looked = (self.clock.now(), Instant::now());
         while !stop.is_cancelled() {
             // Armed before the query: what is accepted from here on wakes.
             wakes.mark_unchanged();
+            looked = self.watch_clock(looked).await;
             let free = room.available_permits().min(BATCH);
             let claimed = match self.claim(free, per_worker, &room).await {
                 Ok(claimed) => claimed,
@@ -63,6 +68,26 @@ impl Scheduler {
                 () = stop.cancelled() => {}
                 changed = wakes.changed() => if changed.is_err() { tokio::time::sleep(pause).await },
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Tells the store when the clock was set back since it was `looked` at.
+    /// Returns what it shows now, and when.
+    async fn watch_clock(&self, looked: (UnixMillis, Instant)) -> (UnixMillis, Instant) {
+        let (now, at) = (self.clock.now(), Instant::now());
+        let passed = i64::try_from((at - looked.1).as_millis()).unwrap_or(i64::MAX);
+        let back = Duration::from_millis(u64::try_from(looked.0.plus(passed).since(now)).unwrap_or(0));
+        if back < SET_BACK {
+            return (now, at);
+        }
+        tracing::warn!(seconds = back.as_secs(), "the clock was set back; what was put off moves with it");
+        match self.store.set_back(now, back).await {
+            Ok(()) => (now, at),
+            Err(error) => {
+                let error = crate::http::error::chain(&error);
+                tracing::error!(%error, "cannot set back what was put off; trying again");
+                looked
             }
         }
     }

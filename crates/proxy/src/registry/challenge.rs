@@ -141,7 +141,12 @@ impl Challenger {
         if !same || present.state == WorkerState::Gone {
             return Ok(());
         }
-        let until = super::leased_until(&self.settings, self.clock.now());
+        let now = self.clock.now();
+        if outcome.is_ok() {
+            // It may have been away before it registered anew.
+            self.store.end_absence(asked.id, now).await?;
+        }
+        let until = super::leased_until(&self.settings, now);
         self.store.settle_challenge(asked.id, outcome.map(|()| until)).await
     }
 

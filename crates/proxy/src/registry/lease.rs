@@ -14,7 +14,8 @@ use postern_protocol::ErrorCode;
 use postern_protocol::api::{LeaseRequest, LeaseResponse, WorkerState};
 use std::sync::Arc;
 
-/// Renews; what waits flows at once. A worker still pending is challenged again.
+/// Renews; what waits flows at once, what was held during an absence as the
+/// worker's `catchUp` says. A worker still pending is challenged again.
 pub(crate) async fn renew(
     State(registry): State<Arc<Registry>>,
     Path(id): Path<String>,
@@ -30,6 +31,12 @@ pub(crate) async fn renew(
             .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("cannot read the body: {error}")))?
     };
     let now = registry.clock.now();
+    if let Some(catch_up) = request.catch_up.filter(|wanted| *wanted != before.catch_up) {
+        registry.store.set_catch_up(before.id, catch_up).await?;
+    }
+    if before.state == WorkerState::Away {
+        registry.store.end_absence(before.id, now).await?;
+    }
     let until = registry.leased_until(now);
     let worker = registry.store.renew_lease(before.id, until, request.paused).await?.ok_or_else(|| {
         ApiError::new(ErrorCode::TokenRevoked, "this worker has left; register again without its credential")
@@ -64,7 +71,7 @@ pub(crate) async fn leave(
 }
 
 /// The worker that asks, which must be the one the path names.
-async fn own(registry: &Registry, id: &str, headers: &HeaderMap) -> Result<Worker, ApiError> {
+pub(super) async fn own(registry: &Registry, id: &str, headers: &HeaderMap) -> Result<Worker, ApiError> {
     let (worker, _) = auth::calling_worker(registry.store.as_ref(), headers, registry.clock.now()).await?;
     if worker.id.to_string() == id {
         Ok(worker)

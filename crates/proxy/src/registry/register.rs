@@ -34,6 +34,7 @@ pub(crate) async fn register(
     registry.by_address.take(network(peer.ip()), now)?;
     let request: RegisterRequest = registry.bodies.json(&headers, body, JSON_LIMIT).await?;
     let store = registry.store.as_ref();
+    registry.linear.admit(&request.token, network(peer.ip())).await?;
     let token = auth::scoped(auth::token(store, &request.token, now).await?, Scope::WorkersRegister)?;
     registry.by_token.take(token.id, now)?;
     let wanted = request::check(&request, &registry.policy)?;

@@ -40,8 +40,7 @@ pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result
     let filter = Filter::parse(&request.capabilities)
         .map_err(|error| ApiError::new(ErrorCode::FilterInvalid, error.to_string()))?;
     if filter.speaks_of_me() {
-        let message = "capabilities: `me` in a condition cannot be resolved, since this token belongs to no \
-                       person; write the user's id instead";
+        let message = "capabilities: this proxy does not know whose id `me` stands for; write the id instead";
         return Err(ApiError::new(ErrorCode::FilterInvalid, message));
     }
     let url = url::check(&request.webhook_url, policy)?;
@@ -49,19 +48,13 @@ pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result
     Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })
 }
 
-/// Orders and catch-ups this proxy does not serve are refused rather than
-/// silently served as others.
+/// Orders this proxy does not serve are refused rather than silently served as
+/// others.
 fn served(request: &RegisterRequest) -> Result<(), ApiError> {
     let unserved = |message: &str| Err(ApiError::new(ErrorCode::Unsupported, message));
     match request.ordering {
-        Ordering::None => {}
-        Ordering::Entity => return unserved("ordering: this proxy delivers with `none` only, not `entity`"),
-    }
-    match request.catch_up {
-        CatchUp::All => Ok(()),
-        CatchUp::Ask | CatchUp::NewestPerEntity | CatchUp::None => {
-            unserved("catchUp: this proxy serves `all` only")
-        }
+        Ordering::None => Ok(()),
+        Ordering::Entity => unserved("ordering: this proxy delivers with `none` only, not `entity`"),
     }
 }
 
@@ -111,6 +104,7 @@ mod tests {
     fn a_good_one() {
         let wanted = check(&request(), &AddressPolicy::default()).unwrap();
         assert_eq!((wanted.name.as_str(), wanted.url.as_str()), ("Ada's laptop", "https://laptop.example/"));
+        assert_eq!(wanted.catch_up, CatchUp::All);
     }
 
     #[test]
@@ -121,7 +115,6 @@ mod tests {
         assert_eq!(code(|r| r.capabilities = vec!["Issue.".into()]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.capabilities = vec!["Issue".into(); 101]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.ordering = Ordering::Entity), ErrorCode::Unsupported);
-        assert_eq!(code(|r| r.catch_up = CatchUp::Ask), ErrorCode::Unsupported);
         assert_eq!(code(|r| r.webhook_url = "http://laptop.example".into()), ErrorCode::UrlRefused);
         for version in ["", "1", "2.0", "0.9", "1.1", "1.0.0", "+1.0", "1.x", "1. 0"] {
             assert_eq!(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering as Atomic};
 
 pub(super) mod admin;
+pub(super) mod catch_up;
 pub(super) mod claims;
 pub(super) mod ingest;
 pub(super) mod model;
@@ -239,9 +240,15 @@ macro_rules! run_on {
                 a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
                 an_update_keeps_what_waits, leases_expire_and_renew, pausing_holds,
                 leaving_makes_dead_letters, what_waits_is_counted;
+            catch_up:
+                all_flow_oldest_first, none_are_skipped_and_recorded, the_newest_of_each_entity_flow,
+                ask_holds_until_someone_chooses, a_return_ends_one_absence,
+                a_skipped_or_dead_one_can_be_redelivered,
+                an_attempt_under_way_may_still_deliver_what_is_held,
+                what_is_held_dies_with_its_worker_and_of_old_age;
             claims:
                 a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room,
-                workers_take_turns, absent_workers_are_left_alone, a_claim_carries_all_it_takes,
+                workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;
             outcomes:
                 delivered_is_done, a_failure_is_retried_when_said, held_uses_nothing_up,

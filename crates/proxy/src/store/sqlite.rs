@@ -3,14 +3,14 @@
 //! One process serves from a database; others may administer it meanwhile.
 
 use super::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, NewEvent, Source, Store,
-    StoreError, Token, Worker, Workspace,
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use crate::vault::Vault;
 use async_trait::async_trait;
 use claim::Claimer;
 use memory::SharedMemory;
-use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
 use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
 use problem::Problem;
@@ -22,11 +22,13 @@ use std::time::Duration;
 use writer::{Batch, Writer};
 
 mod admin;
+mod catch_up;
 mod checkpoint;
 mod claim;
 mod connection;
 mod finish;
 mod ingest;
+mod linear;
 mod memory;
 mod open;
 mod problem;
@@ -35,6 +37,7 @@ mod readers;
 mod records;
 mod roster;
 mod rows;
+mod set_back;
 mod workers;
 mod writer;
 
@@ -159,6 +162,13 @@ delegate! {
     tokens(workspace: WorkspaceId) -> Vec<Token>;
     token_by_hash(hash: [u8; 32], now: UnixMillis) -> Option<Token>;
     revoke_token(id: TokenId, now: UnixMillis) -> ();
+    link_linear(named: &str, workspace: WorkspaceId) -> ();
+    unlink_linear(named: &str) -> ();
+    linear_links() -> Vec<(String, WorkspaceId)>;
+    linear_workspace(found: LinearOrganization) -> Option<WorkspaceId>;
+    admit_linear(token: Token, member: LinearMember) -> ();
+    linear_members_checked_before(before: UnixMillis) -> Vec<LinearMember>;
+    linear_checked(token: TokenId, at: Option<UnixMillis>) -> ();
     accept_event(event: NewEvent) -> Accepted;
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();
@@ -169,11 +179,16 @@ delegate! {
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
+    set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    end_absence(id: WorkerId, now: UnixMillis) -> ();
+    catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
+    redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     finish_attempt(finish: FinishAttempt) -> ();
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
     prune(now: UnixMillis, keep: Duration, batch: u32) -> u64;
 }

@@ -32,6 +32,22 @@ fn a_workspace_must_be_named_only_among_several() {
 }
 
 #[test]
+fn linear_organizations_are_linked_listed_and_unlinked() {
+    let place = with_workspace();
+    let linked = place.json(&["linear-org", "link", "--organization", "acme", "--workspace", "Acme"]);
+    assert_eq!(linked["organization"], "acme");
+    place.json(&["linear-org", "link", "--organization", "acme"]);
+    let list = place.json(&["linear-org", "list"]);
+    assert_eq!(list.as_array().unwrap().len(), 1, "linked again is linked once");
+    assert_eq!(list[0]["workspace"], linked["workspace"]);
+    assert!(place.run(&["linear-org", "list"]).out.contains("acme"));
+    place.json(&["linear-org", "unlink", "--organization", "acme"]);
+    assert!(place.refused(&["linear-org", "unlink", "--organization", "acme"], 1).contains("acme"));
+    place.refused(&["linear-org", "link", "--organization", "a b"], 2);
+    place.refused(&["linear-org", "link", "--organization", "acme", "--workspace", "None"], 1);
+}
+
+#[test]
 fn a_secret_made_here_is_shown_once() {
     let place = with_workspace();
     for (provider, prefix) in [("github", ""), ("standard_webhooks", "whsec_")] {

@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admin;
+mod catch_up;
 mod delivery;
 mod harness;
 mod ingest;
 mod leases;
 mod linear_app;
+mod linear_sign_in;
 mod registration;
 mod retries;
 mod schemes;

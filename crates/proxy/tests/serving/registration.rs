@@ -170,7 +170,7 @@ async fn what_is_wrong_with_a_registration_is_said_precisely() {
         ("capabilities", json!(["Issue[data.x = 1]"]), "422 filter.invalid", "character 14"),
         ("capabilities", json!(["Issue[data.id == me]"]), "422 filter.invalid", "`me`"),
         ("ordering", json!("entity"), "422 request.unsupported", "ordering"),
-        ("catchUp", json!("newest_per_entity"), "422 request.unsupported", "catchUp"),
+        ("catchUp", json!("newest"), "400 request.malformed", "newest_per_entity"),
         ("webhookUrl", json!("http://laptop.example/"), "422 worker.url_refused", "https://"),
         ("webhookUrl", json!("https://169.254.169.254/"), "422 worker.url_refused", "inside"),
         ("name", json!(""), "400 request.malformed", "name"),

@@ -4,7 +4,7 @@ use crate::{Process, binary};
 use postern_protocol::Secret;
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -25,8 +25,17 @@ impl ProxyHome {
     /// When there is no room for a temporary folder.
     #[must_use]
     pub fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// An empty folder in `parent`, which may lie on a disk of its own.
+    ///
+    /// # Panics
+    /// As [`ProxyHome::new`].
+    #[must_use]
+    pub fn within(parent: &Path) -> Self {
         Self {
-            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            folder: tempfile::tempdir_in(parent).expect("a temporary folder can be made"),
             address: OnceLock::new(),
         }
     }
@@ -35,6 +44,12 @@ impl ProxyHome {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("dev")
+    }
+
+    /// The folder that all programs started here have as their home.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts `postern-proxy dev`, on a free port the first time.
@@ -92,6 +107,16 @@ impl ProxyProcess {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.described.proxy_url
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// When what it said of itself is no such address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let address = self.url().strip_prefix("http://").and_then(|address| address.parse().ok());
+        address.expect("the proxy's address is http://, an IP address and a port")
     }
 
     /// Its workspace's token.

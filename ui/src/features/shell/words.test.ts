@@ -5,7 +5,8 @@ import { connectionWords, hops, pausable, shortOutcome } from "./words";
 
 const NOW = 1_000_000;
 const OPEN = { state: "open" } as const;
-const none = { count: 0, oldest: null };
+const none = { count: 0, oldest: null, held: null };
+const held = { count: 12, oldest: 1, newest: 2, entities: 4, newestPerEntity: 5 };
 const live: Connection = {
   state: "live",
   provenAt: NOW - 12_000,
@@ -26,7 +27,7 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
   },
   connection,
   forward: null,
-  settings: { notifications: true },
+  settings: { notifications: true, catchUp: null },
   events: 0,
   rejected: 0,
   cursor: 0,
@@ -37,9 +38,12 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
 describe("the connection in words", () => {
   const cases: [Connection, string][] = [
     [live, "Live · proven 12 s ago"],
-    [{ ...live, waiting: { count: 38, oldest: 1 } }, "Live · 38 catching up"],
-    [{ ...live, leasedUntil: NOW - 1, waiting: { count: 38, oldest: 1 } }, "Away · 38 held"],
-    [{ state: "paused", waiting: { count: 1284, oldest: 1 } }, "Paused · 1,284 held"],
+    [{ ...live, waiting: { count: 38, oldest: 1, held: null } }, "Live · 38 catching up"],
+    [{ ...live, leasedUntil: NOW - 1, waiting: { count: 38, oldest: 1, held: null } }, "Away · 38 held"],
+    [{ ...live, waiting: { ...none, held } }, "Live · 12 held"],
+    [{ ...live, waiting: { count: 3, oldest: 1, held } }, "Live · 3 catching up · 12 held"],
+    [{ ...live, leasedUntil: NOW - 1, waiting: { count: 1, oldest: 1, held } }, "Away · 13 held"],
+    [{ state: "paused", waiting: { count: 1284, oldest: 1, held: null } }, "Paused · 1,284 held"],
     [{ state: "reconnecting", problem: "no", retryAt: NOW + 4000 }, "Reconnecting in 4 s"],
     [{ state: "reconnecting", problem: "no", retryAt: NOW - 1 }, "Reconnecting now"],
     [{ state: "connecting", since: NOW - 3000, problem: null }, "Connecting · 3 s"],

@@ -4,6 +4,7 @@ import { ago, count, counted, latency, span } from "../../text/time";
 import type { EventSummary } from "../../transport/generated/EventSummary";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Status } from "../../transport/generated/Status";
+import type { Waiting } from "../../transport/generated/Waiting";
 import type { Link } from "../../transport/types";
 import type { DotTone } from "../../ui/tones";
 import { PROVIDERS } from "../events/filter";
@@ -17,6 +18,9 @@ export interface Words {
 }
 
 const inTime = (at: number, now: number): string => (at - now < 1000 ? "now" : `in ${span(at - now)}`);
+
+/** What waits at the proxy, for whatever reason. */
+const allWaiting = (waiting: Waiting): number => waiting.count + (waiting.held?.count ?? 0);
 
 /** The state of the registration, or of the page's own line where that is broken. */
 export function connectionWords(status: Status | null, link: Link, now: number): Words {
@@ -43,7 +47,8 @@ export function connectionWords(status: Status | null, link: Link, now: number):
     case "live": {
       const { waiting } = connection;
       if (connection.leasedUntil < now) {
-        const held = waiting.count > 0 ? ` · ${count(waiting.count)} held` : "";
+        const all = allWaiting(waiting);
+        const held = all > 0 ? ` · ${count(all)} held` : "";
         return {
           tone: "held",
           short: `Away${held}`,
@@ -53,8 +58,17 @@ export function connectionWords(status: Status | null, link: Link, now: number):
       if (waiting.count > 0) {
         return {
           tone: "ok",
-          short: `Live · ${count(waiting.count)} catching up`,
+          short: `Live · ${count(waiting.count)} catching up${
+            waiting.held ? ` · ${count(waiting.held.count)} held` : ""
+          }`,
           long: "Events held during an absence are on their way.",
+        };
+      }
+      if (waiting.held) {
+        return {
+          tone: "ok",
+          short: `Live · ${count(waiting.held.count)} held`,
+          long: "Events arrive as they happen. Those that came during an absence wait until you choose.",
         };
       }
       return {
@@ -66,7 +80,7 @@ export function connectionWords(status: Status | null, link: Link, now: number):
     case "paused":
       return {
         tone: "held",
-        short: `Paused · ${count(connection.waiting.count)} held`,
+        short: `Paused · ${count(allWaiting(connection.waiting))} held`,
         long: "Paused here. The proxy holds what arrives and delivers it, oldest first, when you resume.",
       };
     case "reconnecting":
@@ -123,7 +137,7 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
       : connection.state === "connecting"
         ? "warn"
         : "bad";
-  const waiting = "waiting" in connection ? connection.waiting.count : 0;
+  const waiting = "waiting" in connection ? allWaiting(connection.waiting) : 0;
   const proxyNote =
     connection.state === "reconnecting"
       ? "no answer"

@@ -17,7 +17,8 @@ describe("the proxy's address", () => {
 
 it("knows a token's form", () => {
   expect(checkToken("pst_x")).toBeNull();
-  expect(checkToken("lin_x")).toMatch(/pst_/);
+  expect(checkToken("lin_api_x")).toBeNull();
+  expect(checkToken("ghp_x")).toMatch(/pst_/);
 });
 
 it.each([

@@ -24,7 +24,8 @@ export function checkUrl(text: string): string | null {
 export function checkToken(text: string): string | null {
   const trimmed = text.trim();
   if (trimmed === "") return "The workspace token is missing.";
-  if (!trimmed.startsWith("pst_")) return "A workspace token starts with pst_.";
+  if (!trimmed.startsWith("pst_") && !trimmed.startsWith("lin_"))
+    return "A workspace token starts with pst_, a Linear key with lin_.";
   return null;
 }
 

@@ -1,6 +1,6 @@
 // A backend made of thin air, for working on the interface and for its tests.
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
-// reconnecting|refused|connecting|signed_out`, `away=38`, `rate=events/s`,
+// reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
 // `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line).
 
 import type { Connection } from "../generated/Connection";
@@ -8,6 +8,7 @@ import type { EventPage } from "../generated/EventPage";
 import type { EventSummary } from "../generated/EventSummary";
 import type { HandlerRun } from "../generated/HandlerRun";
 import type { Rejected } from "../generated/Rejected";
+import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
 import {
   ApiError,
@@ -41,7 +42,22 @@ export function fakeTransport(params: URLSearchParams): Transport {
   let cursor = total;
   let name = "ada-laptop";
   const listeners = new Set<LiveListener>();
-  const held = { count: waiting, oldest: waiting > 0 ? start - 38 * 60_000 : null };
+  const held = {
+    count: waiting,
+    oldest: waiting > 0 ? start - 38 * 60_000 : null,
+    held: heldOf(number("held", 0)),
+  };
+  function heldOf(count: number) {
+    if (count === 0) return null;
+    const entities = Math.ceil(count / 3);
+    return {
+      count,
+      oldest: start - 62 * 60_000,
+      newest: start - 24 * 60_000,
+      entities,
+      newestPerEntity: entities,
+    };
+  }
   let forward: Status["forward"] = null;
   const mode = params.get("forward") ?? "refused";
   const lastRun = (kind: string): HandlerRun => {
@@ -53,7 +69,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     return run(1, { ...row, outcome });
   };
   if (mode !== "none") forward = { url: "http://localhost:3000/api/linear", last: lastRun(mode) };
-  let settings = { notifications: true };
+  let settings: Settings = { notifications: true, catchUp: null };
   let connection = connectionOf(params.get("state") ?? "live");
 
   function connectionOf(state: string): Connection {
@@ -70,7 +86,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
             : null,
         };
       case "paused":
-        return { state, waiting: { count: Math.max(3, waiting), oldest: now - 240_000 } };
+        return { state, waiting: { count: Math.max(3, waiting), oldest: now - 240_000, held: held.held } };
       case "reconnecting":
         return { state, problem: "hooks.acme.dev: connection refused", retryAt: now + 4500 };
       case "refused":
@@ -162,6 +178,14 @@ export function fakeTransport(params: URLSearchParams): Transport {
       settings = args;
       return status();
     },
+    catch_up: ({ choice }) => {
+      const count = held.held?.count ?? 0;
+      const delivering =
+        choice === "none" ? 0 : choice === "newest_per_entity" ? (held.held?.newestPerEntity ?? 0) : count;
+      held.held = null;
+      set(connection);
+      return { delivering, skipped: count - delivering, held: 0 };
+    },
     events: (query): EventPage => {
       const filter: Filter = {
         search: "",
@@ -204,6 +228,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
             worker: name,
             state: "delivered",
             nextAttemptAt: null,
+            skipped: null,
             attempts: [
               {
                 number: 1,
@@ -231,11 +256,13 @@ export function fakeTransport(params: URLSearchParams): Transport {
             worker: "grace-desktop",
             state: "pending",
             nextAttemptAt: Date.now() + 60_000,
+            skipped: null,
             attempts: [],
           },
         ],
       };
     },
+    redeliver: (key) => handlers.event_record(key),
     replay: ({ id, target }) => {
       const { n, row } = find(id);
       if (!forward && target === undefined)

@@ -2,6 +2,7 @@
 import type { AttemptRecord } from "./AttemptRecord";
 import type { DeliveryId } from "./DeliveryId";
 import type { DeliveryState } from "./DeliveryState";
+import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
 import type { WorkerId } from "./WorkerId";
 
@@ -29,6 +30,10 @@ state: DeliveryState,
  * When the next attempt is due, while it is pending.
  */
 nextAttemptAt: UnixMillis | null, 
+/**
+ * Who skipped it and when, while it is skipped.
+ */
+skipped: Skipped | null, 
 /**
  * The attempts made, oldest first.
  */

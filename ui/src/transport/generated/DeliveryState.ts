@@ -3,4 +3,4 @@
 /**
  * Where a delivery stands.
  */
-export type DeliveryState = "pending" | "sending" | "delivered" | "dead";
+export type DeliveryState = "pending" | "sending" | "delivered" | "dead" | "held" | "skipped";

@@ -2,7 +2,8 @@
 import type { Provider } from "./Provider";
 
 /**
- * `trigger`: asks the proxy for a synthetic event from a template.
+ * `trigger`: asks the proxy for a synthetic event from a template, or with a
+ * body of one's own.
  */
 export type Trigger = { 
 /**
@@ -12,4 +13,13 @@ provider: Provider,
 /**
  * `Issue.create`, `pull_request.opened`.
  */
-name: string, };
+name: string, 
+/**
+ * Other values for members of the body, by path: `data.title`.
+ */
+set?: Record<string, unknown>, 
+/**
+ * The body's text, instead of a template's; sent byte for byte unless
+ * members are set.
+ */
+body?: string, };

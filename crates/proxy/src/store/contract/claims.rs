@@ -70,6 +70,23 @@ pub(crate) async fn absent_workers_are_left_alone(world: World) {
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
+pub(crate) async fn a_clock_set_back_puts_nothing_off(world: World) {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let store = world.store();
+    let worker = world.active_worker(&[]).await;
+    world.accept().await;
+    let wrong = T0.plus(24 * 3600 * 1000);
+    store.renew_lease(worker, wrong.plus(60_000), None).await.unwrap();
+    let claimed = world.claim(wrong).await;
+    world.finish(&claimed[0], wrong, Next::HoldUntil(wrong.plus(60_000))).await;
+    assert!(world.claim(T0.plus(60_000)).await.is_empty(), "put off by the wrong clock");
+    store.set_back(T0, DAY).await.unwrap();
+    assert_eq!(store.worker(worker).await.unwrap().unwrap().leased_until, T0.plus(60_000));
+    assert!(store.next_due().await.unwrap().is_some_and(|due| due <= T0.plus(60_000)));
+    assert!(world.claim(T0.plus(59_000)).await.is_empty(), "still put off by a minute");
+    assert_eq!(world.claim(T0.plus(60_000)).await.len(), 1);
+}
+
 pub(crate) async fn a_claim_carries_all_it_takes(world: World) {
     let id = world.active_worker(&[]).await;
     let event = NewEvent { synthetic: true, described: described("push", None), ..world.event() };

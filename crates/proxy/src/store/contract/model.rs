@@ -12,6 +12,8 @@ enum Step {
     Claim { limit: u32, per_worker: u32 },
     Finish { which: usize, outcome: usize },
     Renew { worker: usize },
+    Choose { worker: usize, choice: usize },
+    Redeliver { which: usize },
     Expire,
     Pass { millis: i64 },
     Restart,
@@ -23,7 +25,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..8u32, 1..4u32).prop_map(|(limit, per_worker)| Step::Claim { limit, per_worker }),
         8 => (any::<usize>(), 0..5usize).prop_map(|(which, outcome)| Step::Finish { which, outcome }),
         2 => any::<usize>().prop_map(|worker| Step::Renew { worker }),
-        1 => Just(Step::Expire),
+        1 => (any::<usize>(), 0..3usize).prop_map(|(worker, choice)| Step::Choose { worker, choice }),
+        1 => any::<usize>().prop_map(|which| Step::Redeliver { which }),
+        2 => Just(Step::Expire),
         3 => (1..2_000i64).prop_map(|millis| Step::Pass { millis }),
         1 => Just(Step::Restart),
     ]
@@ -34,15 +38,29 @@ enum Standing {
     Due(UnixMillis),
     Delivered,
     Dead,
+    /// And when it is due once it is released.
+    Held(UnixMillis),
+    Skipped,
+}
+
+/// An event as the model remembers it.
+struct Known {
+    order: usize,
+    at: UnixMillis,
+    entity: Option<String>,
 }
 
 #[derive(Default)]
 struct Model {
+    events: BTreeMap<EventId, Known>,
+    /// When each lease ends.
+    leases: BTreeMap<WorkerId, UnixMillis>,
     /// By event and worker.
     deliveries: BTreeMap<(EventId, WorkerId), Standing>,
     flying: Vec<Claimed>,
     unreachable: BTreeMap<WorkerId, (UnixMillis, u32)>,
-    away: Vec<WorkerId>,
+    /// Since when who is away.
+    away: BTreeMap<WorkerId, UnixMillis>,
 }
 
 impl Model {
@@ -53,7 +71,7 @@ impl Model {
     /// How many deliveries of a worker a claim may take.
     fn claimable(&self, worker: WorkerId, now: UnixMillis, per_worker: u32) -> usize {
         let (until, failures) = self.unreachable.get(&worker).copied().unwrap_or((UnixMillis(0), 0));
-        if self.away.contains(&worker) || until > now {
+        if self.away.contains_key(&worker) || until > now {
             return 0;
         }
         let free = |event: EventId| !self.flying.iter().any(|c| c.event == event && c.worker == worker);
@@ -63,11 +81,63 @@ impl Model {
         let room = if failures > 0 { 1 } else { per_worker as usize };
         due.count().min(room.saturating_sub(self.flying_of(worker)))
     }
+
+    /// What a return does.
+    fn come_back(&mut self, worker: WorkerId, catch_up: CatchUp) {
+        let Some(since) = self.away.remove(&worker) else { return };
+        for ((event, to), standing) in &mut self.deliveries {
+            let of_absence = *to == worker && self.events[event].at >= since;
+            if let Standing::Due(at) = *standing
+                && catch_up != CatchUp::All
+                && of_absence
+                && at >= since
+            {
+                *standing = Standing::Held(at);
+            }
+        }
+        match catch_up {
+            CatchUp::Ask => {}
+            CatchUp::All => self.choose(worker, &CatchUpChoice::All),
+            CatchUp::NewestPerEntity => self.choose(worker, &CatchUpChoice::NewestPerEntity),
+            CatchUp::None => self.choose(worker, &CatchUpChoice::None),
+        }
+    }
+
+    /// What a choice does.
+    fn choose(&mut self, worker: WorkerId, choice: &CatchUpChoice) {
+        let mut newest: BTreeMap<&str, usize> = BTreeMap::new();
+        for ((event, to), standing) in &self.deliveries {
+            let known = &self.events[event];
+            if let (true, Standing::Held(_), Some(entity)) = (*to == worker, standing, &known.entity) {
+                let order = newest.entry(entity).or_default();
+                *order = known.order.max(*order);
+            }
+        }
+        for ((event, to), standing) in &mut self.deliveries {
+            let Standing::Held(at) = *standing else { continue };
+            if *to != worker {
+                continue;
+            }
+            let known = &self.events[event];
+            let goes = match choice {
+                CatchUpChoice::All => true,
+                CatchUpChoice::NewestPerEntity => {
+                    known.entity.as_deref().is_none_or(|entity| newest[entity] == known.order)
+                }
+                _ => false,
+            };
+            *standing = if goes { Standing::Due(at) } else { Standing::Skipped };
+        }
+    }
 }
 
 pub(crate) async fn it_does_what_a_simple_model_does(mut world: World) {
     let workers =
         [world.active_worker(&[]).await, world.active_worker(&[]).await, world.active_worker(&[]).await];
+    let policies = [CatchUp::Ask, CatchUp::NewestPerEntity, CatchUp::All];
+    for (id, catch_up) in workers.iter().zip(policies) {
+        world.store().set_catch_up(*id, catch_up).await.unwrap();
+    }
     let (mut model, mut now, mut last) = (Model::default(), T0.plus(10_000), None);
     let mut runner = TestRunner::deterministic();
     let steps = proptest::collection::vec(step(), 600).new_tree(&mut runner).unwrap().current();
@@ -92,13 +162,40 @@ pub(crate) async fn it_does_what_a_simple_model_does(mut world: World) {
             Step::Finish { .. } => {}
             Step::Renew { worker } => {
                 let id = workers[worker % workers.len()];
+                world.store().end_absence(id, now).await.unwrap();
                 world.store().renew_lease(id, now.plus(3_000), None).await.unwrap().unwrap();
-                model.away.retain(|other| *other != id);
+                model.come_back(id, policies[worker % workers.len()]);
+                model.leases.insert(id, now.plus(3_000));
                 if let Some((until, _)) = model.unreachable.get_mut(&id) {
                     *until = UnixMillis(0);
                 }
             }
-            Step::Expire => model.away.extend(world.store().expire_leases(now).await.unwrap()),
+            Step::Choose { worker, choice } => {
+                let id = workers[worker % workers.len()];
+                let choice =
+                    [CatchUpChoice::All, CatchUpChoice::NewestPerEntity, CatchUpChoice::None][choice].clone();
+                world.store().catch_up(id, choice.clone(), now).await.unwrap();
+                model.choose(id, &choice);
+            }
+            Step::Redeliver { which } if !model.deliveries.is_empty() => {
+                let which = which % model.deliveries.len();
+                let (&(event, worker), standing) = model.deliveries.iter_mut().nth(which).unwrap();
+                let done = world.store().redeliver(worker, event, now).await.unwrap();
+                match standing {
+                    Standing::Due(_) => assert_eq!(done, Redelivery::Already(DeliveryState::Pending)),
+                    Standing::Delivered => assert_eq!(done, Redelivery::Already(DeliveryState::Delivered)),
+                    Standing::Dead | Standing::Held(_) | Standing::Skipped => {
+                        assert_eq!(done, Redelivery::Due);
+                        *standing = Standing::Due(now);
+                    }
+                }
+            }
+            Step::Redeliver { .. } => {}
+            Step::Expire => {
+                for id in world.store().expire_leases(now).await.unwrap() {
+                    model.away.insert(id, model.leases[&id]);
+                }
+            }
             Step::Pass { millis } => now = now.plus(millis),
             Step::Restart => {
                 world.restart();
@@ -111,8 +208,18 @@ pub(crate) async fn it_does_what_a_simple_model_does(mut world: World) {
         let depth = world.store().depth().await.unwrap();
         assert_eq!(depth.pending, count(|s| matches!(s, Standing::Due(_))));
         assert_eq!(depth.dead, count(|s| *s == Standing::Dead));
+        for id in workers {
+            let held = |((_, to), standing): &(&(EventId, WorkerId), &Standing)| {
+                *to == id && matches!(standing, Standing::Held(_))
+            };
+            let waiting = world.store().waiting(id).await.unwrap();
+            let held = model.deliveries.iter().filter(held).count() as u64;
+            assert_eq!(waiting.held.map_or(0, |held| held.count), held);
+        }
     }
-    assert!(model.deliveries.values().any(|s| *s == Standing::Delivered), "the sequence got somewhere");
+    for standing in [Standing::Delivered, Standing::Skipped] {
+        assert!(model.deliveries.values().any(|s| *s == standing), "the sequence got somewhere");
+    }
 }
 
 async fn accept(
@@ -129,7 +236,11 @@ async fn accept(
         assert_eq!(accepted, Accepted::Duplicate { of: event.id });
         return;
     }
-    let event = NewEvent { received_at: now, ..world.event() };
+    let mut event = NewEvent { received_at: now, ..world.event() };
+    let order = model.events.len();
+    event.described.entity = (!order.is_multiple_of(4)).then(|| format!("linear:Issue:{}", order % 4));
+    let known = Known { order, at: now, entity: event.described.entity.clone() };
+    model.events.insert(event.id, known);
     let Accepted::Stored { workers: got } = world.store().accept_event(event.clone()).await.unwrap() else {
         panic!()
     };
@@ -149,7 +260,12 @@ async fn finish(world: &World, model: &mut Model, claimed: Claimed, outcome: usi
     world.finish(&claimed, now, next).await;
     match standing {
         Some(standing) => {
-            model.deliveries.insert((claimed.event, claimed.worker), standing);
+            // What was held or skipped meanwhile stays so, unless it arrived.
+            let before = &model.deliveries[&(claimed.event, claimed.worker)];
+            let changes = matches!(before, Standing::Due(_)) || standing == Standing::Delivered;
+            if changes {
+                model.deliveries.insert((claimed.event, claimed.worker), standing);
+            }
             model.unreachable.remove(&claimed.worker);
         }
         None => {

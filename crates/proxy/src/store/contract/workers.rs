@@ -136,7 +136,7 @@ pub(crate) async fn what_waits_is_counted(mut world: World) {
     let id = world.active_worker(&[]).await;
     assert_eq!(world.store().waiting(id).await.unwrap(), Waiting::default());
     let (first, second) = (world.accept().await, world.accept().await);
-    let waiting = Waiting { count: 2, oldest: Some(first.received_at) };
+    let waiting = Waiting { count: 2, oldest: Some(first.received_at), held: None };
     assert_eq!(world.store().waiting(id).await.unwrap(), waiting);
     // Put off far beyond the other, the first is still the oldest.
     let claimed = world.claim_some(T0.plus(1_000), 1, 1).await.pop().unwrap();
@@ -149,6 +149,6 @@ pub(crate) async fn what_waits_is_counted(mut world: World) {
     for one in claimed.iter().filter(|one| one.event == first.id) {
         world.finish(one, T0.plus(999_999), Next::Delivered).await;
     }
-    let waiting = Waiting { count: 1, oldest: Some(second.received_at) };
+    let waiting = Waiting { count: 1, oldest: Some(second.received_at), held: None };
     assert_eq!(world.store().waiting(id).await.unwrap(), waiting);
 }

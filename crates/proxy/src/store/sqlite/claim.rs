@@ -114,6 +114,7 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             // It may have left, or been found unreachable, while we read.
             let still = |now: &Member| {
                 now.state == WorkerState::Active
+                    && now.absences == member.absences
                     && now.unreachable_until.is_none_or(|until| until <= claim.now)
             };
             if !roster.get(member.no).is_some_and(still) {

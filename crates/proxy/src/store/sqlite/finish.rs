@@ -17,6 +17,7 @@ const ATTEMPTS_KEPT: u32 = 100;
 const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+const HELD: i64 = 4;
 
 impl SqliteStore {
     pub(super) async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError> {
@@ -51,7 +52,7 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
     };
     add_attempt(tx, finish, flight)?;
 
-    let pending = state == PENDING;
+    let (before, pending) = (state, state == PENDING);
     let at = finish.attempt.at.0;
     let (state, due, failed, reason) = match &finish.next {
         Next::Delivered => (DELIVERED, due_at, false, None),
@@ -61,7 +62,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
             (DEAD, due_at, *reason == DeadReason::Exhausted, Some(reason.as_str()))
         }
         Next::WorkerGone if pending => (DEAD, due_at, false, Some(DeadReason::WorkerGone.as_str())),
-        // Not reached: it stays as it is. Dead already: it stays dead.
+        // Not reached: it stays as it is. Dead, held or skipped meanwhile: it
+        // stays so.
         _ => (state, due_at, false, None),
     };
     let event = postern_protocol::id::EventId::from_bytes(event);
@@ -70,7 +72,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
         .prepare_cached(
             "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
                     first_attempt_at = coalesce(first_attempt_at, ?5), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
-                    settled_at = iif(?1 = 0, NULL, coalesce(settled_at, ?5)),
+                    settled_at = iif(?1 IN (0, 4), NULL, coalesce(settled_at, ?5)),
+                    skipped_by = iif(?1 = 1, NULL, skipped_by),
                     commit_micros = coalesce(commit_micros, ?7)
              WHERE event = ?8 AND id = ?9",
         )?
@@ -94,7 +97,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
             (true, DELIVERED) => roster.settled(flight.worker, false),
             (true, DEAD) => roster.settled(flight.worker, true),
             (true, _) => roster.update(flight.worker, |member| member.due(due)),
-            (false, DELIVERED) => roster.revived(),
+            (false, DELIVERED) if before == DEAD => roster.revived(),
+            (false, DELIVERED) if before == HELD => roster.unheld(flight.worker),
             (false, _) => {}
         }
         roster.release(delivery);

@@ -106,11 +106,15 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    match runner.run(connection) {
-        Ok(_) => Ok(()),
-        // Another process may have done it at the same moment.
-        Err(_) if schema(connection).is_ok_and(|now| now == known) => Ok(()),
-        Err(error) => Err(database(error.to_string())),
+    let mut before = found;
+    loop {
+        let Err(error) = runner.run(connection) else { return Ok(()) };
+        // Another process may have done it, or a step of it, at the same moment.
+        match schema(connection) {
+            Ok(now) if now == known => return Ok(()),
+            Ok(now) if now > before => before = now,
+            _ => return Err(database(error.to_string())),
+        }
     }
 }
 

@@ -38,10 +38,10 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
         .collect::<Result<_, _>>()?;
     let mut handled = 0;
     for (event, key) in old {
-        let undelivered: Vec<WorkerNo> = tx
+        let undelivered: Vec<(WorkerNo, bool)> = tx
             .db
-            .prepare_cached("SELECT worker FROM deliveries WHERE event = ? AND state = 0")?
-            .query_map([event], |row| row.get(0))?
+            .prepare_cached("SELECT worker, state = 4 FROM deliveries WHERE event = ? AND state IN (0, 4)")?
+            .query_map([event], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         if undelivered.is_empty() {
             delete(tx, event, key)?;
@@ -53,14 +53,23 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
     Ok(handled)
 }
 
-fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<WorkerNo>, now: UnixMillis) -> Result<(), Problem> {
+fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<(WorkerNo, bool)>, now: UnixMillis) -> Result<(), Problem> {
     tx.db
         .prepare_cached(
-            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state = 0",
+            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4)",
         )?
         .execute(params![DeadReason::Expired.as_str(), now.0, event])?;
     tx.db.prepare_cached("UPDATE events SET kept_from = ? WHERE seq = ?")?.execute(params![now.0, event])?;
-    tx.after_commit(move |memory| workers.into_iter().for_each(|no| memory.roster.settled(no, true)));
+    tx.after_commit(move |memory| {
+        for (no, held) in workers {
+            if held {
+                memory.roster.dead += 1;
+                memory.roster.unheld(no);
+            } else {
+                memory.roster.settled(no, true);
+            }
+        }
+    });
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use super::rows;
 use super::workers::oldest;
 use crate::store::{Depth, StoreError};
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord};
+use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord, Skipped};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use std::sync::Arc;
 
 impl SqliteStore {
@@ -88,7 +88,7 @@ fn event(
 /// The deliveries without their attempts, and how long the commit had taken.
 fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option<u64>)>, Problem> {
     let mut statement = db.prepare_cached(
-        "SELECT d.id, w.id, w.name, d.state, w.state, d.due_at, d.commit_micros
+        "SELECT d.id, w.id, w.name, d.state, w.state, d.due_at, d.commit_micros, d.settled_at, d.skipped_by
          FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ? ORDER BY d.id",
     )?;
     let mut rows = statement.query([event])?;
@@ -99,6 +99,8 @@ fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option
             0 if !gone => DeliveryState::Pending,
             1 => DeliveryState::Delivered,
             0 | 2 => DeliveryState::Dead,
+            3 => DeliveryState::Skipped,
+            4 => DeliveryState::Held,
             _ => return Err(Problem::Damaged("a delivery's state")),
         };
         let due = UnixMillis(row.get(5)?);
@@ -108,12 +110,24 @@ fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option
             worker: row.get(2)?,
             state,
             next_attempt_at: Some(due).filter(|_| state == DeliveryState::Pending),
+            skipped: if state == DeliveryState::Skipped { Some(skipped(row)?) } else { None },
             attempts: Vec::new(),
         };
         let micros = row.get::<_, Option<i64>>(6)?.and_then(|micros| u64::try_from(micros).ok());
         found.push((record, micros));
     }
     Ok(found)
+}
+
+fn skipped(row: &Row<'_>) -> Result<Skipped, Problem> {
+    let by: Option<String> = row.get(8)?;
+    let at: Option<i64> = row.get(7)?;
+    match (by, at) {
+        (Some(by), Some(at)) => {
+            Ok(Skipped { by: rows::named(&by, "who skipped a delivery")?, at: UnixMillis(at) })
+        }
+        _ => Err(Problem::Damaged("who skipped a delivery")),
+    }
 }
 
 fn attempts(db: &Connection, event: i64, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, Problem> {

@@ -9,7 +9,7 @@
 use super::problem::Problem;
 use super::rows;
 use crate::vault::Vault;
-use postern_protocol::api::WorkerState;
+use postern_protocol::api::{Held, WorkerState};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, WorkerId, WorkspaceId};
@@ -35,8 +35,12 @@ pub(super) struct Member {
     pub(super) leased_until: UnixMillis,
     pub(super) unreachable_until: Option<UnixMillis>,
     pub(super) transport_failures: u32,
-    /// Deliveries pending, claimed ones included.
+    /// Deliveries pending, claimed ones included; held ones are not.
     pub(super) waiting: u64,
+    pub(super) holding: Holding,
+    /// Absences that have ended in this process: what was found due before
+    /// one did may have been held or skipped with it.
+    pub(super) absences: u64,
     /// No unclaimed delivery is due before this; `None`: there is none.
     pub(super) next_due: Option<UnixMillis>,
     /// The same for what was committed since the last claim began to read.
@@ -44,6 +48,24 @@ pub(super) struct Member {
     pub(super) claimed: Vec<DeliveryId>,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
+}
+
+/// What is known of the held deliveries of a worker: counted when first asked
+/// for, forgotten when it changes.
+#[derive(Clone, Default)]
+pub(super) struct Holding {
+    /// Moves with each change.
+    pub(super) version: u64,
+    /// `None`: to be counted; `Some(None)`: nothing is held.
+    pub(super) known: Option<Option<Held>>,
+}
+
+impl Holding {
+    /// Something was held, released or skipped.
+    pub(super) fn changed(&mut self) {
+        self.version += 1;
+        self.known = None;
+    }
 }
 
 /// A claimed delivery.
@@ -88,6 +110,8 @@ impl Member {
             unreachable_until: worker.unreachable_until,
             transport_failures: worker.transport_failures,
             waiting: 0,
+            holding: Holding::default(),
+            absences: 0,
             next_due: None,
             arrived: None,
             claimed: Vec::new(),
@@ -170,6 +194,8 @@ impl Roster {
         match self.members.get_mut(&no) {
             Some(present) => {
                 member.waiting = present.waiting;
+                member.holding = std::mem::take(&mut present.holding);
+                member.absences = present.absences;
                 member.next_due = present.next_due;
                 member.arrived = present.arrived;
                 member.claimed = std::mem::take(&mut present.claimed);
@@ -257,6 +283,34 @@ impl Roster {
             // Of a gone worker: it had been counted as dead.
             self.dead = self.dead.saturating_sub(1);
         }
+    }
+
+    /// Held deliveries became due.
+    pub(super) fn released(&mut self, no: WorkerNo, count: u64) {
+        if count == 0 {
+            return;
+        }
+        self.pending += count;
+        self.update(no, |member| {
+            member.holding.changed();
+            member.waiting += count;
+            // When the first of them was accepted is not worth a look.
+            member.due(UnixMillis(0));
+        });
+    }
+
+    /// Due deliveries are held from now on.
+    pub(super) fn held(&mut self, no: WorkerNo, count: u64) {
+        self.pending = self.pending.saturating_sub(count);
+        self.update(no, |member| {
+            member.holding.changed();
+            member.waiting = member.waiting.saturating_sub(count);
+        });
+    }
+
+    /// Held deliveries became something else than due.
+    pub(super) fn unheld(&mut self, no: WorkerNo) {
+        self.update(no, |member| member.holding.changed());
     }
 
     /// A dead letter was delivered after all, by an attempt already under way.

@@ -60,7 +60,7 @@ fn a_newer_database_is_refused() {
     Connection::open(sqlite.path()).unwrap().execute(newer, []).unwrap();
     let error = sqlite.try_open(7, Access::Serve).err().unwrap();
     assert!(
-        error.to_string().contains("newer postern-proxy (its schema is 999, this one knows 3)"),
+        error.to_string().contains("newer postern-proxy (its schema is 999, this one knows "),
         "{error}"
     );
 }

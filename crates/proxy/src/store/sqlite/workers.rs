@@ -1,6 +1,7 @@
 //! Workers: registration, challenge, leases, leaving.
 
 use super::SqliteStore;
+use super::catch_up;
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
 use super::rows;
@@ -127,7 +128,7 @@ impl SqliteStore {
                     .db
                     .prepare_cached(
                         "UPDATE workers SET state = iif(paused, 'paused', 'active'), activated = 1,
-                                challenge_error = NULL, leased_until = ? WHERE id = ? AND state = 'pending'",
+                                challenge_error = NULL, away_since = NULL, leased_until = ? WHERE id = ? AND state = 'pending'",
                     )?
                     .execute(params![until.0, key])?,
                 Err(reason) => tx
@@ -152,6 +153,7 @@ impl SqliteStore {
             let key = id.to_bytes();
             let sql = "UPDATE workers SET
                     leased_until = ?1, paused = coalesce(?2, paused), unreachable_until = NULL,
+                    away_since = iif(state = 'pending', away_since, NULL),
                     state = CASE WHEN state = 'pending' THEN state
                                  WHEN coalesce(?2, paused) THEN 'paused' ELSE 'active' END
                 WHERE id = ?3 AND state <> 'gone'
@@ -206,7 +208,7 @@ impl SqliteStore {
         let expire = move |tx: &mut Tx<'_>| {
             let condition = "state = 'active' AND leased_until < ?";
             let mut expired = members(tx, condition, params![now.0])?;
-            let sql = format!("UPDATE workers SET state = 'away' WHERE {condition}");
+            let sql = format!("UPDATE workers SET state = 'away', away_since = leased_until WHERE {condition}");
             tx.db.prepare_cached(&sql)?.execute(params![now.0])?;
             expired.iter_mut().for_each(|member| member.state = WorkerState::Away);
             let ids = expired.iter().map(|member| member.id).collect();
@@ -217,13 +219,16 @@ impl SqliteStore {
     }
 
     pub(super) async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError> {
-        let known = self.memory.look(|m| m.roster.by_id(id).map(|member| (member.no, member.waiting)));
-        let Some((no, count)) = known else { return Ok(Waiting::default()) };
+        let known = self.memory.look(|m| {
+            m.roster.by_id(id).map(|member| (member.no, member.waiting, member.holding.clone()))
+        });
+        let Some((no, count, holding)) = known else { return Ok(Waiting::default()) };
+        let held = self.held(no, holding).await?;
         if count == 0 {
-            return Ok(Waiting::default());
+            return Ok(Waiting { held, ..Waiting::default() });
         }
         let oldest = self.readers.read(move |db| oldest(db, no)).await?;
-        Ok(Waiting { count, oldest })
+        Ok(Waiting { count, oldest, held })
     }
 }
 
@@ -245,7 +250,7 @@ pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>
     Ok(due.into_iter().chain(put_off).min().map(UnixMillis))
 }
 
-fn missing(id: WorkerId) -> Problem {
+pub(super) fn missing(id: WorkerId) -> Problem {
     Problem::Missing(format!("the worker {id}"))
 }
 
@@ -285,6 +290,7 @@ pub(super) fn retire(
             "UPDATE workers SET state = 'gone', gone_at = ?, gone_reason = ? WHERE no = ? AND state <> 'gone'",
         )?
         .execute(params![now.0, reason.as_str(), no])?;
+    catch_up::release(tx, no)?;
     tx.after_commit(move |memory| memory.roster.remove(no));
     Ok(())
 }

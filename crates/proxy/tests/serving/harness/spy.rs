@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use postern_protocol::Secret;
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{EventRecord, Waiting};
+use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
 use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::store::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, NewEvent, Source, Store,
-    StoreError, Token, Worker, Workspace,
+    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
+    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,6 +131,13 @@ spy! {
     tokens(workspace: WorkspaceId) -> Vec<Token>;
     token_by_hash(hash: [u8; 32], now: UnixMillis) -> Option<Token>;
     revoke_token(id: TokenId, now: UnixMillis) -> ();
+    link_linear(named: &str, workspace: WorkspaceId) -> ();
+    unlink_linear(named: &str) -> ();
+    linear_links() -> Vec<(String, WorkspaceId)>;
+    linear_workspace(found: LinearOrganization) -> Option<WorkspaceId>;
+    admit_linear(token: Token, member: LinearMember) -> ();
+    linear_members_checked_before(before: UnixMillis) -> Vec<LinearMember>;
+    linear_checked(token: TokenId, at: Option<UnixMillis>) -> ();
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();
     worker_by_credential(hash: [u8; 32]) -> Option<Worker>;
@@ -138,9 +145,14 @@ spy! {
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
+    set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    end_absence(id: WorkerId, now: UnixMillis) -> ();
+    catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
+    redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
+    set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
 }

@@ -90,6 +90,7 @@ describe("timeline", () => {
         worker: "ada",
         state: "delivered",
         nextAttemptAt: null,
+        skipped: null,
         attempts: [
           {
             number: 1,
@@ -111,7 +112,15 @@ describe("timeline", () => {
           },
         ],
       },
-      { id: "d2", workerId: "you", worker: "grace", state: "pending", nextAttemptAt: AT, attempts: [] },
+      {
+        id: "d2",
+        workerId: "you",
+        worker: "grace",
+        state: "pending",
+        nextAttemptAt: AT,
+        skipped: null,
+        attempts: [],
+      },
     ],
   };
   it("goes from the provider to the handler in order of time", () => {

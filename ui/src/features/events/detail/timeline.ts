@@ -37,6 +37,8 @@ const STATES: Record<DeliveryRecord["state"], string> = {
   sending: "on its way",
   delivered: "delivered",
   dead: "given up",
+  held: "held until chosen",
+  skipped: "skipped",
 };
 
 function attempt(record: AttemptRecord, offset: (at: number) => string): Step {

@@ -1,0 +1,53 @@
+use super::*;
+use crate::output::tests::session;
+use postern_protocol::api::Waiting;
+
+#[test]
+fn the_clock_is_judged_by_what_deliveries_bear() {
+    for (skew, verdict) in [
+        (0, Verdict::Ok),
+        (-30, Verdict::Ok),
+        (31, Verdict::Warn),
+        (-299, Verdict::Warn),
+        (300, Verdict::Fail),
+        (-86_400, Verdict::Fail),
+    ] {
+        assert_eq!(proxy::clock(skew).verdict, verdict, "{skew} s");
+    }
+}
+
+#[test]
+fn what_is_not_well_has_a_cure() {
+    let now = session().now;
+    let with = |connection| Status { connection, ..session() };
+    let problem = || "what it says".to_owned();
+    for (connection, verdict) in [
+        (Connection::SignedOut, Verdict::Fail),
+        (Connection::Connecting { since: now, problem: None }, Verdict::Warn),
+        (Connection::Connecting { since: now, problem: Some(problem()) }, Verdict::Fail),
+        (Connection::Paused { waiting: Waiting::default() }, Verdict::Warn),
+        (Connection::Reconnecting { problem: problem(), retry_at: now }, Verdict::Fail),
+        (Connection::Refused { problem: problem() }, Verdict::Fail),
+        (session().connection, Verdict::Ok),
+    ] {
+        let findings = registration(&with(connection.clone()), true, false);
+        assert_eq!(findings.last().unwrap().verdict, verdict, "{connection:?}");
+        assert!(findings.iter().all(|f| (f.verdict == Verdict::Ok) == f.cure.is_none()), "{findings:?}");
+    }
+    assert_eq!(receiver(now.plus(-PROOF - 1), now).verdict, Verdict::Warn);
+}
+
+#[tokio::test]
+async fn a_target_that_nobody_serves_is_said() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    let status = |url: &str| {
+        let mut status = session();
+        status.forward.as_mut().unwrap().url = url.to_owned();
+        status
+    };
+    assert_eq!(target(&status(&url)).await.verdict, Verdict::Ok);
+    drop(listener);
+    let finding = target(&status(&url)).await;
+    assert!(finding.verdict == Verdict::Warn && finding.found.contains("nothing listens"), "{finding:?}");
+}

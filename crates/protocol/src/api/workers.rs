@@ -1,0 +1,44 @@
+//! The workers of a workspace, as its members see them.
+
+use super::{CatchUp, Ordering, Waiting, WorkerState};
+use crate::id::WorkerId;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/workers`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerList {
+    /// The workspace's workers that have not left, oldest first.
+    pub workers: Vec<WorkerInfo>,
+}
+
+/// A worker without its address and its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerInfo {
+    /// Its id.
+    pub id: WorkerId,
+    /// Its name for people.
+    pub name: String,
+    /// Where it stands.
+    pub state: WorkerState,
+    /// Which events it wants, as capability terms; empty: all.
+    pub capabilities: Vec<String>,
+    /// In which order.
+    pub ordering: Ordering,
+    /// What becomes of events held during an absence.
+    pub catch_up: CatchUp,
+    /// What waits for it.
+    pub waiting: Waiting,
+    /// When its lease ends, or ended.
+    pub leased_until: UnixMillis,
+    /// When it first registered.
+    pub created_at: UnixMillis,
+    /// Why its last ownership challenge failed.
+    pub challenge_error: Option<String>,
+    /// Transport failures in a row.
+    pub transport_failures: u32,
+    /// The last of them, in words.
+    pub transport_error: Option<String>,
+}

@@ -1,0 +1,41 @@
+//! A clock that was set back takes what was put off with it.
+
+use super::SqliteStore;
+use super::problem::Problem;
+use super::writer::{Batch, Tx};
+use crate::store::StoreError;
+use postern_protocol::UnixMillis;
+use rusqlite::params;
+use std::time::Duration;
+
+impl SqliteStore {
+    pub(super) async fn set_back(&self, now: UnixMillis, by: Duration) -> Result<(), StoreError> {
+        self.serving()?;
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.writer.write(Batch::Joins, move |tx| shift(tx, now, by)).await
+    }
+}
+
+fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
+    for sql in [
+        "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 0 AND due_at > ?2",
+        "UPDATE workers SET leased_until = leased_until - ?1 WHERE leased_until > ?2",
+        "UPDATE workers SET unreachable_until = unreachable_until - ?1 WHERE unreachable_until > ?2",
+    ] {
+        tx.db.prepare_cached(sql)?.execute(params![by, now.0])?;
+    }
+    tx.after_commit(move |memory| {
+        let earlier = |at: UnixMillis| if at > now { at.plus(-by) } else { at };
+        let everyone: Vec<_> = memory.roster.members().map(|member| member.no).collect();
+        for no in everyone {
+            memory.roster.update(no, |member| {
+                member.leased_until = earlier(member.leased_until);
+                member.unreachable_until = member.unreachable_until.map(earlier);
+                if let Some(next) = member.next_due {
+                    member.due(earlier(next));
+                }
+            });
+        }
+    });
+    Ok(())
+}
