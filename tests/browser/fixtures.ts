@@ -6,6 +6,8 @@ import { expect, test as base, type Locator, type Page } from "@playwright/test"
 import { Machine, Target } from "./programs.js";
 
 interface Fixtures {
+  /** How long the proxy leases a worker, in seconds. */
+  leaseSeconds: number;
   /** A proxy, and room for a worker. */
   machine: Machine;
   /** The interface of a worker on which nobody has signed in. */
@@ -17,8 +19,9 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  machine: async ({}, use) => {
-    const machine = await Machine.start();
+  leaseSeconds: [60, { option: true }],
+  machine: async ({ leaseSeconds }, use) => {
+    const machine = await Machine.start(leaseSeconds);
     await use(machine);
     await machine.stop();
   },

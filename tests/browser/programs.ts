@@ -161,7 +161,7 @@ export class Machine {
   }
 
   /** Starts the proxy. Nobody is signed in. */
-  static async start(): Promise<Machine> {
+  static async start(leaseSeconds = 60): Promise<Machine> {
     const machine = new Machine(await mkdtemp(join(tmpdir(), "postern-browser-")));
     // No keychain here: an empty file is how a user says that a file will do.
     await mkdir(machine.#data, { mode: 0o700 });
@@ -170,6 +170,7 @@ export class Machine {
       "postern-proxy",
       ["--json", "dev", "--dir", join(machine.#home, "proxy"), "--listen", "127.0.0.1:0"],
       machine.#home,
+      { POSTERN_REGISTRATION__LEASE_SECONDS: String(leaseSeconds) },
     );
     const started = await machine.#proxy.first<ProxyStarted>();
     machine.proxyUrl = started.proxyUrl;
@@ -197,6 +198,19 @@ export class Machine {
   /** Ends the worker as a power cut would. */
   async killEdge(): Promise<void> {
     await this.#edge?.end("SIGKILL");
+  }
+
+  /** Waits until the worker's lease has run out. */
+  async away(): Promise<void> {
+    const headers = { authorization: `Bearer ${this.token}` };
+    const end = Date.now() + PATIENCE;
+    for (;;) {
+      const response = await fetch(`${this.proxyUrl}/v1/workers`, { headers });
+      const { workers } = (await response.json()) as { workers: { state: string }[] };
+      if (workers.every(({ state }) => state === "away")) return;
+      if (Date.now() > end) throw new Error(`waited ${PATIENCE / 1000} s for the lease to run out`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   /** The worker will know no browser when it starts again. */

@@ -1,14 +1,15 @@
-//! The least an intake can do: a bare axum server that verifies Linear's
-//! signature over the raw body and answers 200.
+//! The least a receiver of webhooks can do: a bare axum server that verifies
+//! the signature over the raw body and answers 200. At `/`, Linear's; at
+//! `/hook`, a proxy's.
 
 use crate::Result;
-use crate::load::SECRET;
+use crate::load::{SECRET, WORKER_SECRET};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use postern_protocol::signature::linear;
+use postern_protocol::signature::{Verdict, linear, standard};
 use postern_protocol::{HeaderList, Secret};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -20,14 +21,24 @@ use tokio::net::TcpListener;
 pub(crate) async fn serve() -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?);
-    let secrets: Arc<[Secret]> = Arc::new([Secret::new(SECRET)]);
-    Ok(axum::serve(listener, Router::new().route("/", post(verify)).with_state(secrets)).await?)
+    let secrets = |secret| Arc::<[Secret]>::from([Secret::new(secret)]);
+    let linear = Router::new().route("/", post(verify_linear)).with_state(secrets(SECRET));
+    let proxy = Router::new().route("/hook", post(verify_proxy)).with_state(secrets(WORKER_SECRET));
+    Ok(axum::serve(listener, linear.merge(proxy)).await?)
 }
 
-async fn verify(State(secrets): State<Arc<[Secret]>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let headers: HeaderList = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    match linear::verify(&secrets, &headers, &body, None) {
-        Ok(_) => StatusCode::OK,
-        Err(_) => StatusCode::UNAUTHORIZED,
-    }
+async fn verify_linear(State(secrets): State<Arc<[Secret]>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    answer(linear::verify(&secrets, &list(&headers), &body, None))
+}
+
+async fn verify_proxy(State(secrets): State<Arc<[Secret]>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    answer(standard::verify(&secrets, &list(&headers), &body, None))
+}
+
+fn list(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+fn answer(verdict: Verdict) -> StatusCode {
+    if verdict.is_ok() { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }

@@ -1,4 +1,4 @@
-//! The load: signed Linear bodies of 2 KiB over kept-alive connections, each
+//! The load: signed bodies of 2 KiB over kept-alive connections, each
 //! connection sending the next when the last is answered.
 
 use crate::Result;
@@ -7,8 +7,12 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use postern_protocol::Secret;
-use postern_protocol::signature::linear;
+use postern_protocol::dedupe::LINEAR_DELIVERY;
+use postern_protocol::header::{
+    POSTERN_PROVIDER, POSTERN_SOURCE, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
+};
+use postern_protocol::signature::{linear, standard};
+use postern_protocol::{Secret, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,12 +22,25 @@ use tokio::task::JoinSet;
 /// The secret that both ends know.
 pub(crate) const SECRET: &str = "lin_whs_measured";
 
+/// What a proxy and its worker know.
+pub(crate) const WORKER_SECRET: &str = "whsec_bWVhc3VyZWQgbWVhc3VyZWQgbWVhc3VyZWQgbWVhc3U=";
+
 /// The size of each body, in bytes.
 pub(crate) const BODY: usize = 2048;
 
 /// Deliveries so far: every request has an id of its own, or it would be a
 /// duplicate.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// As whom the load posts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sender {
+    /// Linear, to a source.
+    Linear,
+    /// A proxy, to a worker: signed by Standard Webhooks, each with an id and
+    /// so with a signature of its own.
+    Proxy,
+}
 
 /// What a run of the load saw.
 pub(crate) struct Seen {
@@ -55,14 +72,13 @@ impl Seen {
 ///
 /// # Errors
 /// When any request is not answered 200: a rate of refusals measures nothing.
-pub(crate) async fn run(uri: &Uri, connections: usize, length: Duration) -> Result<Seen> {
-    let body = body();
-    let signature: Arc<str> = linear::sign(&Secret::new(SECRET), &body).into();
+pub(crate) async fn run(sender: Sender, uri: &Uri, connections: usize, length: Duration) -> Result<Seen> {
+    let post = Arc::new(Post::new(sender, uri.clone()));
     let began = Instant::now();
     let end = began + length;
     let mut lanes = JoinSet::new();
     for _ in 0..connections {
-        lanes.spawn(lane(uri.clone(), body.clone(), Arc::clone(&signature), end));
+        lanes.spawn(lane(Arc::clone(&post), end));
     }
     let mut micros = Vec::new();
     while let Some(lane) = lanes.join_next().await {
@@ -73,32 +89,74 @@ pub(crate) async fn run(uri: &Uri, connections: usize, length: Duration) -> Resu
     Ok(Seen { accepted: micros.len(), elapsed, micros })
 }
 
-async fn lane(uri: Uri, body: Bytes, signature: Arc<str>, end: Instant) -> Result<Vec<u32>> {
-    let mut connection = connect(&uri).await?;
+async fn lane(post: Arc<Post>, end: Instant) -> Result<Vec<u32>> {
+    let mut connection = connect(&post.uri).await?;
     let mut micros = Vec::new();
     loop {
         let sent = Instant::now();
         if sent >= end {
             return Ok(micros);
         }
+        post.send(&mut connection).await?;
+        micros.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+    }
+}
+
+/// What is posted, but for the delivery's id.
+pub(crate) struct Post {
+    sender: Sender,
+    pub(crate) uri: Uri,
+    body: Bytes,
+    signature: String,
+    secret: [Secret; 1],
+    at: UnixMillis,
+}
+
+impl Post {
+    pub(crate) fn new(sender: Sender, uri: Uri) -> Self {
+        let body = body();
+        let signature = linear::sign(&Secret::new(SECRET), &body);
+        Self { sender, uri, body, signature, secret: [Secret::new(WORKER_SECRET)], at: now() }
+    }
+
+    /// Posts once more; the delivery's id.
+    ///
+    /// # Errors
+    /// When it is not answered 200: a rate of refusals measures nothing.
+    pub(crate) async fn send(&self, connection: &mut SendRequest<Full<Bytes>>) -> Result<String> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let request = Request::post(uri.path())
-            .header("host", uri.authority().map_or("", |a| a.as_str()))
+        let id = format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id());
+        let mut request = Request::post(self.uri.path())
+            .header("host", self.uri.authority().map_or("", |a| a.as_str()))
             .header("content-type", "application/json; charset=utf-8")
             .header("user-agent", "Linear-Webhook")
             .header("linear-event", "Issue")
-            .header("linear-delivery", format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id()))
-            .header("linear-signature", &*signature)
-            .body(Full::new(body.clone()))?;
+            .header(LINEAR_DELIVERY, &id)
+            .header(linear::SIGNATURE, &self.signature);
+        if let Sender::Proxy = self.sender {
+            request = request
+                .header(WEBHOOK_ID, &id)
+                .header(WEBHOOK_TIMESTAMP, self.at.seconds())
+                .header(WEBHOOK_SIGNATURE, standard::sign(&self.secret, &id, self.at, &self.body))
+                .header(POSTERN_PROVIDER, "linear")
+                .header(POSTERN_SOURCE, "linear");
+        }
         connection.ready().await?;
-        let answer = connection.send_request(request).await?;
+        let answer = connection.send_request(request.body(Full::new(self.body.clone()))?).await?;
         let status = answer.status();
         let text = answer.into_body().collect().await?.to_bytes();
-        if status != 200 {
-            return Err(format!("answered {status}: {}", String::from_utf8_lossy(&text)).into());
+        if status == 200 {
+            Ok(id)
+        } else {
+            Err(format!("answered {status}: {}", String::from_utf8_lossy(&text)).into())
         }
-        micros.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "signatures are of the time at which they are made")]
+fn now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A connection to `uri`'s host, driven in the background.

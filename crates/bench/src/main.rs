@@ -8,11 +8,15 @@
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod baseline;
-mod intake;
+mod delivery;
 mod load;
+mod ndjson;
+mod options;
 mod process;
 mod proxy;
 mod report;
+mod versus;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -30,18 +34,31 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
-    /// Signed bodies in: verify, store durably, answer.
-    Intake(intake::Options),
-    /// The baseline of `intake`: verifies and answers, stores nothing.
+    /// Signed bodies into the proxy: verify, store durably, answer.
+    Intake(options::Options),
+    /// The same into the worker.
+    Receiver(options::Options),
+    /// From the provider's POST to the body at the worker: how long it takes,
+    /// and how many a second.
+    Delivery(options::Options),
+    /// The baseline of `intake` and `receiver`: verifies and answers, stores
+    /// nothing.
     #[command(hide = true)]
     VerifyOnly,
+    /// The baseline of `delivery`: pushes what it verified to whoever listens,
+    /// stores nothing.
+    #[command(hide = true)]
+    Ndjson,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().what {
-        What::Intake(options) => intake::run(&options).await,
+        What::Intake(options) => versus::intake(&options).await,
+        What::Receiver(options) => versus::receiver(&options).await,
+        What::Delivery(options) => delivery::run(&options).await,
         What::VerifyOnly => baseline::serve().await,
+        What::Ndjson => ndjson::serve().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,11 +3,15 @@
 use crate::Result;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Clock ticks per second in `/proc`: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
+
+/// How long a program may take to print its next line.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program; killed when dropped.
 pub(crate) struct Process {
@@ -29,9 +33,11 @@ impl Process {
     /// Its next line.
     ///
     /// # Errors
-    /// When it ends instead.
+    /// When it ends instead, or prints none for a minute.
     pub(crate) async fn line(&mut self) -> Result<String> {
-        Ok(self.out.next_line().await?.ok_or("a program ended while it was measured")?)
+        let line = tokio::time::timeout(PATIENCE, self.out.next_line());
+        let line = line.await.map_err(|_| "a program did not say that it was ready")??;
+        Ok(line.ok_or("a program ended while it was measured")?)
     }
 
     /// CPU seconds, user and system, since it started; `None` where the

@@ -187,7 +187,7 @@ async fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let Done(status, out, _) = run(&machine, &["completions", shell], "").await;
         assert!(status == 0 && out.contains("trigger"), "{shell}");
-let names = match shell {
+        let names = match shell {
             "bash" | "fish" => "trigger --list",
             "zsh" => "AgentSessionEvent.prompted",
             _ => "trigger",

@@ -3,7 +3,6 @@
 //! with a session bus and a home of its own.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use http::StatusCode;
 use postern_testkit::{Answer, Machine, Receiver};

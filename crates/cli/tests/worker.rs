@@ -218,7 +218,10 @@ async fn triggers_take_other_values_and_bodies_and_several_are_replayed() {
     let (status, replayed, code) = ask(&machine, &["replay", "--last", "3", "--yes"]).await;
     assert_eq!((status, code.as_deref(), &replayed["failed"]), (1, Some("target.failed"), &json!(1)));
     assert_eq!(target.requests().len(), 8);
-    assert_eq!(ask(&machine, &["replay", "--search", "nowhere", "--yes"]).await.2.as_deref(), Some("not_found"));
+    assert_eq!(
+        ask(&machine, &["replay", "--search", "nowhere", "--yes"]).await.2.as_deref(),
+        Some("not_found")
+    );
     assert!(edge.stop().await.success());
 }
 
@@ -235,14 +238,17 @@ async fn workers_are_listed_and_a_healthy_worker_passes_the_doctor() {
 
     let (status, report, code) = ask(&machine, &["doctor"]).await;
     assert_eq!((status, code), (0, None), "{report}");
-    let checks: Vec<_> = report["checks"].as_array().unwrap().iter().map(|c| c["check"].as_str().unwrap()).collect();
-    let every = ["data folder", "secrets", "ports", "proxy", "certificate", "clock", "worker", "receiver", "forward"];
+    let checks: Vec<_> =
+        report["checks"].as_array().unwrap().iter().map(|c| c["check"].as_str().unwrap()).collect();
+    let every =
+        ["data folder", "secrets", "ports", "proxy", "certificate", "clock", "worker", "receiver", "forward"];
     assert_eq!(checks, every);
     assert!(edge.stop().await.success());
 
     let nowhere = Receiver::start().await.url("");
     let (status, report, code) = ask(&machine, &["doctor", "--proxy", &nowhere]).await;
     assert_eq!((status, code.as_deref()), (1, Some("doctor.failed")));
-    let failed = report["checks"].as_array().unwrap().iter().find(|check| check["verdict"] == "fail").unwrap();
+    let failed =
+        report["checks"].as_array().unwrap().iter().find(|check| check["verdict"] == "fail").unwrap();
     assert!(failed["check"] == "proxy" && failed["cure"].is_string(), "{failed}");
 }

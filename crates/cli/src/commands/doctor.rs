@@ -197,7 +197,10 @@ fn registration(status: &Status, runs: bool, token: bool) -> Vec<Finding> {
         )],
         Connection::Live { proven_at, leased_until, .. } => {
             let left = output::span(leased_until.since(status.now));
-            vec![Finding::ok(CHECK, format!("It is live, leased for {left} more.")), receiver(*proven_at, status.now)]
+            vec![
+                Finding::ok(CHECK, format!("It is live, leased for {left} more.")),
+                receiver(*proven_at, status.now),
+            ]
         }
     }
 }
@@ -222,11 +225,17 @@ async fn target(status: &Status) -> Finding {
         Some((host, url.port_or_known_default()?))
     });
     let Some((host, port)) = place else {
-        return Finding::fail(CHECK, format!("{} is no address.", forward.url), "Set one with `postern forward set URL`.");
+        return Finding::fail(
+            CHECK,
+            format!("{} is no address.", forward.url),
+            "Set one with `postern forward set URL`.",
+        );
     };
     let why = match tokio::time::timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await {
         Ok(Ok(_)) => return Finding::ok(CHECK, format!("{host}:{port} listens.")),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens there".to_owned()
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };

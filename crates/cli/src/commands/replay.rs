@@ -58,7 +58,8 @@ async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<
         runs.push(run);
     }
     let all = runs.len();
-    output.show(&Replayed { replayed: all, failed, runs }, |_| format!("{} of {all} taken.", all - failed))?;
+    output
+        .show(&Replayed { replayed: all, failed, runs }, |_| format!("{} of {all} taken.", all - failed))?;
     if failed > 0 {
         return Err(not_taken(format!(
             "The target did not take {failed} of {all} events. The runs were kept in the history."
@@ -68,11 +69,7 @@ async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<
 }
 
 /// The newest `last` events that the query has, or all; newest first.
-async fn find(
-    edge: &Backend,
-    query: EventQuery,
-    last: Option<u32>,
-) -> Result<Vec<EventSummary>, Failure> {
+async fn find(edge: &Backend, query: EventQuery, last: Option<u32>) -> Result<Vec<EventSummary>, Failure> {
     let wanted = last.map_or(usize::MAX, |last| last as usize);
     let mut events = Vec::new();
     let mut before = None;
@@ -91,7 +88,8 @@ async fn find(
 /// Asks whether so many are to be sent.
 fn agreed(count: usize, to: Option<&str>, output: &Output) -> Result<bool, Failure> {
     if !output.interactive {
-        let message = format!("This sends {count} events. Say so with --yes: there is no terminal to ask at.");
+        let message =
+            format!("This sends {count} events. Say so with --yes: there is no terminal to ask at.");
         return Err(Failure::usage(message));
     }
     let to = to.map_or("the forward target".to_owned(), safe);

@@ -207,3 +207,54 @@ fn quantities() {
     assert_eq!(counted(1, "event"), "1 event");
     assert_eq!(counted(1_000, "event"), "1,000 events");
 }
+
+#[test]
+fn lists_of_workers() {
+    use postern_edge::api::Workers;
+    use postern_protocol::api::{CatchUp, Ordering, WorkerInfo, WorkerState};
+    let worker = |id: &str, name: &str, state| WorkerInfo {
+        id: id.parse().unwrap(),
+        name: name.into(),
+        state,
+        capabilities: Vec::new(),
+        ordering: Ordering::default(),
+        catch_up: CatchUp::default(),
+        waiting: Waiting::default(),
+        leased_until: NOON,
+        created_at: NOON,
+        challenge_error: None,
+        transport_failures: 0,
+        transport_error: None,
+    };
+    let (own, other) = ("wrk_01K9Z0000000000000000000AA", "wrk_01K9Z0000000000000000000AB");
+    let away = WorkerInfo {
+        capabilities: vec!["Issue".into(), "!Issue.remove".into()],
+        waiting: Waiting { count: 38, ..Waiting::default() },
+        transport_failures: 3,
+        transport_error: Some("no answer in time".into()),
+        ..worker(other, "grace", WorkerState::Away)
+    };
+    let list = Workers {
+        workers: vec![worker(own, "ada-laptop", WorkerState::Active), away],
+        own: Some(own.into()),
+    };
+    insta::assert_snapshot!(workers(&plain(), &list));
+    insta::assert_snapshot!(workers(&plain(), &Workers { workers: Vec::new(), own: None }));
+}
+
+#[test]
+fn findings_of_the_doctor() {
+    use crate::commands::{Finding, Verdict};
+    let finding = |check, verdict, found: &str, cure: Option<&str>| Finding {
+        check,
+        verdict,
+        found: found.into(),
+        cure: cure.map(str::to_owned),
+    };
+    let list = [
+        finding("proxy", Verdict::Ok, "https://postern.example answers in 31 ms.", None),
+        finding("clock", Verdict::Warn, "The proxy's is 90 s ahead of this machine's.", Some("Set both.")),
+        finding("secrets", Verdict::Fail, "The keychain is locked.", Some("Unlock it.")),
+    ];
+    insta::assert_snapshot!(findings(&plain(), &list));
+}

@@ -37,7 +37,9 @@ fn line(style: &Style, worker: &WorkerInfo, width: usize, own: Option<&str>) -> 
     };
     line.push_str(&format!("  {wants}"));
     if worker.state == WorkerState::Away {
-        line.push_str(&style.paint(Ink::Faint, &format!("  since {}", style.day_and_time(worker.leased_until))));
+        line.push_str(
+            &style.paint(Ink::Faint, &format!("  since {}", style.day_and_time(worker.leased_until))),
+        );
     }
     if own == Some(worker.id.to_string().as_str()) {
         line.push_str(&style.paint(Ink::Faint, "  (this machine)"));

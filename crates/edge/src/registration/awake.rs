@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn clocks_that_go_together_say_nothing() {
         let mut seen = Seen::new(EVERY, T0, Instant::now(), at(&["10.0.0.2"]));
-        for (wall, monotonic) in [(2_000, 2_000), (2_300, 2_010), (0, 2_000), (6_900, 2_000), (2_000, 6_900)] {
+        for (wall, monotonic) in [(2_000, 2_000), (2_300, 2_010), (0, 2_000), (6_900, 2_000), (2_000, 6_900)]
+        {
             assert_eq!(look(&mut seen, wall, monotonic, &["10.0.0.2"]), None, "{wall} {monotonic}");
         }
     }

@@ -124,8 +124,13 @@ fn too_large(limit: usize) -> ApiError {
 /// only a member; nothing of the values.
 fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" at line ") {
+    match text.rsplit_once(" at line ") {
         Some((what, _)) if what.starts_with("missing field") => what.to_owned(),
+        // Before `expected` stands the value; after it, what we take.
+        Some((what, _)) if what.starts_with("unknown variant") => match what.rsplit_once(", expected ") {
+            Some((_, known)) => format!("a member has an unknown value; expected {known}"),
+            None => "a member has an unknown value".to_owned(),
+        },
         _ => "a member has a wrong type or value".to_owned(),
     }
 }

@@ -63,7 +63,8 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    // Who has sent all and closes its side still gets its answer.
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).half_close(true);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {

@@ -19,7 +19,11 @@ const TOLERANCE: i64 = 300;
 /// Postern proxy gives.
 pub(super) async fn check(address: &str) -> Vec<Finding> {
     let Ok(url) = Url::parse(&format!("{}/v1/workspace", address.trim().trim_end_matches('/'))) else {
-        return vec![Finding::fail("proxy", "Its address is no URL.", "Write it as https://postern.example.com.")];
+        return vec![Finding::fail(
+            "proxy",
+            "Its address is no URL.",
+            "Write it as https://postern.example.com.",
+        )];
     };
     let local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -31,7 +35,9 @@ pub(super) async fn check(address: &str) -> Vec<Finding> {
     let client = if local { builder.no_proxy().build() } else { builder.build() };
     let client = match client {
         Ok(client) => client,
-        Err(error) => return vec![Finding::fail("proxy", causes(&error), "The system's HTTP settings cannot be used.")],
+        Err(error) => {
+            return vec![Finding::fail("proxy", causes(&error), "The system's HTTP settings cannot be used.")];
+        }
     };
     let secure = url.scheme() == "https";
     let asked = Instant::now();

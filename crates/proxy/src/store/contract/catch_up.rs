@@ -162,7 +162,10 @@ pub(crate) async fn a_skipped_or_dead_one_can_be_redelivered(mut world: World) {
         assert_eq!(redeliver(&world, event).await, Redelivery::Due);
     }
     world.restart();
-    assert_eq!(world.store().depth().await.unwrap(), Depth { pending: 2, dead: 0, oldest: Some(T0.plus(9_000)) });
+    assert_eq!(
+        world.store().depth().await.unwrap(),
+        Depth { pending: 2, dead: 0, oldest: Some(T0.plus(9_000)) }
+    );
     assert!(world.claim(now.plus(-1)).await.is_empty());
     let claimed = world.claim(now).await;
     let both: Vec<_> = claimed.iter().map(|one| (one.event, one.failures, one.attempt)).collect();

@@ -90,7 +90,6 @@ impl Model {
             if let Standing::Due(at) = *standing
                 && catch_up != CatchUp::All
                 && of_absence
-                && at >= since
             {
                 *standing = Standing::Held(at);
             }

@@ -79,7 +79,9 @@ impl SqliteStore {
 fn end_absence(tx: &mut Tx<'_>, id: WorkerId, now: UnixMillis) -> Result<(), Problem> {
     let absent: Option<(WorkerNo, i64, String)> = tx
         .db
-        .prepare_cached("SELECT no, away_since, catch_up FROM workers WHERE id = ? AND away_since IS NOT NULL")?
+        .prepare_cached(
+            "SELECT no, away_since, catch_up FROM workers WHERE id = ? AND away_since IS NOT NULL",
+        )?
         .query_row(params![id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((no, since, catch_up)) = absent else { return Ok(()) };
@@ -105,13 +107,12 @@ fn end_absence(tx: &mut Tx<'_>, id: WorkerId, now: UnixMillis) -> Result<(), Pro
 
 /// Holds what was accepted since then and is not delivered.
 fn hold(tx: &mut Tx<'_>, no: WorkerNo, since: i64) -> Result<(), Problem> {
-    // Nothing is due before it was accepted: the index tells where to begin.
     let held = tx
         .db
         .prepare_cached(
             "UPDATE deliveries SET state = 4 WHERE (event, id) IN
                (SELECT event, id FROM deliveries INDEXED BY deliveries_pending
-                WHERE worker = ?1 AND state = 0 AND due_at >= ?2 AND accepted_at >= ?2)",
+                WHERE worker = ?1 AND state = 0 AND accepted_at >= ?2)",
         )?
         .execute(params![no, since])? as u64;
     if held > 0 {

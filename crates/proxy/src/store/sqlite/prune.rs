@@ -53,7 +53,12 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
     Ok(handled)
 }
 
-fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<(WorkerNo, bool)>, now: UnixMillis) -> Result<(), Problem> {
+fn expire(
+    tx: &mut Tx<'_>,
+    event: i64,
+    workers: Vec<(WorkerNo, bool)>,
+    now: UnixMillis,
+) -> Result<(), Problem> {
     tx.db
         .prepare_cached(
             "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4)",

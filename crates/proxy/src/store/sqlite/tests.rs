@@ -59,10 +59,7 @@ fn a_newer_database_is_refused() {
                  VALUES (999, 'later', '2030-01-01T00:00:00Z', '1')";
     Connection::open(sqlite.path()).unwrap().execute(newer, []).unwrap();
     let error = sqlite.try_open(7, Access::Serve).err().unwrap();
-    assert!(
-        error.to_string().contains("newer postern-proxy (its schema is 999, this one knows "),
-        "{error}"
-    );
+    assert!(error.to_string().contains("newer postern-proxy (its schema is 999, this one knows "), "{error}");
 }
 
 /// A source from before schemes were kept has the one of its provider.

@@ -208,7 +208,8 @@ impl SqliteStore {
         let expire = move |tx: &mut Tx<'_>| {
             let condition = "state = 'active' AND leased_until < ?";
             let mut expired = members(tx, condition, params![now.0])?;
-            let sql = format!("UPDATE workers SET state = 'away', away_since = leased_until WHERE {condition}");
+            let sql =
+                format!("UPDATE workers SET state = 'away', away_since = leased_until WHERE {condition}");
             tx.db.prepare_cached(&sql)?.execute(params![now.0])?;
             expired.iter_mut().for_each(|member| member.state = WorkerState::Away);
             let ids = expired.iter().map(|member| member.id).collect();
@@ -219,9 +220,9 @@ impl SqliteStore {
     }
 
     pub(super) async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError> {
-        let known = self.memory.look(|m| {
-            m.roster.by_id(id).map(|member| (member.no, member.waiting, member.holding.clone()))
-        });
+        let known = self
+            .memory
+            .look(|m| m.roster.by_id(id).map(|member| (member.no, member.waiting, member.holding.clone())));
         let Some((no, count, holding)) = known else { return Ok(Waiting::default()) };
         let held = self.held(no, holding).await?;
         if count == 0 {

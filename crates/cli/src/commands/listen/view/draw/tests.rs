@@ -35,7 +35,8 @@ fn screens() {
         id: "evt_3".into(),
         name: "pull_request.opened".into(),
         subject: "acme/web#12 日本語のタイトル".into(),
-        detail: "fix-login → main · a very long remark that no screen of this width has room for at all".into(),
+        detail: "fix-login → main · a very long remark that no screen of this width has room for at all"
+            .into(),
         outcome: Outcome { kind: OutcomeKind::Failed, label: "localhost:3000 refused".into() },
         ..event()
     });
