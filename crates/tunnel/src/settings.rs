@@ -45,8 +45,9 @@ const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = MAX_CONCURRENT_STREAMS as usize;
 
 /// How many streams this end has reset and still remembers, so that frames
 /// already on their way are ignored and not taken for an error. With the
-/// default of 50, a burst of hang-ups at the proxy ends the connection however
-/// patient the agent is.
+/// default of 50 a burst of hang-ups makes hundreds of such errors, and the
+/// default limit on those ends the connection however patient the agent is
+/// (lifted below as well: either alone would do, and neither is relied on).
 const MAX_CONCURRENT_RESET_STREAMS: usize = MAX_CONCURRENT_STREAMS as usize;
 
 /// The proxy's end: an HTTP/2 client.

@@ -2,21 +2,25 @@
 //! off the writer's path.
 
 use super::{HistoryError, database};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// From this length of the log on (4 MiB), the checkpoint's own thread works
 /// beside the writer.
 const START: usize = 1_000;
-/// From this length on (32 MiB) the writer does the rest itself: beside a
-/// writer that never pauses, a checkpoint never reaches the end of the log,
-/// and only then can the log start over.
+/// From this length on (32 MiB) the writer waits for the thread and does the
+/// rest itself: beside a writer that never pauses, a checkpoint never reaches
+/// the end of the log, and only then can the log start over.
 const FINISH: usize = 8_000;
+
+/// Held by the one that copies: SQLite lets only one at a time.
+type Copying = Arc<Mutex<()>>;
 
 /// The writer's view of the checkpoint. The thread ends with it.
 pub(super) struct Checkpoint {
     wake: mpsc::SyncSender<()>,
+    copying: Copying,
 }
 
 impl Checkpoint {
@@ -24,11 +28,13 @@ impl Checkpoint {
         let (wake, woken) = mpsc::sync_channel(1);
         let connection = database::open_checkpoint(path).map_err(HistoryError::from)?;
         let path = path.to_owned();
+        let copying = Copying::default();
+        let shared = Arc::clone(&copying);
         std::thread::Builder::new()
             .name("history-checkpoint".into())
-            .spawn(move || run(&path, &connection, &woken))
+            .spawn(move || run(&path, &connection, &shared, &woken))
             .map_err(HistoryError::io)?;
-        Ok(Self { wake })
+        Ok(Self { wake, copying })
     }
 
     /// To be called after each commit, with the log's length in pages.
@@ -37,26 +43,23 @@ impl Checkpoint {
             let _ = self.wake.try_send(());
         }
         if pages >= FINISH
-            && let Err(e) = passive(writer)
+            && let Err(e) = passive(writer, &self.copying)
         {
             tracing::warn!(error = %e, "the history's log could not be checkpointed");
         }
     }
 }
 
-fn run(path: &Path, connection: &Connection, woken: &mpsc::Receiver<()>) {
+fn run(path: &Path, connection: &Connection, copying: &Copying, woken: &mpsc::Receiver<()>) {
     while woken.recv().is_ok() {
-        if let Err(e) = passive(connection) {
+        if let Err(e) = passive(connection, copying) {
             tracing::warn!(path = %path.display(), error = %e, "the history's log could not be checkpointed");
         }
     }
 }
 
-/// Copies what it can without waiting for anyone. Only one connection copies
-/// at a time: while another does, all is well.
-fn passive(connection: &Connection) -> rusqlite::Result<()> {
-    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
-        other => other,
-    }
+/// Copies what it can without waiting for readers or the writer.
+fn passive(connection: &Connection, copying: &Copying) -> rusqlite::Result<()> {
+    let _alone = copying.lock().unwrap_or_else(PoisonError::into_inner);
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }

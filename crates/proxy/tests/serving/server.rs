@@ -6,7 +6,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use postern_protocol::Provider;
-use postern_protocol::api::{SourceList, WorkspaceInfo};
+use postern_protocol::api::{SourceList, WorkerList, WorkspaceInfo};
 use postern_proxy::store::Scope;
 use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
@@ -121,6 +121,17 @@ async fn the_workspace_and_its_sources() {
     assert_eq!(proxy.get("/v1/sources", &unscoped).await.error(), "403 auth.forbidden");
     assert_eq!(proxy.get("/v1/workspace", &unscoped).await.status, 200);
     let none = call(proxy.address, Method::GET, "/v1/sources", &[], "").await;
+    assert_eq!(none.error(), "401 auth.invalid");
+}
+
+#[tokio::test]
+async fn workers_are_shown_to_those_who_may_read() {
+    let proxy = Proxy::start().await;
+    let list: WorkerList = proxy.get("/v1/workers", &proxy.token).await.json();
+    assert!(list.workers.is_empty());
+    let unscoped = proxy.make_token(&[Scope::WorkersRegister], None).await;
+    assert_eq!(proxy.get("/v1/workers", &unscoped).await.error(), "403 auth.forbidden");
+    let none = call(proxy.address, Method::GET, "/v1/workers", &[], "").await;
     assert_eq!(none.error(), "401 auth.invalid");
 }
 

@@ -1,15 +1,20 @@
 //! Whoever gives up is heard at the other end, and nothing else is harmed.
 
-use crate::ends::{Handler, data, echo, full, get, handler, next, post, text, tunnel, written};
+use crate::ends::{
+    Proxy, Tunnel, config, data, dialer, echo, full, get, handler, next, post, run_on_a_thread, text, tunnel,
+    written,
+};
 use crate::on_both_carriers;
 use futures_util::future::join_all;
 use http::Response;
 use http_body_util::BodyExt;
-use postern_tunnel::{BodyError, Carrier, Reason, SendError};
+use postern_tunnel::{BodyError, Carrier, Reason, SendError, Timing};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 on_both_carriers! {
     a_visitor_who_leaves_before_the_answer_drops_the_handler
@@ -137,21 +142,128 @@ async fn a_handler_that_panics_harms_only_its_request(carrier: Carrier) {
     assert_eq!(text(tunnel.link.send(get("/")).await.unwrap().into_body()).await, "well");
 }
 
-/// Counts who is at work.
-fn never_answers(at_work: &Arc<AtomicUsize>) -> Handler {
-    let at_work = at_work.clone();
-    handler(move |request| {
-        let at_work = at_work.clone();
-        async move {
-            if request.uri().path() == "/fine" {
-                return Response::new(full("fine"));
-            }
-            let _one = One::new(at_work);
-            std::future::pending().await
-        }
-    })
+/// What eight hundred visitors share with an agent on a thread of its own, so
+/// that either end can be busy while the other is not.
+struct Crowd {
+    tunnel: Tunnel,
+    /// One for each request that the handler has answered.
+    answered: std_mpsc::Receiver<()>,
+    /// Lets the agent's thread go on after `/busy`.
+    release: std_mpsc::Sender<()>,
 }
 
+async fn crowd(carrier: Carrier) -> Crowd {
+    let (note, answered) = std_mpsc::channel();
+    let (release, released) = std_mpsc::channel();
+    let released = Mutex::new(released);
+    let (proxy, mut links) = Proxy::new(Timing::default());
+    let handler = handler(move |request| {
+        note.send(()).unwrap();
+        if request.uri().path() == "/busy" {
+            released.lock().unwrap().recv().unwrap();
+        }
+        async { Response::new(full(vec![1; 100])) }
+    });
+    let running =
+        run_on_a_thread(dialer(&proxy.listen().await), config(Some(carrier), Timing::default()), handler);
+    let link = links.recv().await.unwrap();
+    Crowd { tunnel: Tunnel { link, links, running }, answered, release }
+}
+
+impl Crowd {
+    /// Eight hundred send a request; returns once all of them are on the wire.
+    async fn come(&self) -> Vec<JoinHandle<Result<(), SendError>>> {
+        let visit = || {
+            let link = self.tunnel.link.clone();
+            tokio::spawn(async move { link.send(get("/")).await.map(drop) })
+        };
+        let visitors = (0..800).map(|_| visit()).collect();
+        // They run, then the link writes what they sent.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        visitors
+    }
+}
+
+/// With `h2`'s own limits on resets, at either end, the link ends here.
+async fn eight_hundred_leave_at_once_twenty_times(carrier: Carrier) {
+    let crowd = crowd(carrier).await;
+    let link = &crowd.tunnel.link;
+    for round in 0..20 {
+        let busy = round % 2 == 0;
+        let blocker = link.clone();
+        let blocker =
+            tokio::spawn(
+                async move { if busy { blocker.send(get("/busy")).await.map(drop) } else { Ok(()) } },
+            );
+        if busy {
+            while crowd.answered.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let visitors = crowd.come().await;
+        if !busy {
+            // All the answers are on their way; nobody here has read one.
+            (0..800).for_each(|_| crowd.answered.recv().unwrap());
+        }
+        visitors.iter().for_each(|visitor| visitor.abort());
+        for ended in join_all(visitors).await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => panic!("the link died in round {round}: {error}"),
+                Err(left) => assert!(left.is_cancelled()),
+            }
+        }
+        if busy {
+            // The resets are on the wire before the agent looks again.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            crowd.release.send(()).unwrap();
+        }
+        blocker.await.unwrap().unwrap_or_else(|error| panic!("the link died in round {round}: {error}"));
+        let fine = link.send(get("/")).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(text(fine.into_body()).await.len(), 100);
+        while crowd.answered.try_recv().is_ok() {}
+    }
+    assert_eq!(link.in_flight(), 0);
+    assert!(link.closing().is_none());
+}
+
+/// All of them are at work when they are left, and none stays behind.
+#[tokio::test]
+async fn eight_hundred_handlers_are_dropped() {
+    let at_work = Arc::new(AtomicUsize::new(0));
+    let count = at_work.clone();
+    let tunnel = tunnel(
+        Carrier::Upgrade,
+        handler(move |_| {
+            let one = One::new(count.clone());
+            async move {
+                let _one = one;
+                std::future::pending().await
+            }
+        }),
+    )
+    .await;
+    let visit = || {
+        let link = tunnel.link.clone();
+        tokio::spawn(async move { link.send(post(written().1)).await.map(drop) })
+    };
+    let visitors: Vec<_> = (0..800).map(|_| visit()).collect();
+    while at_work.load(Ordering::SeqCst) < 800 {
+        tokio::task::yield_now().await;
+    }
+    visitors.iter().for_each(|visitor| visitor.abort());
+    while at_work.load(Ordering::SeqCst) > 0 {
+        tokio::task::yield_now().await;
+    }
+    join_all(visitors).await;
+    assert_eq!(tunnel.link.in_flight(), 0);
+}
+
+/// Counts itself.
 struct One(Arc<AtomicUsize>);
 
 impl One {
@@ -165,49 +277,6 @@ impl Drop for One {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// With `h2`'s own limits on resets the link ends in the first rounds.
-async fn eight_hundred_leave_at_once_twenty_times(carrier: Carrier) {
-    let at_work = Arc::new(AtomicUsize::new(0));
-    let tunnel = tunnel(carrier, never_answers(&at_work)).await;
-    for round in 0..20 {
-        let polled = Arc::new(Mutex::new(0));
-        let visitors: Vec<_> = (0..800)
-            .map(|n| {
-                let (link, polled) = (tunnel.link.clone(), polled.clone());
-                tokio::spawn(async move {
-                    *polled.lock().unwrap() += 1;
-                    // Some have a body on its way, some leave before the agent
-                    // has even seen them.
-                    match n % 2 {
-                        0 => link.send(get("/")).await.map(drop),
-                        _ => link.send(post(written().1)).await.map(drop),
-                    }
-                })
-            })
-            .collect();
-        while *polled.lock().unwrap() < 800 {
-            tokio::task::yield_now().await;
-        }
-        if round % 2 == 0 {
-            // They have all reached the agent.
-            while at_work.load(Ordering::SeqCst) < 800 {
-                tokio::task::yield_now().await;
-            }
-        }
-        visitors.iter().for_each(|visitor| visitor.abort());
-        for ended in join_all(visitors).await {
-            assert!(ended.is_err_and(|ended| ended.is_cancelled()), "the link died in round {round}");
-        }
-        let response = tunnel.link.send(get("/fine")).await.unwrap();
-        assert_eq!(text(response.into_body()).await, "fine", "round {round}");
-    }
-    while at_work.load(Ordering::SeqCst) > 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(tunnel.link.in_flight(), 0);
-    assert!(tunnel.link.closing().is_none());
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ fn answering(answer: &'static str) -> (Dialer, mpsc::UnboundedReceiver<Instant>)
     (dialer.unwrap(), dials)
 }
 
-fn jittered(random: &[f64]) -> AgentConfig {
-    let random = Mutex::new(random.to_vec().into_iter().cycle());
+fn jittered(random: &'static [f64]) -> AgentConfig {
+    let random = Mutex::new(random.iter().copied().cycle());
     AgentConfig {
         jitter: Arc::new(move || random.lock().unwrap().next().unwrap()),
         ..config(None, Timing::default())

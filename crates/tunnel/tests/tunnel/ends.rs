@@ -16,8 +16,11 @@ use postern_tunnel::{
 };
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -143,7 +146,7 @@ impl Proxy {
         Dialer::from_fn("http://localhost", move || {
             let (near, far) = tokio::io::duplex(64 << 10);
             tokio::spawn(self.clone().serve(far));
-            let near: BoxIo = Box::new(Plugged { io: near, cable: cable.clone() });
+            let near: BoxIo = Box::new(Plugged { io: Some(near), cable: cable.clone() });
             async { Ok(near) }
         })
         .unwrap()
@@ -183,6 +186,18 @@ pub(crate) fn run(dialer: Dialer, config: AgentConfig, handler: Handler) -> Runn
     Running { agent: handle, stop: stop.clone(), _stop: stop.drop_guard() }
 }
 
+/// The same on a thread and a runtime of its own.
+pub(crate) fn run_on_a_thread(dialer: Dialer, config: AgentConfig, handler: Handler) -> Running {
+    let (agent, handle) = Agent::new(dialer, config, move |request| handler(request));
+    let stop = CancellationToken::new();
+    let until = stop.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(agent.run(until));
+    });
+    Running { agent: handle, stop: stop.clone(), _stop: stop.drop_guard() }
+}
+
 pub(crate) fn dialer(url: &str) -> Dialer {
     Dialer::new(url, Proxies::none(), Tls::new(Vec::new()).unwrap()).unwrap()
 }
@@ -214,60 +229,70 @@ pub(crate) async fn until(agent: &AgentHandle, is: impl FnMut(&State) -> bool) -
 
 /// A connection that can go dead without a word, both ways.
 #[derive(Clone, Default)]
-pub(crate) struct Cable(Arc<std::sync::atomic::AtomicBool>);
+pub(crate) struct Cable {
+    cut: Arc<AtomicBool>,
+    /// What was closed while cut: the other end must not hear of it.
+    unheard: Arc<Mutex<Vec<DuplexStream>>>,
+}
 
 impl Cable {
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.cut.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn mend(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.cut.store(false, Ordering::SeqCst);
     }
 
     fn is_cut(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.cut.load(Ordering::SeqCst)
     }
 }
 
-struct Plugged<T> {
-    io: T,
+struct Plugged {
+    io: Option<DuplexStream>,
     cable: Cable,
 }
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-impl<T: tokio::io::AsyncRead + Unpin> tokio::io::AsyncRead for Plugged<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.cable.is_cut() {
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.io).poll_read(context, buffer)
+impl Plugged {
+    /// The wire, unless it is cut.
+    fn wire(&mut self) -> Option<Pin<&mut DuplexStream>> {
+        if self.cable.is_cut() { None } else { self.io.as_mut().map(Pin::new) }
     }
 }
 
-impl<T: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for Plugged<T> {
+impl Drop for Plugged {
+    fn drop(&mut self) {
+        if self.cable.is_cut() {
+            self.cable.unheard.lock().unwrap().extend(self.io.take());
+        }
+    }
+}
+
+impl AsyncRead for Plugged {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.wire().map_or(Poll::Pending, |wire| wire.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Plugged {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.cable.is_cut() {
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        self.wire().map_or(Poll::Ready(Ok(bytes.len())), |wire| wire.poll_write(context, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        self.wire().map_or(Poll::Ready(Ok(())), |wire| wire.poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        self.wire().map_or(Poll::Ready(Ok(())), |wire| wire.poll_shutdown(context))
     }
 }
