@@ -99,7 +99,15 @@ test("arrivals do not move what is being read", async ({ app, machine }) => {
   for (let n = 1; n <= 40; n += 1) await machine.issueUpdate(`ENG-${n}`, "One of many");
   await expect(app.getByText("40 events")).toBeVisible();
   const list = app.getByRole("listbox");
-  await list.evaluate((element) => (element.scrollTop = 300));
+  // All rows are laid out, and the list has seen that it was scrolled.
+  await expect.poll(() => list.evaluate((e) => e.scrollHeight - e.clientHeight)).toBeGreaterThan(300);
+  await list.evaluate(
+    (element) =>
+      new Promise((seen) => {
+        element.addEventListener("scroll", () => requestAnimationFrame(seen), { once: true });
+        element.scrollTop = 300;
+      }),
+  );
   const middle = row(app, "ENG-25 ");
   const place = await middle.boundingBox();
   await machine.issueUpdate("ENG-41", "While reading");
