@@ -93,7 +93,8 @@ pub(crate) fn connection(style: &Style, connection: &Connection, now: UnixMillis
 }
 
 fn held(waiting: &Waiting) -> String {
-    let waits = if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) };
+    let waits =
+        if waiting.count == 0 { String::new() } else { format!(" · {} waiting", count(waiting.count)) };
     match &waiting.held {
         None => waits,
         Some(held) => format!("{waits} · {} held: `postern catch-up`", count(held.count)),

@@ -124,8 +124,7 @@ async fn settings_are_kept() {
 async fn trigger_posts_a_fresh_event_with_the_workers_credential() {
     let proxy = FakeProxy::new().await;
     let edge = TestEdge::live(&proxy).await;
-    let made =
-        api::trigger(&edge.handle, Trigger::template(Provider::Linear, "Issue.create"));
+    let made = api::trigger(&edge.handle, Trigger::template(Provider::Linear, "Issue.create"));
     assert!(made.await.unwrap().event_id.starts_with("evt_"));
     {
         let book = proxy.book();

@@ -36,7 +36,11 @@ pub(super) async fn check(address: &str) -> Vec<Finding> {
     let client = match client {
         Ok(client) => client,
         Err(error) => {
-            return vec![Finding::fail("proxy", causes(&error), "The system's HTTP settings cannot be used.")];
+            return vec![Finding::fail(
+                "proxy",
+                causes(&error),
+                "The system's HTTP settings cannot be used.",
+            )];
         }
     };
     let secure = url.scheme() == "https";
