@@ -75,8 +75,7 @@ pub(super) fn open(path: &Path, vault: &Vault, serve: bool) -> Result<Opened, Op
         _ => {}
     }
     let lock = if serve { Some(lock(path)?) } else { None };
-    let mut connection = connection::for_writing(path).map_err(|e| database(e.to_string()))?;
-    migrate(&mut connection, path)?;
+    let connection = prepare(path)?;
     check_key(&connection, vault).map_err(|problem| match problem {
         Problem::Vault(error) => OpenError::Key(error),
         other => database(other.to_string()),
@@ -84,17 +83,35 @@ pub(super) fn open(path: &Path, vault: &Vault, serve: bool) -> Result<Opened, Op
     Ok(Opened { connection, lock })
 }
 
+/// Taken by the process that serves.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let failed = |source| OpenError::File { path: name.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    let (file, name) = lock_file(path, ".lock")?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path: name, source }),
     }
+}
+
+fn lock_file(path: &Path, ending: &str) -> Result<(File, PathBuf), OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    let name = PathBuf::from(name);
+    match OpenOptions::new().create(true).truncate(false).write(true).open(&name) {
+        Ok(file) => Ok((file, name)),
+        Err(source) => Err(OpenError::File { path: name, source }),
+    }
+}
+
+/// Opens the database and brings its schema up to date. One process at a time:
+/// neither the change to a write-ahead log nor a migration waits for others.
+fn prepare(path: &Path) -> Result<Connection, OpenError> {
+    let (alone, name) = lock_file(path, ".opening")?;
+    alone.lock().map_err(|source| OpenError::File { path: name, source })?;
+    let mut connection = connection::for_writing(path)
+        .map_err(|error| OpenError::Database { path: path.to_owned(), reason: error.to_string() })?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
@@ -106,16 +123,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    let mut before = found;
-    loop {
-        let Err(error) = runner.run(connection) else { return Ok(()) };
-        // Another process may have done it, or a step of it, at the same moment.
-        match schema(connection) {
-            Ok(now) if now == known => return Ok(()),
-            Ok(now) if now > before => before = now,
-            _ => return Err(database(error.to_string())),
-        }
-    }
+    runner.run(connection).map(drop).map_err(|error| database(error.to_string()))
 }
 
 /// The schema's version; 0 for an empty database.
