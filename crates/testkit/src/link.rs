@@ -85,16 +85,17 @@ impl Wire {
         self.state.send_modify(|state| *state = State { up: false, cuts: state.cuts + 1 });
     }
 
-    /// How many of `wanted` bytes may pass; fewer mean that the link is cut
-    /// after them.
+    /// How many of `wanted` bytes may pass; fewer mean that the link is to be
+    /// cut after them. That is said once, however many connections reach the
+    /// end of the count: a second cut would come after the link was restored.
     fn allow(&self, wanted: usize) -> usize {
         let mut until_cut = self.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
-        match until_cut.as_mut() {
+        match until_cut.take() {
             None => wanted,
+            Some(left) if left < wanted => left,
             Some(left) => {
-                let allowed = wanted.min(*left);
-                *left -= allowed;
-                allowed
+                *until_cut = Some(left - wanted);
+                wanted
             }
         }
     }
@@ -133,15 +134,16 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Option<&Wir
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let allowed = wire.map_or(read, |wire| wire.allow(read));
-        if to.write_all(&buffer[..allowed]).await.is_err() {
-            return;
-        }
+        let written = to.write_all(&buffer[..allowed]).await;
         if allowed < read {
             if let Some(wire) = wire {
                 wire.cut();
             }
             // Not ended here: an end that looks orderly could be answered.
             return std::future::pending().await;
+        }
+        if written.is_err() {
+            return;
         }
     }
     let _ = to.shutdown().await;
