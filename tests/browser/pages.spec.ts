@@ -48,7 +48,7 @@ for (const theme of THEMES) {
       await accessible(app, "sign out");
       await app.keyboard.press("Escape");
       await app.keyboard.press("Control+k");
-      await expect(app.getByRole("option").first()).toBeVisible();
+      await expect(app.getByRole("dialog").getByRole("option").first()).toBeVisible();
       await accessible(app, "commands");
       await app.keyboard.press("Escape");
       await app.keyboard.press("?");
