@@ -62,7 +62,11 @@ fn a_proxy_whose_disk_is_full_answers_503_and_recovers() {
 #[test]
 fn a_worker_whose_disk_is_full_answers_503_and_recovers() {
     on_small_disk("disk_full::a_worker_whose_disk_is_full_answers_503_and_recovers", |disk| async move {
-        let home = ProxyHome::new();
+        // Refused deliveries come again soon, however long the disk stays full.
+        let home = ProxyHome::new().with(
+            "POSTERN_DELIVERY__SCHEDULE",
+            r#"["immediate", "1s", "1s", "1s", "1s", "2s", "2s", "2s", "3s", "3s", "4s", "4s"]"#,
+        );
         let proxy = home.dev().await;
         let machine = Machine::within(&disk).signed_in(proxy.url(), proxy.token());
         let edge = machine.serve().await;
@@ -71,7 +75,6 @@ fn a_worker_whose_disk_is_full_answers_503_and_recovers() {
         load.reaches(50).await;
         let books = Books::open(&machine.data_dir(), &home.data_dir());
 
-        // Freed as soon as it was noticed: the schedule's later waits are long.
         let mut filler = Filler::new(&disk);
         let mut again = tokio::time::interval(Duration::from_millis(5));
         tokio::select! {

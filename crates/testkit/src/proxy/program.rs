@@ -16,6 +16,7 @@ use tempfile::TempDir;
 pub struct ProxyHome {
     folder: TempDir,
     address: OnceLock<SocketAddr>,
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 impl ProxyHome {
@@ -37,7 +38,15 @@ impl ProxyHome {
         Self {
             folder: tempfile::tempdir_in(parent).expect("a temporary folder can be made"),
             address: OnceLock::new(),
+            settings: Vec::new(),
         }
+    }
+
+    /// The same, whose proxy has this setting: a variable of its environment.
+    #[must_use]
+    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.settings.push((variable, value));
+        self
     }
 
     /// Where the proxy keeps its database.
@@ -61,6 +70,7 @@ impl ProxyHome {
         let listen = self.address.get().map_or_else(|| "127.0.0.1:0".to_owned(), SocketAddr::to_string);
         command.args(["--json", "dev", "--listen", &listen, "--admin-listen", "127.0.0.1:0", "--dir"]);
         command.arg(self.data_dir());
+        command.envs(self.settings.iter().copied());
         let process = Process::spawn(command);
         let described: Described =
             process.line("the first line", |line| serde_json::from_str(line).ok()).await;
