@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -106,19 +106,6 @@ pub enum Connection {
         /// In the proxy's words.
         problem: String,
     },
-}
-
-impl Connection {
-    /// The proxy's state for this one, where there is a counterpart.
-    #[must_use]
-    pub fn worker_state(&self) -> Option<WorkerState> {
-        match self {
-            Self::Connecting { .. } => Some(WorkerState::Pending),
-            Self::Live { .. } => Some(WorkerState::Active),
-            Self::Paused { .. } => Some(WorkerState::Paused),
-            Self::SignedOut | Self::Reconnecting { .. } | Self::Refused { .. } => None,
-        }
-    }
 }
 
 /// The one forward target.
