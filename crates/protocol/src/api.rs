@@ -33,7 +33,7 @@ use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// In which order a worker wants its deliveries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ordering {
     /// As they come.
@@ -44,7 +44,7 @@ pub enum Ordering {
 }
 
 /// What happens to events held while a worker was away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
     /// Held until someone chooses.
@@ -111,7 +111,7 @@ pub struct RegisterResponse {
 }
 
 /// A workspace, named.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkspaceInfo {
     /// Its id.
@@ -122,7 +122,7 @@ pub struct WorkspaceInfo {
 
 /// Deliveries not yet made: those that wait for their time, their worker or a
 /// sender, and apart from them those held until someone chooses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// How many.
@@ -136,7 +136,7 @@ pub struct Waiting {
 }
 
 /// Deliveries held after an absence until someone chooses.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     /// How many, 1 and up.
@@ -156,7 +156,7 @@ pub struct Held {
 }
 
 /// Where a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerState {
     /// Registered; the ownership challenge is not answered yet. Gets nothing.
@@ -185,7 +185,7 @@ pub struct LeaseRequest {
 }
 
 /// `POST /edge/workers/{id}/catch-up`: what becomes of the held deliveries.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CatchUpRequest {
     /// The choice.
@@ -193,7 +193,7 @@ pub struct CatchUpRequest {
 }
 
 /// What is chosen for the held deliveries of a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUpChoice {
     /// Deliver all, oldest first.
@@ -207,7 +207,7 @@ pub enum CatchUpChoice {
 }
 
 /// The answer to [`CatchUpRequest`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaughtUp {
     /// How many are on their way now.
@@ -266,14 +266,14 @@ pub struct ChallengeAnswer {
 }
 
 /// `GET /v1/sources`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
 pub struct SourceList {
     /// The workspace's sources, oldest first.
     pub sources: Vec<SourceInfo>,
 }
 
 /// A source without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceInfo {
     /// Its id.
@@ -298,7 +298,7 @@ pub struct SourceInfo {
 
 /// `POST /v1/events/trigger`: makes a synthetic event that takes the whole
 /// path: signed as the source's provider would, stored, delivered.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerRequest {
     /// Which source to use by id or name; without it the workspace's first of
@@ -321,7 +321,7 @@ pub struct TriggerRequest {
 }
 
 /// The answer to [`TriggerRequest`].
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerResponse {
     /// The event made.
@@ -331,7 +331,7 @@ pub struct TriggerResponse {
 }
 
 /// `GET …/events/{id}`: an event with everything the proxy did with it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRecord {
     /// Its id.
@@ -357,7 +357,7 @@ pub struct EventRecord {
 }
 
 /// One event's way to one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryRecord {
     /// Its id.
@@ -378,7 +378,7 @@ pub struct DeliveryRecord {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Waiting for its time, its worker, or a sender.
@@ -396,7 +396,7 @@ pub enum DeliveryState {
 }
 
 /// That a delivery was skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
     /// By whom.
@@ -406,7 +406,7 @@ pub struct Skipped {
 }
 
 /// Who skips a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkippedBy {
     /// The worker's standing [`CatchUp`].
@@ -416,7 +416,7 @@ pub enum SkippedBy {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptRecord {
     /// From 1. Attempts that never reached the worker count here too, though
@@ -438,7 +438,7 @@ pub struct AttemptRecord {
 }
 
 /// What came of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// 2xx.

@@ -55,7 +55,7 @@ impl DedupeKey {
 
 /// Where the id of an event stands, for senders that Postern does not know.
 /// As JSON: `{"header":"x-acme-delivery"}` or `{"pointer":"/event/id"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdFrom {
     /// In a header.
@@ -65,7 +65,7 @@ pub enum IdFrom {
 }
 
 /// A JSON pointer to a member, `/` before each step; at most 200 characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[ts(type = "string")]
 pub struct Pointer(String);

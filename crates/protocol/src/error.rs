@@ -94,14 +94,14 @@ impl std::fmt::Display for ErrorCode {
 }
 
 /// The body of every error answer: `{"error":{"code","message"}}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
     /// The only member.
     pub error: ErrorDetail,
 }
 
 /// What an [`ErrorBody`] carries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorDetail {
     /// For programs. Kept as text, so that an older reader survives a newer code.
     pub code: String,

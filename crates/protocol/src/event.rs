@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who sends to a source, and so which signature scheme, dedupe key and human
 /// line apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// Linear (linear.app).
@@ -76,7 +76,7 @@ impl std::str::FromStr for Provider {
 pub struct UnknownProvider(pub String);
 
 /// What can be said of an event from its headers and body alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
     /// The resource or event type: `Issue`, `pull_request`, `unknown` where

@@ -33,7 +33,7 @@ pub const POSTERN_ORIGINAL_PREFIX: &str = "postern-original-";
 
 /// A header's name out of a configuration: 1–100 characters that HTTP allows
 /// in a field name (RFC 9110, section 5.1), kept in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[ts(type = "string")]
 pub struct HeaderName(String);

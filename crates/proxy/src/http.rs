@@ -9,12 +9,15 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) mod after;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod middleware;
+pub(crate) mod openapi;
 pub(crate) mod rate;
 pub(crate) mod server;
 
@@ -46,21 +49,26 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
 
-    // Edges and workspace clients look, and try things out.
-    let workspace = Router::new()
+    let looking = Router::new()
         .route("/edge/events/{event}", get(workspace::event_for_worker))
-        .route("/v1/workspace", get(workspace::workspace))
-        .route("/v1/sources", get(workspace::sources))
-        .route("/v1/workers", get(workspace::workers))
-        .route("/v1/events/{event}", get(workspace::event))
+        .with_state(reader.clone());
+
+    // Workspace clients: each handler says its path, for the document at
+    // /v1/openapi.json.
+    let workspace = OpenApiRouter::new()
+        .routes(routes!(workspace::workspace))
+        .routes(routes!(workspace::sources))
+        .routes(routes!(workspace::workers))
+        .routes(routes!(workspace::event))
         .with_state(reader);
-    let trigger = Router::new().route("/v1/events/trigger", post(trigger::trigger)).with_state(trigger);
+    let trigger = OpenApiRouter::new().routes(routes!(trigger::trigger)).with_state(trigger);
+    let workspace = openapi::described(workspace.merge(trigger));
 
     Router::new()
         .merge(providers)
         .merge(edges)
+        .merge(looking)
         .merge(workspace)
-        .merge(trigger)
         .fallback(middleware::not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(from_fn(middleware::around))

@@ -321,13 +321,23 @@ pub enum Scope {
     WorkersRegister,
     /// Make synthetic events: `events:trigger`.
     EventsTrigger,
-    /// Read events, sources and workers: `events:read`.
+    /// Read events, deliveries, sources and workers: `events:read`.
     EventsRead,
+    /// Change other workers' settings: `workers:write`.
+    WorkersWrite,
+    /// Redrive, discard, replay and recover for any worker: `deliveries:write`.
+    DeliveriesWrite,
 }
 
 impl Scope {
     /// All of them: what a token has unless said otherwise.
-    pub const ALL: [Self; 3] = [Self::WorkersRegister, Self::EventsTrigger, Self::EventsRead];
+    pub const ALL: [Self; 5] = [
+        Self::WorkersRegister,
+        Self::EventsTrigger,
+        Self::EventsRead,
+        Self::WorkersWrite,
+        Self::DeliveriesWrite,
+    ];
 
     /// The stable text.
     #[must_use]
@@ -336,6 +346,8 @@ impl Scope {
             Self::WorkersRegister => "workers:register",
             Self::EventsTrigger => "events:trigger",
             Self::EventsRead => "events:read",
+            Self::WorkersWrite => "workers:write",
+            Self::DeliveriesWrite => "deliveries:write",
         }
     }
 }

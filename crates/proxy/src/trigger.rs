@@ -6,6 +6,7 @@
 use crate::http::auth::{self, Caller};
 use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
+use crate::http::openapi::Refusals;
 use crate::ingest::{Ingest, Origin, Posted, Terms, kept};
 use crate::store::{Scope, Store};
 use axum::Json;
@@ -32,7 +33,17 @@ pub(crate) struct Trigger {
     pub(crate) ingest: Arc<Ingest>,
 }
 
-/// 200 once the event is committed.
+/// Makes a synthetic event that takes the whole path.
+///
+/// Answers once the event is committed. Scope `events:trigger`; a worker may
+/// address itself without it.
+#[utoipa::path(
+    post,
+    path = "/v1/events/trigger",
+    tag = "events",
+    request_body = TriggerRequest,
+    responses((status = 200, description = "The event made.", body = TriggerResponse), Refusals),
+)]
 pub(crate) async fn trigger(
     State(trigger): State<Arc<Trigger>>,
     headers: HeaderMap,

@@ -3,6 +3,7 @@
 
 use crate::http::auth::{self, Caller};
 use crate::http::error::ApiError;
+use crate::http::openapi::Refusals;
 use crate::linear::LinearSignIn;
 use crate::store::{Scope, Store, Token};
 use axum::Json;
@@ -11,7 +12,7 @@ use http::HeaderMap;
 use postern_protocol::api::{
     EventRecord, SourceInfo, SourceList, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
 };
-use postern_protocol::id::WorkspaceId;
+use postern_protocol::id::{EventId, WorkspaceId};
 use postern_protocol::{Clock, ErrorCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,8 +27,16 @@ pub(crate) struct Reader {
     pub(crate) public_url: String,
 }
 
-/// `GET /v1/workspace`: any token of the workspace may ask, and a member of a
-/// linked Linear organisation, who is signed in by it.
+/// The workspace that the credential belongs to.
+///
+/// Needs no scope: any token or credential of the workspace may ask, and a
+/// member of a linked Linear organisation, who is signed in by it.
+#[utoipa::path(
+    get,
+    path = "/v1/workspace",
+    tag = "workspace",
+    responses((status = 200, description = "Its id and name.", body = WorkspaceInfo), Refusals),
+)]
 pub(crate) async fn workspace(
     State(reader): State<Arc<Reader>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -44,7 +53,15 @@ pub(crate) async fn workspace(
     Ok(Json(WorkspaceInfo { id: found.id, name: found.name }))
 }
 
-/// `GET /v1/sources`.
+/// The sources, oldest first, without their secrets.
+///
+/// Scope `events:read`.
+#[utoipa::path(
+    get,
+    path = "/v1/sources",
+    tag = "workspace",
+    responses((status = 200, description = "All of them.", body = SourceList), Refusals),
+)]
 pub(crate) async fn sources(
     State(reader): State<Arc<Reader>>,
     headers: HeaderMap,
@@ -63,7 +80,15 @@ pub(crate) async fn sources(
     Ok(Json(SourceList { sources: sources.into_iter().map(info).collect() }))
 }
 
-/// `GET /v1/workers`: a worker may see its colleagues.
+/// The workers that have not left, oldest first.
+///
+/// Scope `events:read`; any worker may see its colleagues.
+#[utoipa::path(
+    get,
+    path = "/v1/workers",
+    tag = "workspace",
+    responses((status = 200, description = "All of them.", body = WorkerList), Refusals),
+)]
 pub(crate) async fn workers(
     State(reader): State<Arc<Reader>>,
     headers: HeaderMap,
@@ -95,7 +120,16 @@ pub(crate) async fn workers(
     Ok(Json(WorkerList { workers }))
 }
 
-/// `GET /v1/events/{event}`.
+/// An event with everything the proxy did with it.
+///
+/// Scope `events:read`.
+#[utoipa::path(
+    get,
+    path = "/v1/events/{event}",
+    tag = "events",
+    params(("event" = EventId, Path, description = "Its id.")),
+    responses((status = 200, description = "The event, its deliveries and their attempts.", body = EventRecord), Refusals),
+)]
 pub(crate) async fn event(
     State(reader): State<Arc<Reader>>,
     Path(event): Path<String>,

@@ -6,7 +6,7 @@ use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/workers`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerList {
     /// The workspace's workers that have not left, oldest first.
@@ -14,7 +14,7 @@ pub struct WorkerList {
 }
 
 /// A worker without its address and its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerInfo {
     /// Its id.

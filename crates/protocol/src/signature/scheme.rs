@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// `{"provider":"hmac","header":"x-acme-signature","algorithm":"sha256","encoding":"hex","prefix":"sha256="}`
 /// (all but the header may be left out: sha256, hex, no prefix),
 /// `{"provider":"timestamped","headerPrefix":"x-acme"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(tag = "provider", rename_all = "snake_case")]
 pub enum Scheme {
     /// [`linear`]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const TOLERANCE_MS: i64 = 300_000;
 
 /// The scheme under a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timestamped {
     /// What its headers begin with: `X-Acme` for `X-Acme-Signature`.
