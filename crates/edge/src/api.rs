@@ -58,6 +58,7 @@ impl ApiError {
                 | ErrorCode::StoreUnavailable
                 | ErrorCode::Unavailable
                 | ErrorCode::BodyTimeout
+                | ErrorCode::BodyIncomplete
                 | ErrorCode::ProxyUnreachable
                 | ErrorCode::KeychainLocked
         );

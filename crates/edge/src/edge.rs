@@ -172,9 +172,11 @@ impl Edge {
         if let Some(certificates) = certificates {
             parts.spawn(certificates.follow(stop.clone()));
         }
-        parts.spawn(serve(receiver, tls, receiver::routes(Arc::clone(&shared), rejections), stop.clone()));
+        let head = shared.config.timing.head_timeout;
+        let deliveries = receiver::routes(Arc::clone(&shared), rejections);
+        parts.spawn(serve(receiver, tls, deliveries, head, stop.clone()));
         if let Some((listener, routes)) = api {
-            parts.spawn(serve(listener, None, routes, stop.clone()));
+            parts.spawn(serve(listener, None, routes, head, stop.clone()));
         }
         parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
         parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));

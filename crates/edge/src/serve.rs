@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use postern_tls::Acceptor;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,8 +22,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// How long a request's head may take to arrive, and an idle connection stays.
-const HEAD: Duration = Duration::from_secs(30);
 /// So many connections at a time; more wait in the system's queue.
 const CONNECTIONS: usize = 1024;
 /// How long to wait when the system cannot accept (no file descriptors left).
@@ -30,13 +29,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers requests on `listener` with `routes` until `stop`; then finishes
 /// those under way. Handlers find the peer as [`ConnectInfo`]. With `tls`, every
-/// connection begins with a handshake.
+/// connection begins with a handshake. `head`: how long a request's head may take
+/// to arrive, and an idle connection stays.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Acceptor>,
     routes: Router,
+    head: Duration,
     stop: CancellationToken,
 ) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head);
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -47,9 +50,9 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (routes, stop, tls) = (routes.clone(), stop.clone(), tls.clone());
+                let (http, routes, stop, tls) = (http.clone(), routes.clone(), stop.clone(), tls.clone());
                 connections.spawn(async move {
-                    begin(stream, tls, peer, routes, stop).await;
+                    begin(&http, stream, tls, peer, routes, stop).await;
                     drop(permit);
                 });
             }
@@ -66,6 +69,7 @@ pub(crate) async fn serve(
 }
 
 async fn begin(
+    http: &http1::Builder,
     stream: TcpStream,
     tls: Option<Acceptor>,
     peer: SocketAddr,
@@ -74,20 +78,25 @@ async fn begin(
 ) {
     // Without it small answers wait for the peer's acknowledgement.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection(stream, peer, routes, stop).await };
+    let Some(tls) = tls else { return connection(http, stream, peer, routes, stop).await };
     let shaken = tokio::select! {
         shaken = tls.accept(stream) => shaken,
         // No request is under way yet.
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(stream) => connection(stream, peer, routes, stop).await,
+        Ok(stream) => connection(http, stream, peer, routes, stop).await,
         Err(e) => tracing::debug!(%peer, error = %with_causes(&e), "no TLS connection"),
     }
 }
 
-async fn connection<I>(stream: I, peer: SocketAddr, routes: Router, stop: CancellationToken)
-where
+async fn connection<I>(
+    http: &http1::Builder,
+    stream: I,
+    peer: SocketAddr,
+    routes: Router,
+    stop: CancellationToken,
+) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -95,11 +104,7 @@ where
         let mut routes = routes.clone();
         async move { routes.call(request.map(Body::new)).await }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let served = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,
@@ -116,4 +121,18 @@ where
 fn of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Whether a body could not be read because it is framed wrongly; otherwise it
+/// broke off, which is not its sender's fault.
+pub(crate) fn is_misframed(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -47,6 +47,8 @@ codes! {
     TooLarge = "body.too_large", 413;
     /// The body did not arrive in time.
     BodyTimeout = "body.timeout", 408;
+    /// The body broke off: its sender, or the network, went away.
+    BodyIncomplete = "body.incomplete", 408;
     /// A signature header is absent.
     SignatureMissing = "signature.missing", 401;
     /// A signature header is there but not of its scheme's form.
@@ -65,8 +67,6 @@ codes! {
     Unavailable = "unavailable", 503;
     /// The worker's URL is not allowed (scheme, address, own domain).
     UrlRefused = "worker.url_refused", 422;
-    /// The worker's URL did not answer the ownership challenge.
-    ChallengeFailed = "worker.challenge_failed", 422;
     /// The capability filter cannot be read.
     FilterInvalid = "filter.invalid", 422;
     /// The request is understood, and asks for what this proxy does not do.

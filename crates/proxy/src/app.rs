@@ -200,6 +200,9 @@ impl App {
         }
         parts.spawn(named("scheduler", scheduler.run(stop.clone())));
         parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
+        let retire_after = config.registration.retire_after;
+        let retirement = registry::retirement::run(store.clone(), clock.clone(), retire_after, stop.clone());
+        parts.spawn(named("retirement of workers", retirement));
         parts.spawn(named("check of Linear sign-ins", linear::recheck::run(linear, stop.clone())));
         parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
         parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));

@@ -22,6 +22,7 @@ pub(crate) mod expiry;
 pub(crate) mod lease;
 pub(crate) mod register;
 mod request;
+pub(crate) mod retirement;
 mod url;
 
 use address::AddressPolicy;

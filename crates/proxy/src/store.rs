@@ -152,6 +152,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
     /// Marks active workers whose lease ended before `now` as away.
     async fn expire_leases(&self, now: UnixMillis) -> Result<Vec<WorkerId>, StoreError>;
+    /// Makes workers gone that are not active and whose lease ended before
+    /// `before`; what waits for them is dead-lettered (`Abandoned`).
+    async fn retire_abandoned(
+        &self,
+        before: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Vec<WorkerId>, StoreError>;
     /// Sets what becomes of events held during a worker's absences.
     async fn set_catch_up(&self, id: WorkerId, catch_up: CatchUp) -> Result<(), StoreError>;
     /// Ends a worker's absence, when it has one: what was accepted for it since
@@ -546,6 +553,8 @@ pub enum DeadReason {
     WorkerLeft,
     /// The worker answered 410.
     WorkerGone,
+    /// The worker stayed away too long.
+    Abandoned,
     /// Held past the retention.
     Expired,
 }
@@ -558,6 +567,7 @@ impl DeadReason {
             Self::Exhausted => "exhausted",
             Self::WorkerLeft => "worker_left",
             Self::WorkerGone => "worker_gone",
+            Self::Abandoned => "worker_abandoned",
             Self::Expired => "expired",
         }
     }

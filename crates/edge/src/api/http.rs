@@ -16,19 +16,17 @@
 
 use crate::EdgeHandle;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
 mod access;
+mod arguments;
+mod body;
 mod error;
 mod guard;
 mod routes;
 
 pub(crate) use access::Access;
-
-/// Arguments of operations are small.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// The API's routes for a listener on `port`; other paths go to `ui`.
 pub fn router(edge: EdgeHandle, port: u16, ui: Option<Router>) -> Router {
@@ -42,7 +40,6 @@ pub fn router(edge: EdgeHandle, port: u16, ui: Option<Router>) -> Router {
         .merge(protected)
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(edge);
     let all = ui.unwrap_or_default().nest("/api", api);
     all.layer(middleware::from_fn_with_state(port, guard::origin))

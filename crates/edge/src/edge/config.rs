@@ -100,6 +100,8 @@ pub struct Timing {
     pub challenge_poll: Duration,
     /// How long a call to the proxy may take.
     pub proxy_timeout: Duration,
+    /// How long a request's head may take to arrive, and an idle connection stays.
+    pub head_timeout: Duration,
     /// How long a delivery's body may take to arrive.
     pub body_timeout: Duration,
     /// The largest body accepted, in bytes.
@@ -122,6 +124,7 @@ impl Default for Timing {
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             challenge_poll: Duration::from_millis(100),
             proxy_timeout: Duration::from_secs(15),
+            head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             body_limit: 26 * 1024 * 1024,
             forward_timeout: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 
 use super::answer::Refusal;
 use crate::Timing;
+use crate::serve::is_misframed;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -58,12 +59,11 @@ pub(super) async fn read(
 }
 
 async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes, Refusal> {
-    let broken = |_| Refusal::new(ErrorCode::BadRequest, "the body broke off");
     // Most bodies come in one piece, which is kept as it is.
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
         let size = first.len() + rest.len() + data.len();
         if size > limit {
             return Err(Refusal::too_large(limit, size as u64));
@@ -79,4 +79,12 @@ async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes,
         }
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn broken(error: &axum::Error) -> Refusal {
+    if is_misframed(error) {
+        return Refusal::new(ErrorCode::BadRequest, "the body is not framed as HTTP wants it");
+    }
+    // The proxy sends it once more, and has used up nothing.
+    Refusal::new(ErrorCode::BodyIncomplete, "the body broke off")
 }

@@ -17,6 +17,9 @@ pub struct Registration {
     /// How long a replaced signing secret goes on signing beside the new one.
     #[serde(deserialize_with = "units::duration")]
     pub secret_grace: Duration,
+    /// How long a worker may be away before it is retired.
+    #[serde(deserialize_with = "units::duration")]
+    pub retire_after: Duration,
     /// Whether workers may register `http://` URLs on this machine.
     pub allow_loopback: bool,
     /// Private networks in which workers may be.
@@ -31,6 +34,11 @@ impl Registration {
         }
         if self.rate_per_minute == 0 {
             return Err(ConfigError::invalid("registration.rate_per_minute", 0, "write at least 1"));
+        }
+        if self.retire_after < Duration::from_secs(86_400) {
+            let value = format!("{:?}", self.retire_after);
+            let cure = "write at least \"1d\": laptops sleep for longer than that";
+            return Err(ConfigError::invalid("registration.retire_after", value, cure));
         }
         if self.allow_loopback && !listen.ip().is_loopback() {
             let cure = format!(

@@ -3,6 +3,7 @@
 
 use super::client::{Answer, Outbound, Unanswered};
 use super::sign::{Signed, Ticket};
+use http::StatusCode;
 use postern_protocol::api::{AttemptOutcome, AttemptRecord};
 use postern_protocol::{ErrorBody, ErrorCode, UnixMillis};
 use tokio::time::Instant;
@@ -61,6 +62,10 @@ fn answered(answer: &Answer) -> AttemptRecord {
         return record(AttemptOutcome::Delivered, Some(status), None, shown);
     }
     let (outcome, error) = match refusal(answer) {
+        // It has not had the whole request: the way there is at fault.
+        _ if answer.status == StatusCode::REQUEST_TIMEOUT => {
+            (AttemptOutcome::Timeout, "answered 408: the request did not arrive whole".to_owned())
+        }
         Some(error) if is_skew(&error.code) => (AttemptOutcome::ClockSkew, error.message),
         Some(error) if answer.showable => {
             (AttemptOutcome::Refused, format!("{}: {}", error.code, error.message))

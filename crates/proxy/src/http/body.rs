@@ -9,6 +9,8 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use postern_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -83,7 +85,7 @@ impl BodyReader {
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| ApiError::new(ErrorCode::BadRequest, "the body broke off"))?;
+            let frame = frame.map_err(|error| broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
             if first.len() + rest.len() + data.len() > limit {
                 return Err(too_large(limit));
@@ -114,6 +116,19 @@ impl BodyReader {
             },
         )
     }
+}
+
+/// A body that cannot be read to its end: framed wrongly, or broken off.
+fn broken(error: &(dyn Error + 'static)) -> ApiError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+            return ApiError::new(ErrorCode::BadRequest, "the body is not framed as HTTP wants it");
+        }
+        cause = error.source();
+    }
+    ApiError::new(ErrorCode::BodyIncomplete, "the body broke off")
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -6,11 +6,12 @@ use postern_protocol::ErrorCode;
 use std::time::Duration;
 
 /// The codes a webhook can be refused with.
-const CODES: [ErrorCode; 12] = [
+const CODES: [ErrorCode; 13] = [
     ErrorCode::BadRequest,
     ErrorCode::NotFound,
     ErrorCode::TooLarge,
     ErrorCode::BodyTimeout,
+    ErrorCode::BodyIncomplete,
     ErrorCode::SignatureMissing,
     ErrorCode::SignatureMalformed,
     ErrorCode::SignatureMismatch,

@@ -239,7 +239,7 @@ macro_rules! run_on {
             workers:
                 a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
                 an_update_keeps_what_waits, leases_expire_and_renew, pausing_holds,
-                leaving_makes_dead_letters, what_waits_is_counted;
+                leaving_makes_dead_letters, the_abandoned_are_retired, what_waits_is_counted;
             catch_up:
                 all_flow_oldest_first, none_are_skipped_and_recorded, the_newest_of_each_entity_flow,
                 ask_holds_until_someone_chooses, a_return_ends_one_absence,

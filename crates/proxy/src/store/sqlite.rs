@@ -179,6 +179,7 @@ delegate! {
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
+    retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;

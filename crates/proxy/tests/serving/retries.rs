@@ -97,6 +97,23 @@ async fn a_worker_that_answers_410_is_gone() {
 }
 
 #[tokio::test]
+async fn a_request_that_did_not_arrive_whole_costs_no_attempt() {
+    let mut proxy = Proxy::start().await;
+    let source = proxy.make_source(Provider::Linear).await;
+    let receiver = Receiver::start().await;
+    proxy.register(&receiver).await;
+    receiver.replies([Reply::status(408), Reply::status(500)]);
+    proxy.event(&source, 1).await;
+    let finish = proxy.finished().await;
+    assert_eq!((finish.attempt.outcome, finish.attempt.status), (AttemptOutcome::Timeout, Some(408)));
+    assert!(matches!(finish.next, Next::WorkerUnreachableUntil(_)), "{:?}", finish.next);
+    proxy.turn(wait(&proxy, &finish.next));
+    // The schedule's first wait: the 408 has not counted.
+    let next = proxy.finished().await.next;
+    assert!(matches!(next, Next::RetryAt(_)) && (4_000..=6_000).contains(&wait(&proxy, &next)), "{next:?}");
+}
+
+#[tokio::test]
 async fn an_unreachable_worker_costs_no_attempt() {
     let mut proxy = Proxy::start().await;
     let source = proxy.make_source(Provider::Linear).await;

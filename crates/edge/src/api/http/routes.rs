@@ -1,18 +1,25 @@
 //! The API's handlers: each reads a request and calls the operation.
 
+use super::arguments::Arguments;
+use super::body;
 use crate::EdgeHandle;
 use crate::api::{self, ApiError};
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use postern_protocol::filter::Filter;
 use postern_protocol::{ErrorCode, Secret};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::convert::Infallible;
+
+/// Arguments of operations are small, in bytes.
+const ARGUMENTS_LIMIT: usize = 1 << 20;
+/// A token is smaller, and whoever sends it is not known yet.
+const SESSION_LIMIT: usize = 4 << 10;
 
 #[derive(Deserialize)]
 pub(super) struct Exchange {
@@ -32,11 +39,9 @@ pub(super) struct Token {
 }
 
 /// `POST /api/session`.
-pub(super) async fn session(
-    State(edge): State<EdgeHandle>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Bearer>, ApiError> {
-    let exchange: Exchange = serde_json::from_slice(&whole(body)?)
+pub(super) async fn session(State(edge): State<EdgeHandle>, body: Body) -> Result<Json<Bearer>, ApiError> {
+    let body = body::read(body, SESSION_LIMIT, &edge.shared.config.timing).await?;
+    let exchange: Exchange = serde_json::from_slice(&body)
         .map_err(|_| ApiError::new(ErrorCode::BadRequest, "the body must be {\"token\": \"…\"}"))?;
     let exchanged = tokio::task::spawn_blocking(move || {
         edge.shared.access.exchange(exchange.token.reveal(), edge.shared.now())
@@ -59,16 +64,18 @@ pub(super) async fn token(State(edge): State<EdgeHandle>) -> Json<Token> {
 pub(super) async fn call(
     State(edge): State<EdgeHandle>,
     Path(op): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let body = whole(body)?;
+    let body = body::read(body, ARGUMENTS_LIMIT, &edge.shared.config.timing).await?;
     let args = if body.is_empty() {
-        Value::Null
+        Map::new()
     } else {
-        serde_json::from_slice(&body)
-            .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("the body is not JSON: {e}")))?
+        let Arguments(args) = serde_json::from_slice(&body).map_err(|e| {
+            ApiError::new(ErrorCode::BadRequest, format!("the body cannot be read as arguments: {e}"))
+        })?;
+        args
     };
-    api::call(&edge, &op, args).await.map(Json)
+    api::call(&edge, &op, Value::Object(args)).await.map(Json)
 }
 
 #[derive(Deserialize)]
@@ -94,11 +101,4 @@ pub(super) async fn live(
         Ok(Event::default().data(serde_json::to_string(&live).unwrap_or_default()))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
-}
-
-fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    body.map_err(|e| {
-        let code = if e.status() == 413 { ErrorCode::TooLarge } else { ErrorCode::BadRequest };
-        ApiError::new(code, e.body_text())
-    })
 }

@@ -132,6 +132,39 @@ pub(crate) async fn leaving_makes_dead_letters(world: World) {
     assert!(matches!(world.store().update_worker(gone).await, Err(StoreError::Missing(_))));
 }
 
+pub(crate) async fn the_abandoned_are_retired(mut world: World) {
+    let leased = |millis: i64| T0.plus(1_000_000_000 + millis);
+    let (away, paused, active) =
+        (world.active_worker(&[]).await, world.active_worker(&[]).await, world.active_worker(&[]).await);
+    let store = world.store();
+    store.renew_lease(paused, leased(0), Some(true)).await.unwrap();
+    store.renew_lease(active, leased(5), None).await.unwrap();
+    let never = world.worker(&[]);
+    store.register_worker(never.clone()).await.unwrap();
+    let (waits, held) = (world.accept().await, world.accept().await);
+    store.expire_leases(leased(3)).await.unwrap();
+    assert_eq!(get(&world, away).await.state, WorkerState::Away);
+
+    let retired = store.retire_abandoned(leased(0), leased(100)).await.unwrap();
+    assert_eq!(retired, [never.id], "the others' leases have not ended before then");
+    let mut retired = store.retire_abandoned(leased(10), leased(100)).await.unwrap();
+    retired.sort_by_key(ToString::to_string);
+    let mut expected = [away, paused];
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(retired, expected, "not the active one");
+    assert!(store.retire_abandoned(leased(10), leased(100)).await.unwrap().is_empty(), "once");
+    world.restart();
+    for event in [waits.id, held.id] {
+        for delivery in world.record(event).await.deliveries {
+            let expected =
+                if delivery.worker_id == active { DeliveryState::Pending } else { DeliveryState::Dead };
+            assert_eq!(delivery.state, expected);
+        }
+    }
+    assert_eq!(world.store().depth().await.unwrap().dead, 4);
+    assert!(world.store().renew_lease(away, leased(200), None).await.unwrap().is_none(), "it is gone");
+}
+
 pub(crate) async fn what_waits_is_counted(mut world: World) {
     let id = world.active_worker(&[]).await;
     assert_eq!(world.store().waiting(id).await.unwrap(), Waiting::default());

@@ -187,6 +187,30 @@ impl SqliteStore {
         self.bury(no).await
     }
 
+    pub(super) async fn retire_abandoned(
+        &self,
+        before: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Vec<WorkerId>, StoreError> {
+        let give_up = move |tx: &mut Tx<'_>| {
+            let abandoned = members(
+                tx,
+                "state IN ('away', 'paused', 'pending') AND leased_until < ?",
+                params![before.0],
+            )?;
+            let retired: Vec<_> = abandoned.into_iter().map(|member| (member.no, member.id)).collect();
+            for (no, _) in &retired {
+                retire(tx, *no, DeadReason::Abandoned, now)?;
+            }
+            Ok(retired)
+        };
+        let retired = self.writer.write(Batch::Ends, give_up).await?;
+        for (no, _) in &retired {
+            self.bury(*no).await?;
+        }
+        Ok(retired.into_iter().map(|(_, id)| id).collect())
+    }
+
     /// Makes dead letters of what waited for a gone worker, a part at a time.
     pub(super) async fn bury(&self, no: WorkerNo) -> Result<(), StoreError> {
         loop {

@@ -145,6 +145,7 @@ spy! {
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
+    retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
