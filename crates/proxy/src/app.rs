@@ -23,7 +23,7 @@ use crate::registry::{self, Registry};
 use crate::retention;
 use crate::store::{Access, OpenError, SqliteStore, Store};
 use crate::trigger::Trigger;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 use crate::workspace::Reader;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use postern_protocol::Clock;
@@ -131,11 +131,20 @@ pub struct App {
 /// from it.
 pub fn open_store(config: &Config, access: Access) -> Result<SqliteStore, OpenError> {
     let database = config.database();
-    let vault = match config.master_key() {
-        MasterKey::Text(key) => Vault::from_text(&key, "POSTERN_MASTER_KEY")?,
-        MasterKey::File(path) => Vault::from_file(&path, database.exists())?,
-    };
+    let vault = open_vault(config, database.exists())?;
     SqliteStore::open(&database, Arc::new(vault), access)
+}
+
+/// The vault under the configured key. `must_exist`: a key file that is not
+/// there is not made.
+///
+/// # Errors
+/// When the key cannot be used.
+pub fn open_vault(config: &Config, must_exist: bool) -> Result<Vault, VaultError> {
+    match config.master_key() {
+        MasterKey::Text(key) => Vault::from_text(&key, "POSTERN_MASTER_KEY"),
+        MasterKey::File(path) => Vault::from_file(&path, must_exist),
+    }
 }
 
 impl App {

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+mod backup;
+mod check;
 mod config;
 mod dev;
 mod error;
@@ -21,6 +23,7 @@ mod linear_app;
 mod linear_org;
 mod open;
 mod output;
+mod rotate_key;
 mod secret;
 mod serve;
 mod source;
@@ -78,6 +81,16 @@ enum Command {
     /// Tokens, with which edges register and clients ask
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Copy the database to a new file, while the proxy serves or not
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the database; no proxy may be serving
+    Restore(backup::RestoreArgs),
+    /// Say whether the database is whole, the master key fits, and what is in it
+    Check(check::CheckArgs),
+    /// Bring the database of an earlier version up to date, which serving does too
+    Upgrade(backup::UpgradeArgs),
+    /// Seal every secret with a new master key, while the proxy serves or not
+    RotateKey(rotate_key::RotateKeyArgs),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -107,6 +120,11 @@ impl Cli {
             Command::LinearApp(command) => linear_app::run(command, common, terminal).await,
             Command::LinearOrg(command) => linear_org::run(command, common, terminal).await,
             Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
+            Command::Backup(args) => backup::backup(&args, common, terminal),
+            Command::Restore(args) => backup::restore(&args, common, terminal, clock.now()),
+            Command::Check(args) => check::run(&args, common, terminal),
+            Command::Upgrade(args) => backup::upgrade(&args, common, terminal),
+            Command::RotateKey(args) => rotate_key::run(&args, common, terminal),
             Command::Config(command) => config::run(command, common, terminal),
         }
     }

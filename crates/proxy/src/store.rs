@@ -10,7 +10,10 @@
 mod contract;
 mod sqlite;
 
-pub use sqlite::{Access, OpenError, SqliteStore};
+pub use sqlite::{
+    Access, BackupError, CopyError, Counts, OpenError, Progress, Replaced, Report, SqliteStore, backup,
+    check, lock, restore, rotate_key,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;

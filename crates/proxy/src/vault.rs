@@ -5,6 +5,10 @@
 //! associated data is what the secret belongs to, so that a ciphertext moved
 //! to another row does not open. The key's id names the key without telling
 //! anything of it, so that keys can be rotated and a wrong one is recognised.
+//!
+//! A key kept in a file may be replaced while a proxy serves: what is sealed
+//! with a key the vault does not know makes it look at the file, and at the one
+//! beside it in which the next key waits.
 
 use crate::private;
 use base64::Engine;
@@ -17,6 +21,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
@@ -88,13 +93,26 @@ pub enum VaultError {
 
 /// Seals and opens secrets.
 pub struct Vault {
-    cipher: XChaCha20Poly1305,
-    key_id: KeyId,
+    keys: RwLock<Keys>,
+    /// Where the key is kept, when that is a file.
+    file: Option<PathBuf>,
+}
+
+/// The keys that open; one of them seals.
+struct Keys {
+    sealing: KeyId,
+    known: Vec<(KeyId, XChaCha20Poly1305)>,
+}
+
+impl Keys {
+    fn cipher(&self, id: KeyId) -> Option<&XChaCha20Poly1305> {
+        self.known.iter().find(|(known, _)| *known == id).map(|(_, cipher)| cipher)
+    }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({})", self.key_id)
+        write!(f, "Vault({})", self.key_id())
     }
 }
 
@@ -105,7 +123,9 @@ impl Vault {
         let digest = Sha256::new().chain_update(b"postern master key id").chain_update(key).finalize();
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest[..KEY_ID]);
-        Self { cipher: XChaCha20Poly1305::new(key.into()), key_id: KeyId(id) }
+        let sealing = KeyId(id);
+        let known = vec![(sealing, XChaCha20Poly1305::new(key.into()))];
+        Self { keys: RwLock::new(Keys { sealing, known }), file: None }
     }
 
     /// A vault under a key in base64. `origin` names where the text is from,
@@ -127,40 +147,99 @@ impl Vault {
     /// When the file cannot be read or written, or holds no key.
     pub fn from_file(path: &Path, must_exist: bool) -> Result<Self, VaultError> {
         let failed = |what| move |source| VaultError::KeyFile { path: path.to_owned(), what, source };
-        match fs::read_to_string(path) {
-            Ok(text) => return Self::from_text(&Secret::new(text), &format!("the file {}", path.display())),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("read")(error)),
-            Err(_) if must_exist => return Err(VaultError::KeyFileMissing { path: path.to_owned() }),
-            Err(_) => {}
+        match Self::read(path) {
+            Err(VaultError::KeyFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            read => return read,
         }
-        let key = Zeroizing::new(crate::entropy::bytes::<32>());
-        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let ready = folder.map_or(Ok(()), private::folder);
-        match ready.and_then(|()| private::write_new(path, &text)) {
+        if must_exist {
+            return Err(VaultError::KeyFileMissing { path: path.to_owned() });
+        }
+        match Self::make_file(path) {
             // Another process was faster: its key is the key.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::from_file(path, true),
             Err(error) => Err(failed("written")(error)),
-            Ok(()) => Ok(Self::new(&key)),
+            Ok(()) => Self::read(path),
         }
+    }
+
+    /// Makes a new key in a file that must not exist yet.
+    pub(crate) fn make_file(path: &Path) -> io::Result<()> {
+        let key = Zeroizing::new(crate::entropy::bytes::<32>());
+        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            private::folder(folder)?;
+        }
+        private::write_new(path, &text)
+    }
+
+    fn read(path: &Path) -> Result<Self, VaultError> {
+        let text = fs::read_to_string(path).map_err(|source| VaultError::KeyFile {
+            path: path.to_owned(),
+            what: "read",
+            source,
+        })?;
+        let vault = Self::from_text(&Secret::new(text), &format!("the file {}", path.display()))?;
+        Ok(Self { file: Some(path.to_owned()), ..vault })
+    }
+
+    /// Where the key waits that is to take the place of the one in `path`.
+    pub(crate) fn next_file(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        PathBuf::from(name)
     }
 
     /// Which key this is.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.key_id
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).sealing
+    }
+
+    /// Seals with this key from now on, if it is known, or found where the
+    /// present one is kept.
+    ///
+    /// # Errors
+    /// When the key is not to be found.
+    pub fn adopt(&self, id: KeyId) -> Result<(), VaultError> {
+        if self.key_id() == id {
+            return Ok(());
+        }
+        self.find(id)?;
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).sealing = id;
+        Ok(())
+    }
+
+    /// Looks for a key where the present one is kept, unless it is known.
+    fn find(&self, id: KeyId) -> Result<(), VaultError> {
+        let known = |keys: &Keys| keys.cipher(id).is_some();
+        if known(&self.keys.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        let files = self.file.iter().flat_map(|file| [file.clone(), Self::next_file(file)]);
+        for found in files.filter_map(|file| Self::read(&file).ok()) {
+            let found = found.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if known(&found) {
+                self.keys.write().unwrap_or_else(PoisonError::into_inner).known.extend(found.known);
+                return Ok(());
+            }
+        }
+        Err(VaultError::WrongKey { sealed: id, present: self.key_id() })
     }
 
     /// Seals a text that belongs to `context` (`source:<id>`).
     #[must_use]
     pub fn seal(&self, context: &str, text: &str) -> Vec<u8> {
         let nonce = crate::entropy::bytes::<NONCE>();
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let payload = Payload { msg: text.as_bytes(), aad: context.as_bytes() };
-        #[expect(clippy::expect_used, reason = "fails only beyond 256 GiB")]
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("the text is short");
+        #[expect(clippy::expect_used, reason = "the sealing key is known; fails only beyond 256 GiB")]
+        let sealed = keys
+            .cipher(keys.sealing)
+            .and_then(|cipher| cipher.encrypt(&XNonce::from(nonce), payload).ok())
+            .expect("the text is short");
         let mut out = Vec::with_capacity(HEAD + sealed.len());
         out.push(VERSION);
-        out.extend_from_slice(&self.key_id.0);
+        out.extend_from_slice(&keys.sealing.0);
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
         out
@@ -177,11 +256,11 @@ impl Vault {
         if head[0] != VERSION {
             return Err(VaultError::Damaged);
         }
-        if key != self.key_id {
-            return Err(VaultError::WrongKey { sealed: key, present: self.key_id });
-        }
+        self.find(key)?;
         let payload = Payload { msg: text, aad: context.as_bytes() };
-        let text = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let cipher = keys.cipher(key).ok_or(VaultError::WrongKey { sealed: key, present: keys.sealing })?;
+        let text = cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
         String::from_utf8(text).map(Secret::new).map_err(|_| VaultError::Damaged)
     }
 }

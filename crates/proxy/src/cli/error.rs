@@ -2,7 +2,7 @@
 
 use crate::app::RunError;
 use crate::config::ConfigError;
-use crate::store::{OpenError, StoreError};
+use crate::store::{BackupError, OpenError, StoreError};
 use crate::vault::VaultError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +25,12 @@ pub enum CliError {
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no backup, or nothing was restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The database is not as it should be; what is wrong has been said.
+    #[error("{0}")]
+    Unsound(String),
     /// An address cannot be listened on.
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen {
@@ -65,6 +71,7 @@ impl CliError {
             Self::Config(_)
             | Self::Usage(_)
             | Self::Open(OpenError::Key(VaultError::NotAKey { .. }))
+            | Self::Backup(BackupError::Open(OpenError::Key(VaultError::NotAKey { .. })))
             | Self::Run(RunError::Certificate(_)) => 2,
             _ => 1,
         }

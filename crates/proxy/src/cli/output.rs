@@ -1,9 +1,10 @@
 //! Answers on standard output, for people or as JSON.
 
 use super::CliError;
+use crate::store::Progress;
 use postern_protocol::UnixMillis;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Where answers and errors go.
@@ -11,13 +12,16 @@ pub struct Terminal {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
     pub(super) json: bool,
+    /// Whether somebody watches standard error.
+    watched: bool,
 }
 
 impl Terminal {
     /// Standard output and standard error.
     #[must_use]
     pub fn standard() -> Self {
-        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), json: false }
+        let watched = io::stderr().is_terminal();
+        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), json: false, watched }
     }
 
     /// Answers: with `value` as JSON, or with `text`.
@@ -48,6 +52,19 @@ impl Terminal {
     pub(super) fn line(&mut self, text: &str) -> Result<(), CliError> {
         let end = if text.ends_with('\n') { "" } else { "\n" };
         write!(self.out, "{text}{end}").and_then(|()| self.out.flush()).map_err(CliError::Output)
+    }
+
+    /// How far something is, on a line that the next one overwrites, where
+    /// somebody watches.
+    pub(super) fn progress(&mut self, progress: Progress) {
+        let Progress { done, total } = progress;
+        if !self.watched || self.json || total == 0 {
+            return;
+        }
+        let end = if done == total { "\n" } else { "" };
+        let line = format!("\r{:>3} %  {} of {}{end}", done * 100 / total, size(done), size(total));
+        // Progress that cannot be shown is no reason to stop.
+        let _ = self.err.write_all(line.as_bytes()).and_then(|()| self.err.flush());
     }
 
     pub(super) fn fail(&mut self, error: &CliError) -> ExitCode {
@@ -92,6 +109,18 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let mut lines = vec![line(head)];
     lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
     lines.join("\n")
+}
+
+/// A size as people read it.
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
+pub(super) fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_024 => return format!("{bytes} B"),
+        1_024..1_048_576 => (1 << 10, "KiB"),
+        1_048_576..1_073_741_824 => (1 << 20, "MiB"),
+        _ => (1u64 << 30, "GiB"),
+    };
+    format!("{:.1} {name}", bytes as f64 / unit as f64)
 }
 
 /// A time as people read it, in UTC.

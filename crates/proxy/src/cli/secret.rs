@@ -30,11 +30,7 @@ impl SecretArgs {
             std::io::stdin().take(LONGEST + 1).read_to_string(&mut text).map_err(CliError::Input)?;
             text
         } else if let Some(name) = &self.secret_env {
-            #[expect(clippy::disallowed_methods, reason = "the user names the variable on the command line")]
-            let value = std::env::var(name);
-            Zeroizing::new(
-                value.map_err(|_| CliError::Usage(format!("the variable {name} is not set, or not text")))?,
-            )
+            variable(name)?
         } else {
             return Ok(None);
         };
@@ -52,6 +48,15 @@ impl SecretArgs {
         self.read()?
             .ok_or_else(|| CliError::Usage("give the secret with --secret-stdin or --secret-env".into()))
     }
+}
+
+/// What a variable named on the command line holds.
+pub(super) fn variable(name: &str) -> Result<Zeroizing<String>, CliError> {
+    #[expect(clippy::disallowed_methods, reason = "the user names the variable on the command line")]
+    let value = std::env::var(name);
+    value
+        .map(Zeroizing::new)
+        .map_err(|_| CliError::Usage(format!("the variable {name} is not set, or not text")))
 }
 
 /// Who chooses a provider's secrets, where that is the provider itself.

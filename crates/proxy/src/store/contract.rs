@@ -72,6 +72,11 @@ impl World {
         self.store = Some(self.backend.open());
     }
 
+    /// Closes the store.
+    pub(super) fn close(&mut self) {
+        self.store = None;
+    }
+
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         self.store.as_ref().unwrap()
     }

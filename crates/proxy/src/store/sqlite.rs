@@ -22,10 +22,13 @@ use std::time::Duration;
 use writer::{Batch, Writer};
 
 mod admin;
+mod backup;
 mod catch_up;
+mod check;
 mod checkpoint;
 mod claim;
 mod connection;
+mod copy;
 mod finish;
 mod ingest;
 mod linear;
@@ -36,12 +39,18 @@ mod prune;
 mod readers;
 mod records;
 mod roster;
+mod rotate;
 mod rows;
+mod sealed;
 mod set_back;
 mod workers;
 mod writer;
 
-pub use open::OpenError;
+pub use backup::{BackupError, Replaced, backup, restore};
+pub use check::{Counts, Report, check};
+pub use copy::{CopyError, Progress};
+pub use open::{OpenError, lock};
+pub use rotate::rotate_key;
 
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +84,7 @@ impl SqliteStore {
     /// cannot be read and written.
     pub fn open(path: &Path, vault: Arc<Vault>, access: Access) -> Result<Self, OpenError> {
         let serve = access == Access::Serve;
-        let opened = open::open(path, &vault, serve)?;
+        let opened = open::open(path, &vault, serve, true)?;
         let database = |problem: Problem| match problem {
             Problem::Vault(error) => OpenError::Key(error),
             other => OpenError::Database { path: path.to_owned(), reason: other.to_string() },
@@ -101,6 +110,15 @@ impl SqliteStore {
             vault,
             lock: opened.lock,
         })
+    }
+
+    /// Brings the schema of the database at `path` up to date, which opening
+    /// it does too; `copy`: whether a copy is kept beside it.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub fn upgrade(path: &Path, vault: &Vault, copy: bool) -> Result<(), OpenError> {
+        open::open(path, vault, false, copy).map(drop)
     }
 
     fn serving(&self) -> Result<(), StoreError> {

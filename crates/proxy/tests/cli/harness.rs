@@ -1,9 +1,10 @@
 //! Runs the program in a folder of its own, with an environment of its own.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder for one test's state.
@@ -72,4 +73,69 @@ impl From<Output> for Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }
+}
+
+/// The program, serving; killed when the test ends.
+pub(crate) struct Serving {
+    child: Child,
+    /// What it said once it served.
+    pub(crate) said: Value,
+}
+
+impl Serving {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { said: serde_json::from_str(&line).unwrap(), child }
+    }
+
+    pub(crate) fn dev(place: &Place) -> Self {
+        let dir = place.path().join("dev");
+        Self::start(place.command(&[
+            "dev",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--dir",
+            dir.to_str().unwrap(),
+        ]))
+    }
+
+    /// The first line of the answer to an empty POST.
+    pub(crate) fn post(&self, path: &str) -> String {
+        answer(self.said["proxyUrl"].as_str().unwrap(), "POST", path)
+    }
+
+    /// Asks it to stop, and waits until it has.
+    #[cfg(unix)]
+    pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status of a GET, over a plain connection.
+pub(crate) fn get(url: &str, path: &str) -> String {
+    answer(url, "GET", path)
+}
+
+fn answer(url: &str, method: &str, path: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
 }

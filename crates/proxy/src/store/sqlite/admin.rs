@@ -272,7 +272,7 @@ impl SqliteStore {
     }
 }
 
-fn app_context(slug: &str) -> String {
+pub(super) fn app_context(slug: &str) -> String {
     format!("linear-app:{slug}")
 }
 

@@ -168,6 +168,6 @@ fn forget(db: &Connection, named: &str) -> Result<bool, Problem> {
     Ok(removed > 0)
 }
 
-fn context(token: TokenId) -> String {
+pub(super) fn context(token: TokenId) -> String {
     format!("linear-member:{token}")
 }

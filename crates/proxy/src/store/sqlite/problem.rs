@@ -51,7 +51,13 @@ impl Problem {
 
     /// Whether a unique constraint refused a row.
     pub(super) fn is_conflict(error: &rusqlite::Error) -> bool {
-        error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+        error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) && !is_of_a_trigger(error)
+    }
+
+    /// Whether a secret was refused that was sealed before the master key was
+    /// replaced: sealed anew it is taken.
+    fn is_of_a_former_key(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if is_of_a_trigger(error))
     }
 }
 
@@ -60,8 +66,15 @@ impl From<Problem> for StoreError {
         match problem {
             Problem::Exists(what) => Self::Exists(what),
             Problem::Missing(what) => Self::Missing(what),
-            outage if outage.is_outage() => Self::Unavailable(Box::new(outage)),
+            outage if outage.is_outage() || outage.is_of_a_former_key() => {
+                Self::Unavailable(Box::new(outage))
+            }
             other => Self::Failed(Box::new(other)),
         }
     }
+}
+
+/// The only triggers are those of the sealed secrets.
+fn is_of_a_trigger(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER)
 }

@@ -7,6 +7,10 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+mod backup;
+mod rotate;
+mod upgrade;
+
 /// A database in a folder that goes when the test ends.
 struct Sqlite {
     folder: TempDir,

@@ -327,7 +327,13 @@ impl Desk {
 
     fn forget_others(&self) {
         self.memory.change(Memory::forget_cached);
-        let (true, Some(connection)) = (self.serving, &self.connection) else { return };
+        let Some(connection) = &self.connection else { return };
+        if let Err(error) = super::open::compare_key(connection, &self.vault) {
+            tracing::error!(%error, "the master key was replaced, and the new one is not to be found");
+        }
+        if !self.serving {
+            return;
+        }
         if let Err(error) = self.memory.reload_workers(connection, &self.vault) {
             tracing::warn!(%error, "the workers cannot be read again");
         }

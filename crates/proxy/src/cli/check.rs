@@ -1,0 +1,56 @@
+//! `check`: whether the database is whole, and what is in it.
+
+use super::output::size;
+use super::{CliError, Common, Terminal, backup, open};
+use crate::app::open_vault;
+use crate::store::{self, OpenError, Report};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Every index against its table, too; takes a few times as long
+    #[arg(long)]
+    full: bool,
+}
+
+pub(super) fn run(args: &CheckArgs, common: &Common, terminal: &mut Terminal) -> Result<(), CliError> {
+    let config = open::settings(common)?;
+    let database = open::database(&config)?;
+    let vault = open_vault(&config, true).map_err(OpenError::from)?;
+    let report = store::check(&database, &vault, args.full)?;
+    let key = backup::key_place(&config);
+    terminal.answer(&report, || format!("{}\n{}", database.display(), text(&report, &key)))?;
+    match report.problems.len() {
+        0 => Ok(()),
+        1 => Err(CliError::Unsound("the check found a problem".into())),
+        more => Err(CliError::Unsound(format!("the check found {more} problems"))),
+    }
+}
+
+fn text(report: &Report, key: &str) -> String {
+    let Report { counts, .. } = report;
+    let mut lines = vec![
+        format!("schema      {} (this program writes {})", report.schema, report.known_schema),
+        format!("size        {}, of which {} are free", size(report.bytes), size(report.free_bytes)),
+    ];
+    if report.problems.is_empty() {
+        lines.extend([
+            "integrity   whole".to_owned(),
+            format!("master key  fits: {} secrets open with {key}", report.secrets),
+        ]);
+    } else {
+        lines.extend(report.problems.iter().map(|problem| format!("PROBLEM     {problem}")));
+    }
+    lines.extend([
+        format!(
+            "set up      {} workspaces, {} sources, {} tokens, {} workers",
+            counts.workspaces, counts.sources, counts.tokens, counts.workers
+        ),
+        format!("kept        {} events, {} attempts", counts.events, counts.attempts),
+        format!(
+            "deliveries  {} waiting, {} held, {} delivered, {} dead, {} skipped",
+            counts.pending, counts.held, counts.delivered, counts.dead, counts.skipped
+        ),
+    ]);
+    lines.join("\n")
+}
