@@ -6,6 +6,7 @@
 //! | `POST /hooks/{source}` | a provider | raw → 200 |
 //! | `POST /webhooks/linear/{app}` | Linear | raw → 200 |
 //! | `POST /edge/register` | an edge, workspace token in the body | [`RegisterRequest`] → [`RegisterResponse`] |
+//! | `GET /edge/connect` | its worker credential | → `101`, then the tunnel (below) |
 //! | `POST /edge/workers/{id}/lease` | its worker credential | [`LeaseRequest`] → [`LeaseResponse`] |
 //! | `POST /edge/workers/{id}/catch-up` | its worker credential | [`CatchUpRequest`] → [`CaughtUp`] |
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
@@ -19,10 +20,43 @@
 //!
 //! Credentials travel as `Authorization: Bearer …`; errors are
 //! [`crate::ErrorBody`].
+//!
+//! # The tunnel
+//!
+//! A worker that registers without a URL gets its deliveries through its
+//! tunnel: `GET /edge/connect` with `Upgrade: postern-h2/1`, or with a WebSocket
+//! handshake of subprotocol `postern-h2.1`, and its version in
+//! [`TUNNEL_PROTOCOL_HEADER`]. The answer is `101`; from then on the worker
+//! serves HTTP/2 on the connection, and the proxy sends it requests. The newest
+//! connection of a worker is its tunnel; it takes over from an earlier one.
+//!
+//! Refused, each as an [`crate::ErrorBody`]: 401 for a credential that is not
+//! known or no longer good, 426 `protocol.unsupported` for a version this proxy
+//! does not speak, 426 `tunnel.upgrade_required` for a request that asks for no
+//! upgrade, 400 for a WebSocket handshake that is not in order, 429 with `Retry-After` for a worker
+//! that connects again and again, 503 while the proxy stops or its store is
+//! down.
+//!
+//! A delivery comes down the tunnel as a `POST` to [`TUNNEL_DELIVERY_URI`], and
+//! is otherwise what it would be over HTTP: the provider's body and headers,
+//! signed with the worker's secret. Nobody outside can make the proxy send a
+//! request with that authority.
+//!
+//! Without a tunnel, and while the worker is away, its events are held. A
+//! tunnel that comes up lets what waits flow at once; it does not renew the
+//! lease, and ends no absence: the renewal does.
 
 mod workers;
 
-pub use workers::{WorkerInfo, WorkerList};
+pub use workers::{TunnelState, WorkerInfo, WorkerList};
+
+/// Where a delivery is posted inside a worker's tunnel. `.invalid` is reserved
+/// (RFC 6761): no public host can be mistaken for it.
+pub const TUNNEL_DELIVERY_URI: &str = "http://delivery.invalid/";
+
+/// The header of `GET /edge/connect` with the worker's
+/// [`crate::PROTOCOL_VERSION`].
+pub const TUNNEL_PROTOCOL_HEADER: &str = "postern-protocol";
 
 use crate::dedupe::IdFrom;
 use crate::event::Provider;
@@ -63,8 +97,11 @@ pub enum CatchUp {
 #[serde(rename_all = "camelCase")]
 pub struct RegisterRequest {
     /// Where deliveries are to be posted: `https://…`, or `http://` to
-    /// loopback where the proxy allows it.
-    pub webhook_url: String,
+    /// loopback where the proxy allows it. Absent: deliveries come through the
+    /// worker's tunnel (`GET /edge/connect`), and there is no ownership
+    /// challenge: the credential that opens the tunnel is the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
     /// A token issued by the proxy (`pst_…`) with scope `workers:register`; or,
     /// also as `linearToken`, a Linear API key or access token (`lin_…`) of a
     /// member of an organisation that is linked to a workspace.
@@ -87,8 +124,10 @@ pub struct RegisterRequest {
     pub protocol_version: String,
 }
 
-/// The answer to [`RegisterRequest`]: the worker is `pending` until it has
-/// answered the ownership challenge, which follows at once.
+/// The answer to [`RegisterRequest`]: a worker with a URL is `pending` until it
+/// has answered the ownership challenge, which follows at once; one without is
+/// `active` already (or `paused`, when it was), and what is accepted for it
+/// before its tunnel is up waits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisterResponse {
@@ -106,7 +145,7 @@ pub struct RegisterResponse {
     pub workspace: WorkspaceInfo,
     /// What waits for this worker.
     pub waiting: Waiting,
-    /// `pending` at first.
+    /// Where it stands now.
     pub state: WorkerState,
 }
 

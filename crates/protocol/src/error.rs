@@ -73,6 +73,9 @@ codes! {
     Unsupported = "request.unsupported", 422;
     /// The edge and the proxy speak no common protocol version.
     ProtocolUnsupported = "protocol.unsupported", 426;
+    /// A tunnel is asked for without an upgrade; something on the way may have
+    /// taken it away.
+    UpgradeRequired = "tunnel.upgrade_required", 426;
     /// The proxy cannot be reached (DNS, connect, TLS, timeout).
     ProxyUnreachable = "proxy.unreachable", 502;
     /// The edge is not signed in.

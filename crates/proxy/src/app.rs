@@ -13,6 +13,7 @@ use crate::delivery::client::{NoTrust, Outbound};
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::sender::Sender;
+use crate::delivery::tunnel::Tunnelled;
 use crate::http::body::BodyReader;
 use crate::http::server::{self, Limits};
 use crate::http::{self};
@@ -23,6 +24,8 @@ use crate::registry::{self, Registry};
 use crate::retention;
 use crate::store::{Access, OpenError, SqliteStore, Store};
 use crate::trigger::Trigger;
+use crate::tunnel::directory::InProcess;
+use crate::tunnel::{self, Directory, Tunnels};
 use crate::vault::{Vault, VaultError};
 use crate::workspace::Reader;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -121,6 +124,7 @@ pub struct App {
     client: Outbound,
     tls: Option<(Arc<Certificates>, Acceptor)>,
     linear: Arc<LinearSignIn>,
+    tunnels: Arc<dyn Directory>,
 }
 
 /// Opens the configured database under the configured key. Blocks; the first
@@ -175,7 +179,8 @@ impl App {
             client.clone(),
             linear_url.parse().map_err(RunError::LinearUrl)?,
         ));
-        Ok(Self { parts, recorder, prometheus, client, tls, linear })
+        let tunnels = Arc::new(metrics::with_local_recorder(&recorder, InProcess::new));
+        Ok(Self { parts, recorder, prometheus, client, tls, linear, tunnels })
     }
 
     /// Serves until `stop`, then drains.
@@ -190,13 +195,15 @@ impl App {
         let tasks = TaskTracker::new();
         let admin_stop = CancellationToken::new();
         let public_url = self.public_url(&public)?;
-        let routes = http::routes(self.routes_parts(public_url, &tasks, &stop));
+        // One for each tunnel.
+        let carrying = TaskTracker::new();
+        let routes = http::routes(self.routes_parts(public_url, &tasks, &carrying, &stop));
         let admin_routes = admin::routes(Arc::new(self.admin(&running, &stop)));
         let cut = CancellationToken::new();
         let scheduler = self.scheduler(&running, &tasks, &cut);
         let Parts { config, store, clock, .. } = self.parts;
         let (certificates, tls) = self.tls.unzip();
-        let linear = self.linear;
+        let (linear, tunnels) = (self.linear, self.tunnels);
 
         let mut parts = JoinSet::new();
         let limits = Limits { header_timeout: config.limits.header_timeout, drain };
@@ -212,6 +219,8 @@ impl App {
         let retire_after = config.registration.retire_after;
         let retirement = registry::retirement::run(store.clone(), clock.clone(), retire_after, stop.clone());
         parts.spawn(named("retirement of workers", retirement));
+        let keep = tunnel::keep::run(tunnels, store.clone(), clock.clone(), carrying, drain, stop.clone());
+        parts.spawn(named("tunnels", keep));
         parts.spawn(named("check of Linear sign-ins", linear::recheck::run(linear, stop.clone())));
         parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
         parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));
@@ -248,7 +257,13 @@ impl App {
         Ok(self.parts.config.base_url(address))
     }
 
-    fn routes_parts(&self, public_url: String, tasks: &TaskTracker, stop: &CancellationToken) -> http::Parts {
+    fn routes_parts(
+        &self,
+        public_url: String,
+        tasks: &TaskTracker,
+        carrying: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> http::Parts {
         let Parts { config, store, clock, bus } = &self.parts;
         let room = usize::try_from(config.limits.inflight).unwrap_or(usize::MAX);
         let bodies = BodyReader::new(room, config.limits.body_timeout);
@@ -279,15 +294,25 @@ impl App {
             challenger,
             self.linear.clone(),
         ));
+        let tunnels = Arc::new(Tunnels::new(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            self.tunnels.clone(),
+            config.tunnel.timing(),
+            carrying.clone(),
+            stop.clone(),
+        ));
         let trigger =
             Arc::new(Trigger { store: store.clone(), clock: clock.clone(), bodies, ingest: ingest.clone() });
         let reader = Arc::new(Reader {
             store: store.clone(),
             clock: clock.clone(),
             linear: self.linear.clone(),
+            tunnels: self.tunnels.clone(),
             public_url,
         });
-        http::Parts { ingest, registry, trigger, reader }
+        http::Parts { ingest, registry, tunnels, trigger, reader }
     }
 
     fn admin(&self, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {
@@ -312,6 +337,7 @@ impl App {
             store: store.clone(),
             clock: clock.clone(),
             client: self.client.clone(),
+            tunnels: Tunnelled::new(self.tunnels.clone(), config.delivery.timeout),
             policy: config.delivery.clone(),
             metrics: self.measured(DeliveryMetrics::new),
         });

@@ -23,6 +23,7 @@ mod network;
 mod registration;
 mod retention;
 mod tls;
+mod tunnel;
 mod units;
 
 pub use delivery::Delivery;
@@ -34,6 +35,7 @@ pub use network::Network;
 pub use registration::Registration;
 pub use retention::Retention;
 pub use tls::Tls;
+pub use tunnel::Tunnel;
 pub(crate) use units::parse_duration;
 
 /// The default file, as `config print-default` prints it.
@@ -69,6 +71,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Who may register.
     pub registration: Registration,
+    /// How tunnels are watched over.
+    pub tunnel: Tunnel,
     /// Where Linear is asked who holds a key.
     pub linear: Linear,
     /// How long things are kept.
@@ -103,7 +107,7 @@ fn loopback<S: serde::Serializer>(allow: &bool, s: S) -> Result<S::Ok, S::Error>
 }
 
 /// Keys the environment may set: other POSTERN_ variables are other programs'.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "listen",
     "admin_listen",
     "public_url",
@@ -116,6 +120,7 @@ const KEYS: [&str; 15] = [
     "limits",
     "delivery",
     "registration",
+    "tunnel",
     "linear",
     "retention",
     "log",
@@ -183,6 +188,7 @@ impl Config {
         self.limits.check()?;
         self.delivery.check()?;
         self.registration.check(self.listen)?;
+        self.tunnel.check()?;
         self.linear.check()?;
         self.retention.check()?;
         self.log.check()

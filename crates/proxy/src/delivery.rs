@@ -3,7 +3,8 @@
 //! A delivery is a chain of types, one step each: the store's
 //! [`Claimed`](crate::store::Claimed) is signed, a [`sign::Signed`] is sent, a
 //! [`send::Sent`] is decided, and what was decided is recorded. An unsigned
-//! delivery cannot be sent, an undecided one cannot be recorded.
+//! delivery cannot be sent, an undecided one cannot be recorded. There are two
+//! ways to send: to the worker's URL ([`client`]), or through its [`tunnel`].
 //!
 //! The [`scheduler`] reconciles: it claims what is due, whoever woke it and
 //! why, so that a restart takes the same path as a webhook just accepted.
@@ -15,3 +16,4 @@ pub(crate) mod scheduler;
 pub(crate) mod send;
 pub(crate) mod sender;
 pub(crate) mod sign;
+pub(crate) mod tunnel;

@@ -4,6 +4,7 @@
 use crate::ingest::{self, Ingest};
 use crate::registry::{self, Registry};
 use crate::trigger::{self, Trigger};
+use crate::tunnel::{self, Tunnels};
 use crate::workspace::{self, Reader};
 use axum::Router;
 use axum::middleware::from_fn;
@@ -26,13 +27,14 @@ pub(crate) mod server;
 pub(crate) struct Parts {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) reader: Arc<Reader>,
 }
 
 /// The routes.
 pub(crate) fn routes(parts: Parts) -> Router {
-    let Parts { ingest, registry, trigger, reader } = parts;
+    let Parts { ingest, registry, tunnels, trigger, reader } = parts;
 
     // Providers post webhooks.
     let providers = Router::new()
@@ -48,6 +50,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/events/{event}/redeliver", post(registry::catch_up::redeliver))
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
+    let tunnels = Router::new().route("/edge/connect", get(tunnel::connect::connect)).with_state(tunnels);
 
     let looking = Router::new()
         .route("/edge/events/{event}", get(workspace::event_for_worker))
@@ -68,6 +71,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .merge(providers)
         .merge(edges)
         .merge(looking)
+        .merge(tunnels)
         .merge(workspace)
         .fallback(middleware::not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)

@@ -17,6 +17,7 @@ mod registry;
 mod retention;
 pub mod store;
 mod trigger;
+mod tunnel;
 pub mod vault;
 mod workspace;
 

@@ -2,7 +2,8 @@
 //!
 //! Registering takes a workspace token; renewing, changing and leaving take
 //! the worker's own credential. A worker gets nothing until whoever answers at
-//! its URL has proved to hold its secret ([`challenge`]).
+//! its URL has proved to hold its secret ([`challenge`]); a worker without a
+//! URL is posted to by nobody, and comes for its deliveries ([`crate::tunnel`]).
 
 use crate::bus::Bus;
 use crate::config::Registration;
@@ -24,6 +25,7 @@ pub(crate) mod register;
 mod request;
 pub(crate) mod retirement;
 mod url;
+pub(crate) mod version;
 
 use address::AddressPolicy;
 use challenge::Challenger;

@@ -146,6 +146,16 @@ pub trait Store: Send + Sync + 'static {
         until: UnixMillis,
         paused: Option<bool>,
     ) -> Result<Option<Worker>, StoreError>;
+    /// Clears a worker's unreachable mark: its tunnel is up, so what waits flows
+    /// at once. Its failures in a row still count: one probe tells.
+    async fn clear_unreachable(&self, id: WorkerId) -> Result<(), StoreError>;
+    /// Those of `workers` that may not connect any more: they are gone, or the
+    /// token they registered with is revoked or has expired.
+    async fn without_access(
+        &self,
+        workers: Vec<WorkerId>,
+        now: UnixMillis,
+    ) -> Result<Vec<WorkerId>, StoreError>;
     /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
     async fn remove_worker(
         &self,
@@ -433,8 +443,8 @@ pub struct Worker {
     pub token: TokenId,
     /// For people.
     pub name: String,
-    /// Where deliveries are posted.
-    pub url: String,
+    /// Where deliveries are posted; absent: through its tunnel.
+    pub url: Option<String>,
     /// SHA-256 of its credential.
     pub credential_hash: [u8; 32],
     /// Signs its deliveries.
@@ -485,8 +495,8 @@ pub struct Claimed {
     pub webhook_id: String,
     /// To whom.
     pub worker: WorkerId,
-    /// Where to.
-    pub url: String,
+    /// Where to; absent: through the worker's tunnel.
+    pub url: Option<String>,
     /// The secrets to sign with: the present one, then one in its grace.
     pub secrets: Vec<Secret>,
     /// This attempt's number on the wire, from 1; burnt or not.

@@ -6,13 +6,14 @@ use crate::http::error::ApiError;
 use crate::http::openapi::Refusals;
 use crate::linear::LinearSignIn;
 use crate::store::{Scope, Store, Token};
+use crate::tunnel::Directory;
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
 use postern_protocol::api::{
-    EventRecord, SourceInfo, SourceList, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
+    EventRecord, SourceInfo, SourceList, TunnelState, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
 };
-use postern_protocol::id::{EventId, WorkspaceId};
+use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
 use postern_protocol::{Clock, ErrorCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) struct Reader {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) linear: Arc<LinearSignIn>,
+    pub(crate) tunnels: Arc<dyn Directory>,
     /// The address under which providers reach the proxy, without a slash at
     /// the end.
     pub(crate) public_url: String,
@@ -104,6 +106,7 @@ pub(crate) async fn workers(
         }
         workers.push(WorkerInfo {
             waiting: reader.store.waiting(worker.id).await?,
+            tunnel: worker.url.is_none().then(|| reader.tunnel(worker.id)),
             id: worker.id,
             name: worker.name,
             state: worker.state,
@@ -150,6 +153,13 @@ pub(crate) async fn event_for_worker(
 }
 
 impl Reader {
+    fn tunnel(&self, worker: WorkerId) -> TunnelState {
+        match self.tunnels.link(worker) {
+            Some(_) => TunnelState::Up,
+            None => TunnelState::Down,
+        }
+    }
+
     async fn reading(&self, headers: &HeaderMap) -> Result<Token, ApiError> {
         auth::calling_token(self.store.as_ref(), headers, Scope::EventsRead, self.clock.now()).await
     }

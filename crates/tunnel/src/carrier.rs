@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Where the agent asks for its connection, below the proxy's base URL.
 pub const CONNECT_PATH: &str = "/edge/connect";
 /// The header by which an agent says which protocol version it speaks.
-pub const PROTOCOL_HEADER: &str = "postern-protocol";
+pub const PROTOCOL_HEADER: &str = postern_protocol::api::TUNNEL_PROTOCOL_HEADER;
 /// The `Upgrade` token of the plain carrier.
 pub(crate) const UPGRADE: &str = "postern-h2/1";
 /// The WebSocket carrier's subprotocol.

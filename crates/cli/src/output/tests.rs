@@ -220,6 +220,7 @@ fn lists_of_workers() {
         ordering: Ordering::default(),
         catch_up: CatchUp::default(),
         waiting: Waiting::default(),
+        tunnel: None,
         leased_until: NOON,
         created_at: NOON,
         challenge_error: None,

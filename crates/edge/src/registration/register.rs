@@ -36,7 +36,7 @@ impl Registration {
 
 async fn register(session: &Session, catch_up: CatchUp) -> Result<RegisterResponse, ProxyError> {
     let request = RegisterRequest {
-        webhook_url: session.webhook_url.clone(),
+        webhook_url: Some(session.webhook_url.clone()),
         token: session.token.clone(),
         name: session.profile.name.clone(),
         capabilities: Vec::new(),

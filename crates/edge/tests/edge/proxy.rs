@@ -216,7 +216,7 @@ async fn register(
             id.clone(),
             Worker {
                 name: request.name,
-                url: request.webhook_url,
+                url: request.webhook_url.unwrap_or_default(),
                 credential,
                 secret: secret.clone(),
                 state: WorkerState::Pending,

@@ -13,6 +13,16 @@ pub struct WorkerList {
     pub workers: Vec<WorkerInfo>,
 }
 
+/// How the tunnel of a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TunnelState {
+    /// Deliveries can go through it.
+    Up,
+    /// The worker is not connected: what is accepted for it waits.
+    Down,
+}
+
 /// A worker without its address and its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +41,11 @@ pub struct WorkerInfo {
     pub catch_up: CatchUp,
     /// What waits for it.
     pub waiting: Waiting,
+    /// Whether the tunnel its deliveries go through is up; absent: they are
+    /// posted to its own URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub tunnel: Option<TunnelState>,
     /// When its lease ends, or ended.
     pub leased_until: UnixMillis,
     /// When it first registered.

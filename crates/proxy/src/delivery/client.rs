@@ -5,7 +5,8 @@
 
 use crate::registry::address::{AddressPolicy, Place, place};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -69,6 +70,29 @@ pub(crate) enum Unanswered {
     /// No answer in time, or the connection broke.
     #[error("{0}")]
     Timeout(String),
+    /// It cannot be put into a request at all.
+    #[error("{0}")]
+    Unsendable(String),
+}
+
+impl Unanswered {
+    /// No answer within `timeout`.
+    pub(super) fn late(timeout: Duration) -> Self {
+        Self::Timeout(format!("no answer within {} s", timeout.as_secs_f64()))
+    }
+}
+
+impl Answer {
+    /// Reads an answer's body, as far as it is kept.
+    pub(super) async fn read<B>(response: Response<B>, showable: bool) -> Self
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (head, body) = response.into_parts();
+        let retry_after =
+            head.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Self { status: head.status, retry_after, body: beginning(body).await, showable }
+    }
 }
 
 /// The client cannot be made.
@@ -103,22 +127,19 @@ impl Outbound {
         *request.headers_mut() = headers;
         let response = tokio::time::timeout(self.timeout, self.client.request(request))
             .await
-            .map_err(|_| Unanswered::Timeout(format!("no answer within {} s", self.timeout.as_secs_f64())))?
+            .map_err(|_| Unanswered::late(self.timeout))?
             .map_err(|error| classify(&error))?;
         let showable = response
             .extensions()
             .get::<HttpInfo>()
             .is_none_or(|peer| matches!(place(peer.remote_addr().ip()), Place::Public | Place::Loopback));
-        let (head, body) = response.into_parts();
-        let retry_after =
-            head.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        Ok(Answer { status: head.status, retry_after, body: beginning(body).await, showable })
+        Ok(Answer::read(response, showable).await)
     }
 }
 
 /// The first 4 KiB; what breaks off or takes too long ends there, since the
 /// status has already said what became of the delivery.
-async fn beginning(mut body: hyper::body::Incoming) -> Bytes {
+async fn beginning<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Bytes {
     let mut kept = BytesMut::new();
     let reading = async {
         let mut read = 0;

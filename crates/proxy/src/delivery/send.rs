@@ -2,7 +2,8 @@
 //! told apart: delivered, refused with an answer, or never answered.
 
 use super::client::{Answer, Outbound, Unanswered};
-use super::sign::{Signed, Ticket};
+use super::sign::{Destination, Signed, Ticket};
+use super::tunnel::Tunnelled;
 use http::StatusCode;
 use postern_protocol::api::{AttemptOutcome, AttemptRecord};
 use postern_protocol::{ErrorBody, ErrorCode, UnixMillis};
@@ -20,10 +21,13 @@ pub(crate) struct Sent {
 }
 
 /// Posts once.
-pub(crate) async fn send(client: &Outbound, signed: Signed) -> Sent {
-    let Signed { ticket, at, uri, headers, body } = signed;
+pub(crate) async fn send(client: &Outbound, tunnels: &Tunnelled, signed: Signed) -> Sent {
+    let Signed { ticket, at, to, headers, body } = signed;
     let began = Instant::now();
-    let result = client.post(uri, headers, body).await;
+    let result = match to {
+        Destination::Url(uri) => client.post(uri, headers, body).await,
+        Destination::Tunnel => tunnels.post(ticket.worker, headers, body).await,
+    };
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let retry_after = result.as_ref().ok().and_then(|answer| answer.retry_after.clone());
     let mut record = match result {
@@ -93,6 +97,8 @@ fn not_answered(why: &Unanswered) -> AttemptRecord {
         Unanswered::Connect(_) => AttemptOutcome::Connect,
         Unanswered::Tls(_) => AttemptOutcome::Tls,
         Unanswered::Timeout(_) => AttemptOutcome::Timeout,
+        // The delivery is at fault: it uses up its schedule, as a defect does.
+        Unanswered::Unsendable(_) => AttemptOutcome::Refused,
     };
     record(outcome, None, Some(why.to_string()), None)
 }

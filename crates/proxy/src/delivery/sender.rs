@@ -6,10 +6,12 @@ use super::metrics::DeliveryMetrics;
 use super::retry::{self, Outcome, Past};
 use super::send::{self, Sent};
 use super::sign::{self, Ticket};
+use super::tunnel::Tunnelled;
 use crate::config::Delivery;
 use crate::store::{Claimed, FinishAttempt, Next, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
+use postern_protocol::id::WorkerId;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub(crate) struct Sender {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) client: Outbound,
+    pub(crate) tunnels: Tunnelled,
     pub(crate) policy: Delivery,
     pub(crate) metrics: DeliveryMetrics,
 }
@@ -40,6 +43,7 @@ impl Sender {
     /// One attempt, from claim to record.
     pub(crate) async fn attempt(&self, claimed: Claimed) {
         let ticket = Ticket::from(&claimed);
+        let tunnel = self.tunnels.epoch(ticket.worker);
         self.metrics.in_flight.increment(1);
         let sent = match AssertUnwindSafe(self.send(claimed)).catch_unwind().await {
             Ok(sent) => sent,
@@ -53,15 +57,29 @@ impl Sender {
             }
         };
         let decided = self.decide(sent);
+        let unreachable = matches!(decided.finish.next, Next::WorkerUnreachableUntil(_));
         self.record(decided).await;
+        if unreachable && self.tunnels.epoch(ticket.worker) > tunnel {
+            self.reachable_again(ticket.worker).await;
+        }
         self.metrics.in_flight.decrement(1);
+    }
+
+    /// A tunnel came up while the attempt failed on the one before, or on none:
+    /// that failure, recorded after the new tunnel had cleared the worker's
+    /// mark, must not hold up what waits.
+    async fn reachable_again(&self, worker: WorkerId) {
+        if let Err(error) = self.store.clear_unreachable(worker).await {
+            let error = crate::http::error::chain(&error);
+            tracing::error!(%worker, %error, "a worker just connected is left alone for longer than need be");
+        }
     }
 
     async fn send(&self, claimed: Claimed) -> Sent {
         let ticket = Ticket::from(&claimed);
         let at = self.clock.now();
         match sign::sign(claimed, at) {
-            Ok(signed) => send::send(&self.client, signed).await,
+            Ok(signed) => send::send(&self.client, &self.tunnels, signed).await,
             Err(error) => send::defect(ticket, at, error.to_string()),
         }
     }

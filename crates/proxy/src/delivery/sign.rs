@@ -59,9 +59,18 @@ impl From<&Claimed> for Ticket {
 pub(crate) struct Signed {
     pub(super) ticket: Ticket,
     pub(super) at: UnixMillis,
-    pub(super) uri: Uri,
+    pub(super) to: Destination,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// The way a delivery takes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// To the worker's own address.
+    Url(Uri),
+    /// Through the worker's tunnel.
+    Tunnel,
 }
 
 /// The worker's URL is no address for a request.
@@ -71,7 +80,10 @@ pub(crate) struct Unaddressable;
 
 /// Signs a delivery at `at`.
 pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddressable> {
-    let uri: Uri = claimed.url.parse().map_err(|_| Unaddressable)?;
+    let to = match &claimed.url {
+        Some(url) => Destination::Url(url.parse().map_err(|_| Unaddressable)?),
+        None => Destination::Tunnel,
+    };
     let mut headers = originals(&claimed.headers);
     let mut ours = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), text_value(value));
@@ -92,7 +104,7 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
         HeaderName::from_static(names::WEBHOOK_SIGNATURE),
         HeaderValue::from_str(&signature).map_err(|_| Unaddressable)?,
     );
-    Ok(Signed { ticket: Ticket::from(&claimed), at, uri, headers, body: claimed.body })
+    Ok(Signed { ticket: Ticket::from(&claimed), at, to, headers, body: claimed.body })
 }
 
 /// The provider's headers as they travel on.

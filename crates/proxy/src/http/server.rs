@@ -1,14 +1,14 @@
 //! Serves a router on a listener: one task per connection, a limit on how
 //! long a request's head may take (idle kept-alive connections end by it too),
 //! and a drain: once told to stop, no connection is taken any more, requests
-//! under way are answered, and what has not ended by the deadline is cut.
+//! under way are answered, and what has not ended by the deadline is cut. A
+//! connection that was upgraded is no longer the server's, nor its drain's.
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use postern_tls::Acceptor;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -65,7 +65,6 @@ pub(crate) async fn serve(
     let mut http = http1::Builder::new();
     // Who has sent all and closes its side still gets its answer.
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).half_close(true);
-    let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -85,16 +84,16 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
         let service = service(router.clone(), peer);
-        let (http, watcher, tls, stop) = (http.clone(), graceful.watcher(), tls.clone(), stop.clone());
+        let (http, tls, stop) = (http.clone(), tls.clone(), stop.clone());
         connections.spawn(async move {
-            let Some(tls) = tls else { return connection(&http, watcher, stream, service).await };
+            let Some(tls) = tls else { return connection(&http, &stop, stream, service).await };
             let shaken = tokio::select! {
                 shaken = tls.accept(stream) => shaken,
                 // No request is under way yet.
                 () = stop.cancelled() => return,
             };
             match shaken {
-                Ok(stream) => connection(&http, watcher, stream, service).await,
+                Ok(stream) => connection(&http, &stop, stream, service).await,
                 Err(error) => {
                     let error = super::error::chain(&error);
                     tracing::debug!(%error, "no TLS connection");
@@ -103,19 +102,29 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
-        connections.abort_all();
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, all_ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were cut: the drain's deadline passed");
+        connections.shutdown().await;
     }
-    while connections.join_next().await.is_some() {}
 }
 
-async fn connection<I, S>(http: &http1::Builder, watcher: Watcher, io: I, service: S)
+/// Serves one connection; from `stop` on, no further request of it.
+async fn connection<I, S>(http: &http1::Builder, stop: &CancellationToken, io: I, service: S)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Answers,
 {
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(io), service)).await {
+    let serving = http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
         tracing::debug!(%error, "a connection broke");
     }
 }

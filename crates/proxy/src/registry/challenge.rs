@@ -1,6 +1,7 @@
 //! The ownership challenge: the proxy posts a random text, signed, to the
 //! worker's URL; only who holds the worker's secret can answer it. Without it
-//! the proxy could be made to post to anybody.
+//! the proxy could be made to post to anybody. A worker without a URL needs
+//! none.
 //!
 //! One challenge per worker at a time; a newer registration takes the place of
 //! an older one's challenge. What a challenge found counts only while URL and
@@ -10,7 +11,7 @@
 use crate::bus::Bus;
 use crate::config::Registration;
 use crate::delivery::client::Outbound;
-use crate::store::{Store, Worker};
+use crate::store::{Store, StoreError, Worker};
 use postern_protocol::Clock;
 use postern_protocol::UnixMillis;
 use postern_protocol::api::WorkerState;
@@ -86,6 +87,16 @@ impl Challenger {
         });
     }
 
+    /// A worker without a URL is asked nothing: nobody is posted to before it
+    /// connects with its credential. It is active at once; an earlier URL's
+    /// challenge counts no more. Returns how it stands now.
+    pub(crate) async fn waive(&self, worker: Worker) -> Result<Worker, StoreError> {
+        let _gate = self.gate(worker.id).await;
+        self.settle(&worker, Ok(())).await?;
+        self.bus.wake();
+        Ok(self.store.worker(worker.id).await?.unwrap_or(worker))
+    }
+
     /// Challenges a pending worker again, unless it is being challenged or was
     /// a moment ago.
     pub(crate) fn repeat(self: &Arc<Self>, worker: Worker) {
@@ -131,11 +142,7 @@ impl Challenger {
         }
     }
 
-    async fn settle(
-        &self,
-        asked: &Worker,
-        outcome: Result<(), String>,
-    ) -> Result<(), crate::store::StoreError> {
+    async fn settle(&self, asked: &Worker, outcome: Result<(), String>) -> Result<(), StoreError> {
         let Some(present) = self.store.worker(asked.id).await? else { return Ok(()) };
         let same = present.url == asked.url && present.secret == asked.secret;
         if !same || present.state == WorkerState::Gone {

@@ -38,9 +38,17 @@ pub(crate) async fn renew(
         registry.store.end_absence(before.id, now).await?;
     }
     let until = registry.leased_until(now);
-    let worker = registry.store.renew_lease(before.id, until, request.paused).await?.ok_or_else(|| {
-        ApiError::new(ErrorCode::TokenRevoked, "this worker has left; register again without its credential")
-    })?;
+    let mut worker =
+        registry.store.renew_lease(before.id, until, request.paused).await?.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::TokenRevoked,
+                "this worker has left; register again without its credential",
+            )
+        })?;
+    if worker.state == WorkerState::Pending && worker.url.is_none() {
+        // Its registration was cut short.
+        worker = registry.challenger.waive(worker).await?;
+    }
     let answer = LeaseResponse {
         lease_seconds: registry.settings.lease_seconds,
         state: worker.state,

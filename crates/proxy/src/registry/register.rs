@@ -1,7 +1,7 @@
 //! `POST /edge/register`: a new worker, or, with a worker's credential, that
 //! worker anew: other URL, name or capabilities, and a fresh secret beside
 //! which the old one goes on signing for a while. Both are challenged after
-//! the answer is out.
+//! the answer is out, where they have a URL.
 
 use super::Registry;
 use super::request::{self, Wanted};
@@ -43,6 +43,10 @@ pub(crate) async fn register(
         None => registry.make(wanted, &token, now).await?,
         Some(credential) => registry.change(credential, wanted, &token, now).await?,
     };
+    let worker = match worker.url {
+        Some(_) => worker,
+        None => registry.challenger.waive(worker).await?,
+    };
     let answer = RegisterResponse {
         worker_id: worker.id,
         credential,
@@ -50,11 +54,15 @@ pub(crate) async fn register(
         lease_seconds: registry.settings.lease_seconds,
         workspace,
         waiting: store.waiting(worker.id).await?,
-        state: WorkerState::Pending,
+        state: worker.state,
     };
     tracing::info!(worker = %worker.id, workspace = %worker.workspace, "registered");
+    let answer = Json(answer).into_response();
+    if worker.url.is_none() {
+        return Ok(answer);
+    }
     let challenger = registry.challenger.clone();
-    Ok(after(Json(answer).into_response(), move || challenger.start(worker)))
+    Ok(after(answer, move || challenger.start(worker)))
 }
 
 impl Registry {

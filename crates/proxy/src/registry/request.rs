@@ -3,11 +3,11 @@
 //! one place ([`served`]).
 
 use super::address::AddressPolicy;
-use super::url;
+use super::{url, version};
 use crate::http::error::ApiError;
+use postern_protocol::ErrorCode;
 use postern_protocol::api::{CatchUp, Ordering, RegisterRequest};
 use postern_protocol::filter::Filter;
-use postern_protocol::{ErrorCode, PROTOCOL_VERSION};
 
 /// How many capability terms a worker may have.
 const MOST_CAPABILITIES: usize = 100;
@@ -18,14 +18,14 @@ const LONGEST_NAME: usize = 100;
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: String,
-    pub(super) url: String,
+    pub(super) url: Option<String>,
     pub(super) filter: Filter,
     pub(super) ordering: Ordering,
     pub(super) catch_up: CatchUp,
 }
 
 pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result<Wanted, ApiError> {
-    version(&request.protocol_version)?;
+    version::check(&request.protocol_version)?;
     served(request)?;
     let name = request.name.trim();
     let length = name.chars().count();
@@ -43,7 +43,7 @@ pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result
         let message = "capabilities: this proxy does not know whose id `me` stands for; write the id instead";
         return Err(ApiError::new(ErrorCode::FilterInvalid, message));
     }
-    let url = url::check(&request.webhook_url, policy)?;
+    let url = request.webhook_url.as_deref().map(|url| url::check(url, policy)).transpose()?;
     let name = name.to_owned();
     Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })
 }
@@ -58,33 +58,10 @@ fn served(request: &RegisterRequest) -> Result<(), ApiError> {
     }
 }
 
-/// The same major version, and the same minor one or the one before.
-fn version(theirs: &str) -> Result<(), ApiError> {
-    let unsupported = || {
-        let message = format!(
-            "protocolVersion: this proxy speaks {PROTOCOL_VERSION}; update the older one of proxy and edge"
-        );
-        ApiError::new(ErrorCode::ProtocolUnsupported, message)
-    };
-    let (major, minor) = parts(PROTOCOL_VERSION).ok_or_else(unsupported)?;
-    match parts(theirs) {
-        Some(theirs) if theirs.0 == major && (theirs.1 == minor || theirs.1 + 1 == minor) => Ok(()),
-        _ => Err(unsupported()),
-    }
-}
-
-fn parts(version: &str) -> Option<(u16, u32)> {
-    let (major, minor) = version.split_once('.')?;
-    let number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    if !number(major) || !number(minor) {
-        return None;
-    }
-    Some((major.parse().ok()?, minor.parse::<u16>().ok()?.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postern_protocol::PROTOCOL_VERSION;
 
     fn request() -> RegisterRequest {
         serde_json::from_value(serde_json::json!({
@@ -103,7 +80,10 @@ mod tests {
     #[test]
     fn a_good_one() {
         let wanted = check(&request(), &AddressPolicy::default()).unwrap();
-        assert_eq!((wanted.name.as_str(), wanted.url.as_str()), ("Ada's laptop", "https://laptop.example/"));
+        assert_eq!(
+            (wanted.name.as_str(), wanted.url.as_deref()),
+            ("Ada's laptop", Some("https://laptop.example/"))
+        );
         assert_eq!(wanted.catch_up, CatchUp::All);
     }
 
@@ -115,7 +95,7 @@ mod tests {
         assert_eq!(code(|r| r.capabilities = vec!["Issue.".into()]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.capabilities = vec!["Issue".into(); 101]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.ordering = Ordering::Entity), ErrorCode::Unsupported);
-        assert_eq!(code(|r| r.webhook_url = "http://laptop.example".into()), ErrorCode::UrlRefused);
+        assert_eq!(code(|r| r.webhook_url = Some("http://laptop.example".into())), ErrorCode::UrlRefused);
         for version in ["", "1", "2.0", "0.9", "1.1", "1.0.0", "+1.0", "1.x", "1. 0"] {
             assert_eq!(
                 code(|r| r.protocol_version = version.into()),

@@ -82,6 +82,10 @@ impl World {
     }
 
     pub(super) async fn issue_token(&self, hash: [u8; 32]) -> TokenId {
+        self.issue_token_until(hash, None).await
+    }
+
+    pub(super) async fn issue_token_until(&self, hash: [u8; 32], expires_at: Option<UnixMillis>) -> TokenId {
         let id = entropy::token_id(T0);
         let token = Token {
             id,
@@ -90,7 +94,7 @@ impl World {
             hash,
             scopes: Scope::ALL.to_vec(),
             created_at: T0,
-            expires_at: None,
+            expires_at,
             revoked_at: None,
             last_used_at: None,
         };
@@ -138,7 +142,7 @@ impl World {
             workspace: self.workspace,
             token: self.token,
             name: format!("laptop-{n}"),
-            url: format!("https://worker-{n}.example/"),
+            url: Some(format!("https://worker-{n}.example/")),
             credential_hash: entropy::bytes(),
             secret: Secret::new(format!("whsec_{n}")),
             previous_secret: None,
@@ -244,7 +248,7 @@ macro_rules! run_on {
             workers:
                 a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
                 an_update_keeps_what_waits, leases_expire_and_renew, pausing_holds,
-                leaving_makes_dead_letters, the_abandoned_are_retired, what_waits_is_counted;
+                leaving_makes_dead_letters, the_abandoned_are_retired, a_worker_without_a_url, who_may_not_connect_any_more, what_waits_is_counted;
             catch_up:
                 all_flow_oldest_first, none_are_skipped_and_recorded, the_newest_of_each_entity_flow,
                 ask_holds_until_someone_chooses, a_return_ends_one_absence,
@@ -258,7 +262,7 @@ macro_rules! run_on {
             outcomes:
                 delivered_is_done, a_failure_is_retried_when_said, held_uses_nothing_up,
                 an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one,
-                a_renewed_lease_lets_one_probe_through, dead_is_dead, gone_takes_all_with_it,
+                a_renewed_lease_lets_one_probe_through, a_tunnel_lets_one_probe_through, dead_is_dead, gone_takes_all_with_it,
                 an_attempt_without_a_claim_is_refused, a_worker_that_left_may_still_answer,
                 everything_survives_a_restart;
             retention:

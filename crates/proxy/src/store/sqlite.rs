@@ -195,6 +195,8 @@ delegate! {
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     settle_challenge(id: WorkerId, outcome: Result<UnixMillis, String>) -> ();
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
+    clear_unreachable(id: WorkerId) -> ();
+    without_access(workers: Vec<WorkerId>, now: UnixMillis) -> Vec<WorkerId>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;

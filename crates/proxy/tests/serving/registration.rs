@@ -185,7 +185,7 @@ async fn what_is_wrong_with_a_registration_is_said_precisely() {
     let answer = proxy.post("/edge/register", &[], b"{").await;
     assert_eq!(answer.error(), "400 request.malformed");
     let missing = proxy.post("/edge/register", &[], b"{}").await;
-    assert!(missing.json::<ErrorBody>().error.message.contains("missing field `webhookUrl`"));
+    assert!(missing.json::<ErrorBody>().error.message.contains("missing field `token`"));
 }
 
 #[tokio::test]

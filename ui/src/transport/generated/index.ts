@@ -59,6 +59,7 @@ export type { Templates } from "./Templates";
 export type { Timestamped } from "./Timestamped";
 export type { Trigger } from "./Trigger";
 export type { Triggered } from "./Triggered";
+export type { TunnelState } from "./TunnelState";
 export type { UnixMillis } from "./UnixMillis";
 export type { Verification } from "./Verification";
 export type { Waiting } from "./Waiting";

@@ -2,6 +2,7 @@ use super::*;
 use crate::entropy;
 use crate::registry::address::AddressPolicy;
 use crate::store::{Access, Claim, NewEvent, Source, SqliteStore, Worker, Workspace};
+use crate::tunnel::directory::InProcess;
 use crate::vault::Vault;
 use bytes::Bytes;
 use postern_protocol::api::{AttemptOutcome, DeliveryState, WorkerState};
@@ -43,7 +44,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         workspace,
         token: entropy::token_id(NOW),
         name: "laptop".into(),
-        url: "http://127.0.0.1:1/".into(),
+        url: Some("http://127.0.0.1:1/".into()),
         credential_hash: [1; 32],
         secret: standard::new_secret([1; 32]),
         previous_secret: None,
@@ -88,6 +89,7 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
     let event = due(&sqlite).await;
     let store: Arc<dyn Store> = Arc::new(sqlite);
     let sender = Sender {
+        tunnels: Tunnelled::new(Arc::new(InProcess::new()), Duration::from_secs(1)),
         store: store.clone(),
         clock: Arc::new(Broken(AtomicBool::new(false))),
         client: Outbound::new(AddressPolicy::default(), Duration::from_secs(1)).unwrap(),

@@ -11,7 +11,7 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         event: EventId::new(NOW, [2; 10]),
         webhook_id: "evt_1".into(),
         worker: WorkerId::new(NOW, [3; 10]),
-        url: "https://laptop.example/hook".into(),
+        url: Some("https://laptop.example/hook".into()),
         secrets: vec![standard::new_secret([7; 32]), standard::new_secret([8; 32])],
         attempt: 3,
         failures: 2,
@@ -92,6 +92,6 @@ fn a_payloads_text_cannot_break_a_header() {
 #[test]
 fn a_url_that_is_none_is_said_to_be() {
     let mut one = claimed(&[]);
-    one.url = "not a url".into();
+    one.url = Some("not a url".into());
     assert_eq!(sign(one, NOW).unwrap_err(), Unaddressable);
 }

@@ -21,7 +21,8 @@ pub(super) async fn ask(client: &Outbound, worker: &Worker, now: UnixMillis) -> 
     let challenge = hex::encode(entropy::bytes::<32>());
     let body = Challenge { kind: Challenge::TYPE.to_owned(), challenge: challenge.clone() };
     let body = Bytes::from(serde_json::to_vec(&body).map_err(|error| error.to_string())?);
-    let uri: Uri = worker.url.parse().map_err(|_| "the URL cannot be posted to".to_owned())?;
+    let url = worker.url.as_deref().ok_or("it has no URL")?;
+    let uri: Uri = url.parse().map_err(|_| "the URL cannot be posted to".to_owned())?;
     let headers = headers(worker, &body, now).ok_or("the challenge cannot be signed")?;
     let answer = client.post(uri, headers, body).await.map_err(|error| error.to_string())?;
     if answer.status != StatusCode::OK {

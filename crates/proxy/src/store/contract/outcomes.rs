@@ -107,6 +107,23 @@ pub(crate) async fn a_renewed_lease_lets_one_probe_through(world: World) {
     assert_eq!(world.claim(T0.plus(70)).await.len(), 2);
 }
 
+pub(crate) async fn a_tunnel_lets_one_probe_through(world: World) {
+    let id = world.active_worker(&[]).await;
+    let (_, claimed) = one_claimed(&world).await;
+    world.accept().await;
+    world.finish(&claimed, T0.plus(50), Next::WorkerUnreachableUntil(T0.plus(300_000))).await;
+    let before = world.store().worker(id).await.unwrap().unwrap();
+    world.store().clear_unreachable(id).await.unwrap();
+    let after = world.store().worker(id).await.unwrap().unwrap();
+    assert_eq!((after.unreachable_until, after.transport_failures), (None, before.transport_failures));
+    assert_eq!((after.state, after.leased_until), (before.state, before.leased_until), "no renewal");
+    let probe = world.claim(T0.plus(60)).await;
+    assert_eq!(probe.len(), 1);
+    world.finish(&probe[0], T0.plus(60), Next::Delivered).await;
+    assert_eq!(world.claim(T0.plus(70)).await.len(), 1);
+    world.store().clear_unreachable(entropy::worker_id(T0)).await.unwrap();
+}
+
 pub(crate) async fn dead_is_dead(mut world: World) {
     world.active_worker(&[]).await;
     let (event, claimed) = one_claimed(&world).await;

@@ -50,7 +50,7 @@ pub(crate) async fn an_update_keeps_what_waits(world: World) {
     world.accept().await;
     let old = get(&world, id).await;
     let changed = Worker {
-        url: "https://elsewhere.example/".into(),
+        url: Some("https://elsewhere.example/".into()),
         secret: "whsec_new".into(),
         previous_secret: Some((old.secret.clone(), T0.plus(500))),
         filter: Filter::parse(&["Comment"]).unwrap(),
@@ -62,7 +62,7 @@ pub(crate) async fn an_update_keeps_what_waits(world: World) {
     assert_eq!(world.store().waiting(id).await.unwrap().count, 1);
     world.store().settle_challenge(id, Ok(T0.plus(99_999))).await.unwrap();
     let claimed = world.claim(T0.plus(499)).await.pop().unwrap();
-    assert_eq!(claimed.url, "https://elsewhere.example/");
+    assert_eq!(claimed.url.as_deref(), Some("https://elsewhere.example/"));
     assert_eq!(claimed.secrets, [Secret::new("whsec_new"), old.secret], "both sign during the grace");
     world.finish(&claimed, T0.plus(499), Next::RetryAt(T0.plus(500))).await;
     assert_eq!(world.claim(T0.plus(500)).await[0].secrets.len(), 1, "and one after it");
@@ -70,6 +70,47 @@ pub(crate) async fn an_update_keeps_what_waits(world: World) {
     assert_eq!(accepted, Accepted::Stored { workers: Vec::new() }, "the new filter counts");
     let unknown = Worker { id: entropy::worker_id(T0), ..world.worker(&[]) };
     assert!(matches!(world.store().update_worker(unknown).await, Err(StoreError::Missing(_))));
+}
+
+pub(crate) async fn a_worker_without_a_url(mut world: World) {
+    let made = Worker { url: None, ..world.worker(&[]) };
+    world.store().register_worker(made.clone()).await.unwrap();
+    world.store().settle_challenge(made.id, Ok(T0.plus(60_000))).await.unwrap();
+    world.restart();
+    assert_eq!(get(&world, made.id).await.url, None);
+    world.accept().await;
+    assert_eq!(world.claim(T0.plus(500)).await[0].url, None);
+    let addressed = Worker { url: Some("https://laptop.example/".into()), ..made.clone() };
+    world.store().update_worker(addressed).await.unwrap();
+    assert_eq!(get(&world, made.id).await.url.as_deref(), Some("https://laptop.example/"));
+    world.store().update_worker(made.clone()).await.unwrap();
+    assert_eq!(get(&world, made.id).await.url, None);
+}
+
+pub(crate) async fn who_may_not_connect_any_more(world: World) {
+    let store = world.store();
+    let (stays, leaves) = (world.active_worker(&[]).await, world.active_worker(&[]).await);
+    let [revoked, expiring] = [[2; 32], [3; 32]];
+    let mut others = Vec::new();
+    for hash in [revoked, expiring] {
+        let token = world.issue_token_until(hash, (hash == expiring).then_some(T0.plus(500))).await;
+        let worker = Worker { token, ..world.worker(&[]) };
+        others.push(worker.id);
+        store.register_worker(worker).await.unwrap();
+    }
+    let all = vec![stays, leaves, others[0], others[1], entropy::worker_id(T0)];
+    let known = all[..4].to_vec();
+    let at = |ms| T0.plus(ms);
+    assert_eq!(
+        store.without_access(all.clone(), at(499)).await.unwrap(),
+        all[4..],
+        "nobody knows the last one"
+    );
+    store.remove_worker(leaves, DeadReason::WorkerLeft, at(10)).await.unwrap();
+    let token = store.token_by_hash(revoked, at(20)).await.unwrap().unwrap();
+    store.revoke_token(token.id, at(20)).await.unwrap();
+    assert_eq!(store.without_access(known.clone(), at(499)).await.unwrap(), [leaves, others[0]]);
+    assert_eq!(store.without_access(known, at(500)).await.unwrap(), all[1..4]);
 }
 
 pub(crate) async fn leases_expire_and_renew(world: World) {

@@ -26,7 +26,7 @@ pub(super) struct Member {
     pub(super) no: WorkerNo,
     pub(super) id: WorkerId,
     pub(super) workspace: WorkspaceId,
-    pub(super) url: String,
+    pub(super) url: Option<String>,
     pub(super) secret: Secret,
     pub(super) previous_secret: Option<(Secret, UnixMillis)>,
     pub(super) filter: Filter,

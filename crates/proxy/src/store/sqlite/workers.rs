@@ -173,6 +173,40 @@ impl SqliteStore {
         self.writer.write(Batch::Joins, renew).await
     }
 
+    pub(super) async fn clear_unreachable(&self, id: WorkerId) -> Result<(), StoreError> {
+        let clear = move |tx: &mut Tx<'_>| {
+            let sql =
+                "UPDATE workers SET unreachable_until = NULL WHERE id = ? AND unreachable_until IS NOT NULL";
+            match tx.db.prepare_cached(sql)?.execute(params![id.to_bytes()])? {
+                0 => Ok(()),
+                _ => refresh(tx, id),
+            }
+        };
+        self.writer.write(Batch::Joins, clear).await
+    }
+
+    pub(super) async fn without_access(
+        &self,
+        workers: Vec<WorkerId>,
+        now: UnixMillis,
+    ) -> Result<Vec<WorkerId>, StoreError> {
+        let find = move |db: &Connection| {
+            let mut welcome = db.prepare_cached(
+                "SELECT 1 FROM workers JOIN tokens ON tokens.id = workers.token
+                 WHERE workers.id = ? AND state <> 'gone' AND revoked_at IS NULL
+                   AND (expires_at IS NULL OR expires_at > ?)",
+            )?;
+            let mut found = Vec::new();
+            for worker in workers {
+                if !welcome.exists(params![worker.to_bytes(), now.0])? {
+                    found.push(worker);
+                }
+            }
+            Ok(found)
+        };
+        self.readers.read(find).await
+    }
+
     pub(super) async fn remove_worker(
         &self,
         id: WorkerId,

@@ -144,6 +144,8 @@ spy! {
     worker(id: WorkerId) -> Option<Worker>;
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
+    clear_unreachable(id: WorkerId) -> ();
+    without_access(workers: Vec<WorkerId>, now: UnixMillis) -> Vec<WorkerId>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
