@@ -14,7 +14,7 @@ pub struct WorkerList {
 }
 
 /// How the tunnel of a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TunnelState {
     /// Deliveries can go through it.
