@@ -27,7 +27,7 @@ async fn away(store: &SqliteStore) -> Worker {
         workspace,
         token: token.id,
         name: "laptop".into(),
-        url: "https://laptop.example/".into(),
+        url: Some("https://laptop.example/".into()),
         credential_hash: [2; 32],
         secret: Secret::new("whsec_x"),
         previous_secret: None,
