@@ -65,8 +65,29 @@ impl BodyReader {
         body: Body,
         limit: usize,
     ) -> Result<T, ApiError> {
+        let read = self.json_or_none(headers, body, limit).await?;
+        read.ok_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body is empty; send a JSON object"))
+    }
+
+    /// The same; `None` when there is no body.
+    pub(crate) async fn json_or_none<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        limit: usize,
+    ) -> Result<Option<T>, ApiError> {
         let held = self.read(headers, body, limit).await?;
-        serde_json::from_slice(&held.bytes).map_err(|error| {
+        if held.bytes.is_empty() {
+            return Ok(None);
+        }
+        let Ok(text) = std::str::from_utf8(&held.bytes) else {
+            return Err(ApiError::new(ErrorCode::BadRequest, "the body is not UTF-8"));
+        };
+        // serde would read the members of a struct from a list, too.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(ApiError::new(ErrorCode::BadRequest, "the body is not a JSON object"));
+        }
+        serde_json::from_str(text).map(Some).map_err(|error| {
             // serde's messages may quote the value, and the value may be a secret.
             let (line, column) = (error.line(), error.column());
             let what = match error.classify() {

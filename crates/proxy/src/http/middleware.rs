@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use postern_protocol::ErrorCode;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use tracing::Instrument;
 
 /// The answer's header that carries the request's id in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What axum says is shorter, in bytes.
+const LONGEST_REASON: usize = 1000;
 
 /// Gives the request an id, logs it and its outcome, and catches panics.
 ///
@@ -30,6 +33,9 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
             Ok(response) => response,
             Err(_) => ApiError::internal("a handler panicked").into_response(),
         };
+        if is_axums_own(&response) {
+            response = worded(response).await.into_response();
+        }
         log(&response, began.elapsed());
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -39,6 +45,19 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Whether this is axum's plain text about a path or a query it cannot read.
+fn is_axums_own(response: &Response) -> bool {
+    response.status().is_client_error()
+        && response.extensions().get::<Refused>().is_none()
+        && response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+/// The same as all other errors are.
+async fn worded(response: Response) -> ApiError {
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_REASON).await.unwrap_or_default();
+    ApiError::new(ErrorCode::BadRequest, String::from_utf8_lossy(&text).into_owned())
 }
 
 fn log(response: &Response, took: Duration) {

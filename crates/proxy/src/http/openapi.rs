@@ -64,6 +64,7 @@ impl IntoResponses for Refusals {
             ErrorCode::Forbidden,
             ErrorCode::NotFound,
             ErrorCode::BodyTimeout,
+            ErrorCode::BodyIncomplete,
             ErrorCode::TooLarge,
             ErrorCode::Unsupported,
             ErrorCode::RateLimited,

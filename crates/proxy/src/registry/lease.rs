@@ -23,13 +23,8 @@ pub(crate) async fn renew(
     body: Body,
 ) -> Result<Json<LeaseResponse>, ApiError> {
     let before = own(&registry, &id, &headers).await?;
-    let held = registry.bodies.read(&headers, body, JSON_LIMIT).await?;
-    let request: LeaseRequest = if held.bytes.is_empty() {
-        LeaseRequest::default()
-    } else {
-        serde_json::from_slice(&held.bytes)
-            .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("cannot read the body: {error}")))?
-    };
+    let request: LeaseRequest =
+        registry.bodies.json_or_none(&headers, body, JSON_LIMIT).await?.unwrap_or_default();
     let now = registry.clock.now();
     if let Some(catch_up) = request.catch_up.filter(|wanted| *wanted != before.catch_up) {
         registry.store.set_catch_up(before.id, catch_up).await?;

@@ -6,6 +6,7 @@
 mod admin;
 mod api;
 mod bad_input;
+mod bad_requests;
 mod catch_up;
 mod delivery;
 mod harness;
