@@ -258,6 +258,7 @@ macro_rules! run_on {
             claims:
                 a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room,
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
+                a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
                 a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;
             outcomes:
                 delivered_is_done, a_failure_is_retried_when_said, held_uses_nothing_up,

@@ -30,6 +30,7 @@ mod claim;
 mod connection;
 mod copy;
 mod finish;
+mod fresh;
 mod ingest;
 mod linear;
 mod memory;

@@ -87,19 +87,83 @@ pub(crate) async fn a_clock_set_back_puts_nothing_off(world: World) {
     assert_eq!(world.claim(T0.plus(60_000)).await.len(), 1);
 }
 
-pub(crate) async fn a_claim_carries_all_it_takes(world: World) {
+pub(crate) async fn a_claim_carries_all_it_takes(mut world: World) {
     let id = world.active_worker(&[]).await;
     let event = NewEvent { synthetic: true, described: described("push", None), ..world.event() };
     world.store().accept_event(event.clone()).await.unwrap();
-    let worker = world.store().worker(id).await.unwrap().unwrap();
-    let claimed = world.claim(event.received_at).await.pop().unwrap();
-    assert_eq!((claimed.event, claimed.webhook_id), (event.id, event.id.to_string()));
-    assert_eq!((claimed.worker, claimed.url, claimed.secrets), (id, worker.url, vec![worker.secret]));
-    assert_eq!((claimed.attempt, claimed.failures, claimed.first_attempt_at), (1, 0, None));
-    assert_eq!((claimed.workspace, claimed.source_name), (world.workspace, event.source_name));
-    assert_eq!((claimed.provider, claimed.event_name.as_str()), (event.provider, "push"));
-    assert_eq!((claimed.received_at, claimed.synthetic), (event.received_at, true));
-    assert_eq!((claimed.headers, claimed.body), (event.headers, event.body));
+    // Right after it was accepted, and by a process that has to read it.
+    for _ in 0..2 {
+        let worker = world.store().worker(id).await.unwrap().unwrap();
+        let claimed = world.claim(event.received_at).await.pop().unwrap();
+        assert_eq!((claimed.event, claimed.webhook_id), (event.id, event.id.to_string()));
+        assert_eq!((claimed.worker, claimed.url, claimed.secrets), (id, worker.url, vec![worker.secret]));
+        assert_eq!((claimed.attempt, claimed.failures, claimed.first_attempt_at), (1, 0, None));
+        assert_eq!((claimed.workspace, claimed.source_name), (world.workspace, event.source_name.clone()));
+        assert_eq!((claimed.provider, claimed.event_name.as_str()), (event.provider, "push"));
+        assert_eq!((claimed.received_at, claimed.synthetic), (event.received_at, true));
+        assert_eq!((claimed.headers, claimed.body), (event.headers.clone(), event.body.clone()));
+        world.restart();
+    }
+}
+
+/// More waits than is kept in memory, and claims come in between.
+pub(crate) async fn a_backlog_is_claimed_in_order_and_once(world: World) {
+    world.active_worker(&[]).await;
+    let (now, body) = (T0.plus(1_000_000), Bytes::from(vec![b'x'; 512 * 1024]));
+    let (mut accepted, mut claimed) = (Vec::new(), Vec::new());
+    for n in 0..48 {
+        let event = NewEvent { body: body.clone(), ..world.event() };
+        accepted.push(event.id);
+        world.store().accept_event(event).await.unwrap();
+        if n % 8 == 0 {
+            claimed.extend(world.claim_some(now, 3, 100).await);
+        }
+    }
+    loop {
+        let more = world.claim_some(now, 5, 100).await;
+        if more.is_empty() {
+            break;
+        }
+        claimed.extend(more);
+    }
+    assert_eq!(claimed.iter().map(|c| c.event).collect::<Vec<_>>(), accepted);
+}
+
+/// Each is delivered once and none is forgotten, whatever is accepted, claimed
+/// and put off at the same time.
+pub(crate) async fn what_is_accepted_meanwhile_is_claimed_once(world: World) {
+    for _ in 0..2 {
+        world.active_worker(&[]).await;
+    }
+    let now = T0.plus(1_000_000);
+    let done = std::cell::Cell::new(false);
+    let accepting = async {
+        for _ in 0..30 {
+            futures_util::future::join_all((0..5).map(|_| world.accept())).await;
+        }
+        done.set(true);
+    };
+    let (mut delivered, mut retried) = (HashSet::new(), HashSet::new());
+    let claiming = async {
+        loop {
+            let last = done.get();
+            let claimed = world.claim_some(now, 7, 5).await;
+            if claimed.is_empty() && last {
+                return;
+            }
+            for claimed in claimed {
+                let put_off = claimed.attempt == 1 && retried.len() * 3 <= delivered.len();
+                let next = if put_off { Next::RetryAt(now) } else { Next::Delivered };
+                let seen = if put_off { &mut retried } else { &mut delivered };
+                assert!(seen.insert(claimed.delivery), "claimed again");
+                world.finish(&claimed, now, next).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(accepting, claiming);
+    assert_eq!(delivered.len(), 300);
+    assert!(!retried.is_empty());
 }
 
 pub(crate) async fn a_claim_ends_with_the_process(mut world: World) {

@@ -40,10 +40,32 @@ struct Due {
 impl SqliteStore {
     pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
         self.serving()?;
-        // Most calls find nothing, and need not leave the thread.
-        if !self.memory.change(|m| m.roster.anything_due(claim.now, claim.per_worker)) {
-            return Ok(Vec::new());
+        // Most calls find nothing, or what was just accepted, and need not
+        // leave the thread.
+        let (fresh, more) = self.memory.change(|m| {
+            let roster = &mut m.roster;
+            if !roster.anything_due(claim.now, claim.per_worker) {
+                return (Vec::new(), false);
+            }
+            let fresh = roster.claim_fresh(claim);
+            let room = fresh.len() < claim.limit as usize;
+            (fresh, room && roster.anything_due(claim.now, claim.per_worker))
+        });
+        if !more {
+            return Ok(fresh);
         }
+        let limit = claim.limit.saturating_sub(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
+        match self.claim_stored(Claim { limit, ..claim }).await {
+            Err(error) if !fresh.is_empty() => {
+                // These are claimed; the next call meets the same trouble.
+                tracing::warn!(%error, "what waits in the database cannot be claimed");
+                Ok(fresh)
+            }
+            stored => stored.map(|stored| fresh.into_iter().chain(stored).collect()),
+        }
+    }
+
+    async fn claim_stored(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
         let (claimer, memory) = (Arc::clone(&self.claimer), Arc::clone(&self.memory));
         let claimed = tokio::task::spawn_blocking(move || {
             let mut claimer = claimer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,8 +143,9 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
                 roster.update(member.no, |present| present.due(claim.now));
                 continue;
             }
-            let (event, failures) = (due.event, member.transport_failures);
-            roster.claim(due.id, Flight { event, worker: member.no, transport_failures: failures });
+            let (event, transport_failures) = (due.event, member.transport_failures);
+            let id = delivery.as_ref().ok().map(|delivery| delivery.event);
+            roster.claim(due.id, Flight { event, id, worker: member.no, transport_failures });
             match delivery {
                 Ok(delivery) => claimed.push(delivery),
                 // Nobody gets it, nobody tries it again in this process, and
@@ -177,15 +200,13 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         Some(action) => format!("{event_type}.{action}"),
         None => event_type.to_owned(),
     };
-    let previous =
-        member.previous_secret.iter().filter(|(_, until)| *until > now).map(|(secret, _)| secret.clone());
     Ok(Claimed {
         delivery: due.id,
         event,
         webhook_id: event.to_string(),
         worker: member.id,
         url: member.url.clone(),
-        secrets: std::iter::once(member.secret.clone()).chain(previous).collect(),
+        secrets: member.secrets(now),
         attempt: row.get::<_, u32>(10)?.saturating_add(1),
         failures: row.get(11)?,
         first_attempt_at: row.get::<_, Option<i64>>(12)?.map(UnixMillis),

@@ -35,17 +35,12 @@ impl SqliteStore {
 
 fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
     let delivery = finish.delivery;
-    let before: Option<(i64, i64, [u8; 16])> = tx
+    let before: Option<(i64, i64)> = tx
         .db
-        .prepare_cached(
-            "SELECT d.state, d.due_at, e.id FROM deliveries d JOIN events e ON e.seq = d.event
-             WHERE d.event = ? AND d.id = ?",
-        )?
-        .query_row(params![flight.event, delivery.to_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .prepare_cached("SELECT state, due_at FROM deliveries WHERE event = ? AND id = ?")?
+        .query_row(params![flight.event, delivery.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((state, due_at, event)) = before else {
+    let Some((state, due_at)) = before else {
         // Pruned while it was under way.
         tx.after_commit(move |memory| memory.roster.release(delivery));
         return Ok(());
@@ -66,8 +61,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
         // stays so.
         _ => (state, due_at, false, None),
     };
-    let event = postern_protocol::id::EventId::from_bytes(event);
-    let micros = tx.memory.look(|memory| memory.commit_micros(event)).and_then(|n| i64::try_from(n).ok());
+    let micros = flight.id.and_then(|event| tx.memory.look(|memory| memory.commit_micros(event)));
+    let micros = micros.and_then(|micros| i64::try_from(micros).ok());
     tx.db
         .prepare_cached(
             "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,

@@ -10,6 +10,7 @@ use postern_protocol::api::WorkerState;
 use postern_protocol::id::{EventId, SourceId, WorkerId};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Instant;
 
 impl SqliteStore {
@@ -20,6 +21,7 @@ impl SqliteStore {
         let key = event.dedupe.as_ref().map(|key| dedupe_key(event.source, &key.as_text()));
         let headers =
             serde_json::to_string(&event.headers).map_err(|error| StoreError::Failed(error.into()))?;
+        let event = Arc::new(event);
         let accept = move |tx: &mut Tx<'_>| accept(tx, &event, key, &headers, began);
         self.writer.write(Batch::Joins, accept).await
     }
@@ -35,7 +37,7 @@ fn dedupe_key(source: SourceId, key: &str) -> [u8; 16] {
 
 fn accept(
     tx: &mut Tx<'_>,
-    event: &NewEvent,
+    event: &Arc<NewEvent>,
     key: Option<[u8; 16]>,
     headers: &str,
     began: Instant,
@@ -52,17 +54,19 @@ fn accept(
     let mut deliver = tx.db.prepare_cached(
         "INSERT INTO deliveries (event, id, worker, accepted_at, due_at) VALUES (?1, ?2, ?3, ?4, ?4)",
     )?;
+    let mut deliveries = Vec::with_capacity(workers.len());
     for (no, _) in &workers {
         let id = (event.new_delivery)(event.received_at);
         deliver.execute(params![seq, id.to_bytes(), no, event.received_at.0])?;
+        deliveries.push((*no, id));
     }
     drop(deliver);
 
     let ids = workers.iter().map(|(_, id)| *id).collect();
-    let (id, received_at) = (event.id, event.received_at);
+    let event = Arc::clone(event);
     tx.after_commit(move |memory| {
-        memory.note_commit(id, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        memory.roster.delivered_to(&workers, received_at);
+        memory.note_commit(event.id, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        memory.roster.delivered_to(seq, event, &deliveries);
     });
     Ok(Accepted::Stored { workers: ids })
 }

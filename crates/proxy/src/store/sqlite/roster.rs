@@ -4,18 +4,23 @@
 //! For each worker a lower bound of when its next unclaimed delivery falls due
 //! is kept, and the workers that have room for a claim are sorted by it. So a
 //! claim asks the database about workers that have something due, and about
-//! no others: one with a million waiting and no lease costs nothing.
+//! no others: one with a million waiting and no lease costs nothing. What was
+//! just accepted for a worker with nothing else due is claimed from memory
+//! ([`super::fresh`]).
 
+use super::fresh::{Fresh, Room};
 use super::problem::Problem;
 use super::rows;
+use crate::store::{Claim, Claimed, NewEvent};
 use crate::vault::Vault;
 use postern_protocol::api::{Held, WorkerState};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
-use postern_protocol::id::{DeliveryId, WorkerId, WorkspaceId};
+use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
 use postern_protocol::{Provider, Secret, UnixMillis};
 use rusqlite::Connection;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// A worker's number in the database.
 pub(super) type WorkerNo = i64;
@@ -41,10 +46,15 @@ pub(super) struct Member {
     /// Absences that have ended in this process: what was found due before
     /// one did may have been held or skipped with it.
     pub(super) absences: u64,
-    /// No unclaimed delivery is due before this; `None`: there is none.
+    /// No unclaimed delivery is due before this, those apart that are kept as
+    /// fresh; `None`: there is none.
     pub(super) next_due: Option<UnixMillis>,
     /// The same for what was committed since the last claim began to read.
     arrived: Option<UnixMillis>,
+    /// Unclaimed, and in the order in which they are due.
+    pub(super) fresh: VecDeque<Fresh>,
+    /// A claim reads what the database has for it.
+    pub(super) reading: bool,
     pub(super) claimed: Vec<DeliveryId>,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
@@ -72,6 +82,8 @@ impl Holding {
 #[derive(Clone, Copy)]
 pub(super) struct Flight {
     pub(super) event: i64,
+    /// That event's id, when it could be read.
+    pub(super) id: Option<EventId>,
     pub(super) worker: WorkerNo,
     /// The worker's transport failures when it was claimed: those of one
     /// burst count as one.
@@ -85,6 +97,7 @@ pub(super) struct Roster {
     by_workspace: HashMap<WorkspaceId, Vec<WorkerNo>>,
     ready: BTreeSet<(UnixMillis, WorkerNo)>,
     flights: HashMap<DeliveryId, Flight>,
+    room: Room,
     /// Claims of one worker allowed at once, as the last claim said.
     per_worker: Option<u32>,
     /// The worker that was served last.
@@ -114,6 +127,8 @@ impl Member {
             absences: 0,
             next_due: None,
             arrived: None,
+            fresh: VecDeque::new(),
+            reading: false,
             claimed: Vec::new(),
             sorted_at: None,
         }
@@ -126,7 +141,10 @@ impl Member {
     }
 
     fn ready_at(&self, per_worker: u32) -> Option<UnixMillis> {
-        let due = self.next_due.filter(|_| self.state == WorkerState::Active && self.room(per_worker) > 0)?;
+        if self.state != WorkerState::Active || self.room(per_worker) == 0 {
+            return None;
+        }
+        let due = self.next_due.into_iter().chain(self.fresh.front().map(Fresh::due)).min()?;
         Some(self.unreachable_until.map_or(due, |until| due.max(until)))
     }
 
@@ -139,6 +157,7 @@ impl Member {
     /// A claim has read what is due and leaves this; what it may not have seen
     /// counts too.
     pub(super) fn leaves(&mut self, next: Option<UnixMillis>) {
+        self.reading = false;
         self.next_due = self.arrived.into_iter().chain(next).min();
     }
 }
@@ -193,11 +212,13 @@ impl Roster {
         let no = member.no;
         match self.members.get_mut(&no) {
             Some(present) => {
+                present.forget_fresh();
                 member.waiting = present.waiting;
                 member.holding = std::mem::take(&mut present.holding);
                 member.absences = present.absences;
                 member.next_due = present.next_due;
                 member.arrived = present.arrived;
+                member.reading = present.reading;
                 member.claimed = std::mem::take(&mut present.claimed);
                 member.sorted_at = present.sorted_at;
             }
@@ -262,13 +283,23 @@ impl Roster {
         }
     }
 
-    /// A delivery was committed for each of these workers.
-    pub(super) fn delivered_to(&mut self, workers: &[(WorkerNo, WorkerId)], due: UnixMillis) {
-        for (no, _) in workers {
+    /// The event's deliveries were committed.
+    pub(super) fn delivered_to(
+        &mut self,
+        seq: i64,
+        event: Arc<NewEvent>,
+        deliveries: &[(WorkerNo, DeliveryId)],
+    ) {
+        let due = event.received_at;
+        let kept = self.room.keep(seq, event, deliveries.len());
+        for (no, id) in deliveries {
             self.pending += 1;
             self.update(*no, |member| {
                 member.waiting += 1;
-                member.due(due);
+                match &kept {
+                    Some(kept) if member.may_keep(due) => member.fresh.push_back(kept(*id)),
+                    _ => member.due(due),
+                }
             });
         }
     }
@@ -303,6 +334,7 @@ impl Roster {
     pub(super) fn held(&mut self, no: WorkerNo, count: u64) {
         self.pending = self.pending.saturating_sub(count);
         self.update(no, |member| {
+            member.forget_fresh();
             member.holding.changed();
             member.waiting = member.waiting.saturating_sub(count);
         });
@@ -328,18 +360,71 @@ impl Roster {
         self.next_due().is_some_and(|due| due <= now)
     }
 
-    /// Which workers to claim for: those with something due and with room, at
-    /// most `limit`, beginning after the one served last. The claim reads after
-    /// this, and says at its end what it [leaves](Member::leaves).
-    pub(super) fn candidates(&mut self, now: UnixMillis, limit: usize) -> Vec<Member> {
+    /// The workers with something due and with room, at most `limit`, beginning
+    /// after the one served last.
+    fn due(&self, now: UnixMillis, limit: usize) -> Vec<WorkerNo> {
         let due = self.ready.range(..=(now, WorkerNo::MAX)).map(|(_, no)| *no);
         let mut due: Vec<_> = due.collect();
         let turn = self.turn;
         due.sort_unstable_by_key(|no| (*no <= turn, *no));
         due.truncate(limit);
-        let members: Vec<_> = due.iter().filter_map(|no| self.members.get(no).cloned()).collect();
-        due.iter().for_each(|no| self.update(*no, |member| member.arrived = None));
-        members
+        due
+    }
+
+    fn is_stored(&self, no: WorkerNo, now: UnixMillis) -> bool {
+        self.members.get(&no).is_some_and(|member| member.next_due.is_some_and(|due| due <= now))
+    }
+
+    /// Claims what is kept as fresh, of workers for which the database has
+    /// nothing due; the others keep their share of the limit.
+    pub(super) fn claim_fresh(&mut self, claim: Claim) -> Vec<Claimed> {
+        let limit = claim.limit as usize;
+        let due = self.due(claim.now, limit);
+        let all = due.len().max(1);
+        let fresh: Vec<_> = due.into_iter().filter(|no| !self.is_stored(*no, claim.now)).collect();
+        let share = (limit * fresh.len()).div_ceil(all);
+        let mut claimed = Vec::new();
+        loop {
+            let before = claimed.len();
+            for no in &fresh {
+                if claimed.len() == share {
+                    return claimed;
+                }
+                claimed.extend(self.claim_first(*no, claim));
+            }
+            if claimed.len() == before {
+                return claimed;
+            }
+        }
+    }
+
+    fn claim_first(&mut self, no: WorkerNo, claim: Claim) -> Option<Claimed> {
+        let member = self.members.get_mut(&no).filter(|member| member.room(claim.per_worker) > 0)?;
+        let first = member.fresh.front().filter(|first| first.due() <= claim.now)?;
+        let claimed = first.claimed(member, claim.now);
+        let (event, transport_failures) = (first.seq(), member.transport_failures);
+        member.fresh.pop_front();
+        self.turn = no;
+        self.claim(
+            claimed.delivery,
+            Flight { event, id: Some(claimed.event), worker: no, transport_failures },
+        );
+        Some(claimed)
+    }
+
+    /// For which workers to read what is due. The claim reads after this, and
+    /// says at its end what it [leaves](Member::leaves).
+    pub(super) fn candidates(&mut self, now: UnixMillis, limit: usize) -> Vec<Member> {
+        let mut due = self.due(now, limit);
+        due.retain(|no| self.is_stored(*no, now));
+        for no in &due {
+            self.update(*no, |member| {
+                member.forget_fresh();
+                member.arrived = None;
+                member.reading = true;
+            });
+        }
+        due.iter().filter_map(|no| self.members.get(no).cloned()).collect()
     }
 
     /// When the next claim can succeed.

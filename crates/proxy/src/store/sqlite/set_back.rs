@@ -29,6 +29,7 @@ fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
         let everyone: Vec<_> = memory.roster.members().map(|member| member.no).collect();
         for no in everyone {
             memory.roster.update(no, |member| {
+                member.forget_fresh();
                 member.leased_until = earlier(member.leased_until);
                 member.unreachable_until = member.unreachable_until.map(earlier);
                 if let Some(next) = member.next_due {
