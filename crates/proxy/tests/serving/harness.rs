@@ -1,11 +1,13 @@
 //! What the tests stand on.
 
+mod agent;
 mod client;
 mod clock;
 mod proxy;
 mod receiver;
 mod spy;
 
+pub(crate) use agent::Tunnel;
 pub(crate) use client::{Answer, call, exchange};
 pub(crate) use clock::HandClock;
 pub(crate) use proxy::{Proxy, Registered, linear_body};

@@ -20,3 +20,4 @@ mod schemes;
 mod server;
 mod tls;
 mod trigger;
+mod tunnel;
