@@ -1,9 +1,11 @@
 // Every template of `postern trigger`: what it makes takes the whole path, and
 // the provider's own library accepts it at the local target.
 import { deepEqual, equal } from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { LinearWebhookClient } from "@linear/sdk/webhooks";
 import { Webhooks } from "@octokit/webhooks";
+import Stripe from "stripe";
 import { inParallel, readAll, serve } from "./http.mjs";
 import { startEdge, startProxy } from "./programs.mjs";
 
@@ -47,4 +49,44 @@ test("every Linear template passes LinearWebhookClient", async (t) => {
   const names = await all(await startEdge(t, proxy, url), "linear");
   equal(new Set(names.map((name) => name.split(".")[0])).size, 23);
   deepEqual(received.sort(), names);
+});
+
+test("every Stripe template passes Stripe.webhooks.constructEvent", async (t) => {
+  const SECRET = "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH";
+  const stripe = new Stripe("sk_test_nothing_is_asked_of_stripe");
+  const received = [];
+  const url = await serve(t, async (request, response) => {
+    const payload = await readAll(request);
+    try {
+      const event = stripe.webhooks.constructEvent(payload, request.headers["stripe-signature"], SECRET);
+      received.push(event.type);
+      equal(event.data.object.object.length > 0, true);
+      response.writeHead(200).end();
+    } catch {
+      response.writeHead(400).end();
+    }
+  });
+  const proxy = await startProxy(t);
+  await proxy.createSource("stripe", SECRET);
+  const names = await all(await startEdge(t, proxy, url), "stripe");
+  deepEqual(received.sort(), names);
+});
+
+test("every Slack template is signed and written as Slack does", async (t) => {
+  const SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
+  const received = [];
+  const url = await serve(t, async (request, response) => {
+    const payload = (await readAll(request)).toString();
+    const { "x-slack-request-timestamp": time, "x-slack-signature": signature, "content-type": type } = request.headers;
+    // docs.slack.dev/authentication/verifying-requests-from-slack
+    const expected = `v0=${createHmac("sha256", SECRET).update(`v0:${time}:${payload}`).digest("hex")}`;
+    const form = type === "application/json" ? null : new URLSearchParams(payload);
+    const body = form?.has("command") ? { type: "slash_command" } : JSON.parse(form?.get("payload") ?? payload);
+    received.push(body.type === "event_callback" ? body.event.type : body.type);
+    response.writeHead(signature === expected ? 200 : 400).end();
+  });
+  const proxy = await startProxy(t);
+  await proxy.createSource("slack", SECRET);
+  const names = await all(await startEdge(t, proxy, url), "slack");
+  deepEqual(received.sort(), names.map((name) => name.split(".")[0]).sort());
 });

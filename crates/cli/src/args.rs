@@ -245,7 +245,7 @@ pub(crate) struct Replay {
 
 #[derive(Args, Debug)]
 pub(crate) struct Trigger {
-    /// Whose event: linear, github.
+    /// Whose event: linear, github, stripe, slack.
     #[arg(required_unless_present = "list")]
     pub(crate) provider: Option<postern_protocol::Provider>,
     /// Which: `Issue.create`, `pull_request.opened`.

@@ -1,6 +1,7 @@
 //! Events for `trigger`: bodies and headers as the providers send them, with
 //! fresh ids and times. They follow the providers' public schemas
-//! (linear.app/developers/webhooks, docs.github.com/webhooks).
+//! (linear.app/developers/webhooks, docs.github.com/webhooks,
+//! docs.stripe.com/api/events, docs.slack.dev).
 //!
 //! The bodies are data: a file for each provider, with the building blocks
 //! they share ([`catalogue`]) and placeholders for what is fresh in each event
@@ -10,6 +11,7 @@ use crate::api::Template;
 use fresh::Fresh;
 use postern_protocol::{Provider, UnixMillis};
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 mod catalogue;
 mod fresh;
@@ -27,7 +29,10 @@ pub(crate) struct Made {
 /// All templates, in the order of a menu.
 #[must_use]
 pub fn list() -> Vec<Template> {
-    [Provider::Linear, Provider::Github].into_iter().flat_map(catalogue::names).collect()
+    [Provider::Linear, Provider::Github, Provider::Stripe, Provider::Slack]
+        .into_iter()
+        .flat_map(catalogue::names)
+        .collect()
 }
 
 /// An event from the template of this name with other members: `None` when
@@ -44,8 +49,25 @@ pub(crate) fn make(
     let mut fresh = Fresh::new(now);
     let Some(mut body) = catalogue::body(provider, name, &mut fresh) else { return Ok(None) };
     set::members(&mut body, set)?;
-    let headers = headers::of(provider, name, &body, &mut fresh);
-    Ok(Some(Made { headers, body: body.to_string() }))
+    let text = written(provider, &body);
+    Ok(Some(Made { headers: headers::of(provider, name, &body, &text, &mut fresh), body: text }))
+}
+
+/// The body as its provider writes it: JSON, but of Slack's commands a form, and
+/// of its interactions JSON in a form's field.
+fn written(provider: Provider, body: &Value) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    match (provider, body.as_object()) {
+        (Provider::Slack, Some(members)) if members.contains_key("command") => {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            form.extend_pairs(members.iter().map(|(name, value)| (name, text(value))));
+            form.finish()
+        }
+        (Provider::Slack, Some(_)) if body["type"] != "event_callback" => {
+            form.append_pair("payload", &body.to_string()).finish()
+        }
+        _ => body.to_string(),
+    }
 }
 
 /// An event with a body of one's own. Without members to set it is sent byte
@@ -71,7 +93,7 @@ pub(crate) fn own(
         let body = json.to_string();
         (json, body)
     };
-    Ok(Made { headers: headers::of(provider, name, &json, &mut Fresh::new(now)), body })
+    Ok(Made { headers: headers::of(provider, name, &json, &body, &mut Fresh::new(now)), body })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ _postern_named() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     if [[ ${COMP_WORDS[1]} == trigger && $cur != -* ]]; then
         case $COMP_CWORD in
-            2) COMPREPLY=($(compgen -W "linear github" -- "$cur")); return ;;
+            2) COMPREPLY=($(compgen -W "linear github stripe slack" -- "$cur")); return ;;
             3) COMPREPLY=($(compgen -W "$(postern trigger --list "${COMP_WORDS[2]}" 2>/dev/null | awk '{print $2}')" -- "$cur")); return ;;
         esac
     fi
@@ -21,8 +21,8 @@ complete -F _postern_named -o bashdefault -o default postern
 
 const FISH: &str = r"
 set -l trigger '__fish_postern_using_subcommand trigger'
-complete -c postern -n $trigger'; and not __fish_seen_subcommand_from linear github' -f -a 'linear github'
-for provider in linear github
+complete -c postern -n $trigger'; and not __fish_seen_subcommand_from linear github stripe slack' -f -a 'linear github stripe slack'
+for provider in linear github stripe slack
     complete -c postern -n $trigger'; and __fish_seen_subcommand_from '$provider -f -a '(postern trigger --list '$provider' 2>/dev/null | string replace -r \'^\S+\s+(\S+)\s+\' \'$1\t\')'
 end
 ";

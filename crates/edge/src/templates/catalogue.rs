@@ -1,4 +1,4 @@
-//! The files of templates: `linear.json` and `github.json`.
+//! The files of templates, one for each provider.
 //!
 //! `blocks` are pieces that many bodies share; `events` are the types, each
 //! with its actions (or none), its body, and what differs by action (`with`).
@@ -37,8 +37,10 @@ struct Event {
 
 static LINEAR: LazyLock<Catalogue> = LazyLock::new(|| read(include_str!("linear.json")));
 static GITHUB: LazyLock<Catalogue> = LazyLock::new(|| read(include_str!("github.json")));
+static STRIPE: LazyLock<Catalogue> = LazyLock::new(|| read(include_str!("stripe.json")));
+static SLACK: LazyLock<Catalogue> = LazyLock::new(|| read(include_str!("slack.json")));
 
-#[expect(clippy::expect_used, reason = "the files are part of the program, and a test reads both")]
+#[expect(clippy::expect_used, reason = "the files are part of the program, and a test reads them all")]
 fn read(file: &str) -> Catalogue {
     serde_json::from_str(file).expect("a file of templates")
 }
@@ -47,6 +49,8 @@ fn of(provider: Provider) -> Option<&'static Catalogue> {
     match provider {
         Provider::Linear => Some(&LINEAR),
         Provider::Github => Some(&GITHUB),
+        Provider::Stripe => Some(&STRIPE),
+        Provider::Slack => Some(&SLACK),
         _ => None,
     }
 }
@@ -78,7 +82,10 @@ pub(super) fn body(provider: Provider, name: &str, fresh: &mut Fresh) -> Option<
     }
     fresh.names(kind, action);
     let mut body = Map::new();
-    body.extend(action.map(|action| ("action".to_owned(), Value::from(action))));
+    // The others have the action in the type, or in a place that the body says.
+    if let (Provider::Linear | Provider::Github, Some(action)) = (provider, action) {
+        body.insert("action".to_owned(), action.into());
+    }
     let mut body = Value::Object(body);
     over(&mut body, catalogue.expand(&event.body, fresh));
     if let Some(changes) = action.and_then(|action| event.with.get(action)) {

@@ -6,6 +6,9 @@
 //! | `{{now}}` | Unix milliseconds, a number |
 //! | `{{ms S}}` | `2026-11-22T09:57:00.000Z`, S seconds from now |
 //! | `{{s S}}` | the same without fractions |
+//! | `{{unix S}}` | Unix seconds, S from now, a number |
+//! | `{{micro N}}` | six random digits, as after the point of Slack's times |
+//! | `{{code N}}`, `{{caps N}}` | random letters and digits: 23 as in Stripe's ids, 9 capitals as in Slack's |
 //! | `{{uuid N}}`, `{{short N}}` | a random UUID, its first eight digits |
 //! | `{{sha N}}` | a random Git object id |
 //! | `{{id N}}` | a random number as GitHub's ids are |
@@ -76,9 +79,10 @@ impl Fresh {
             "action" => self.action.clone().into(),
             "now" => self.now.0.into(),
             "ms" => self.time(seconds()?).into(),
+            "unix" => self.now.plus(seconds()? * 1000).seconds().into(),
             "s" => self.second(seconds()?).into(),
             "short" => self.value(&format!("uuid {name}"))?.as_str()?.get(..8)?.into(),
-            "uuid" | "sha" | "id" | "number" => {
+            "uuid" | "sha" | "id" | "number" | "micro" | "code" | "caps" => {
                 let end = match end {
                     Some(end) => end.parse().ok()?,
                     None => ENDLESS,
@@ -86,6 +90,9 @@ impl Fresh {
                 let draw = || match kind {
                     "uuid" => uuid().into(),
                     "sha" => hex::encode(rand::random::<[u8; 20]>()).into(),
+                    "micro" => rand::random_range(100_000_u32..1_000_000).into(),
+                    "code" => letters(ALPHABET, 23).into(),
+                    "caps" => letters(&ALPHABET[..36], 9).into(),
                     "id" => rand::random_range(FIRST_ID..2 * FIRST_ID).into(),
                     _ => rand::random_range(1..end).into(),
                 };
@@ -108,6 +115,13 @@ impl Fresh {
 
 const ENDLESS: u32 = u32::MAX;
 const FIRST_ID: u64 = 1_000_000_000;
+
+/// Digits and capitals first, which some ids consist of.
+const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+fn letters(of: &[u8], count: usize) -> String {
+    (0..count).map(|_| char::from(of[rand::random_range(0..of.len())])).collect()
+}
 
 /// A random UUID (version 4).
 pub(super) fn uuid() -> String {
