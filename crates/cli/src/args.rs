@@ -150,6 +150,31 @@ pub(crate) struct Serve {
     /// host, where that is not the address listened on.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_base: Option<String>,
+    /// How events arrive, remembered for the next time [at first: auto].
+    #[arg(long, value_name = "WAY")]
+    pub(crate) via: Option<Via>,
+}
+
+/// How events arrive.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Via {
+    /// At this machine's HTTPS address where one is given, on loopback where
+    /// the proxy is on this machine, through the tunnel otherwise
+    Auto,
+    /// Through a connection that this machine opens: nothing need reach it
+    Tunnel,
+    /// The proxy posts to this machine's address
+    Address,
+}
+
+impl From<Via> for postern_edge::api::Via {
+    fn from(via: Via) -> Self {
+        match via {
+            Via::Auto => Self::Auto,
+            Via::Tunnel => Self::Tunnel,
+            Via::Address => Self::Address,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -24,7 +24,7 @@ pub(crate) use catch_up::{caught_up, held};
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use doctor::findings;
 pub(crate) use row::{live_row, page, templates};
-pub(crate) use status::{connection, kept, state, status};
+pub(crate) use status::{connection, kept, state, status, trip};
 pub(crate) use workers::workers;
 
 /// How to print.

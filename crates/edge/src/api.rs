@@ -13,6 +13,7 @@
 //! | `set_paused` | [`SetPaused`] | [`Status`] |
 //! | `set_forward` | [`SetForward`] | [`Status`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
+//! | `reconnect` | – | [`Status`] |
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
 //! | `events_since` | [`Since`] | [`Changes`] |
@@ -33,11 +34,13 @@
 //! stream a temporary forward target too, for as long as it is open, for events
 //! that the capability terms in `&filter={terms}` take, one term to a line.
 
+mod arrival;
 pub mod http;
 pub(crate) mod live;
 pub(crate) mod operations;
 pub mod types;
 
+pub use arrival::{Arrival, Tunnel, Via};
 pub use operations::*;
 pub use types::*;
 
@@ -109,6 +112,7 @@ operations! {
     set_paused(SetPaused);
     set_forward(SetForward);
     set_settings(Settings);
+    reconnect;
     catch_up(CatchUpRequest);
     events(EventQuery);
     events_since(Since);

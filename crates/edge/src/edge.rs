@@ -6,7 +6,7 @@
 
 use crate::EdgeHandle;
 use crate::api::http::{self, Access};
-use crate::api::{Connection, Settings};
+use crate::api::{Connection, Settings, Tunnel};
 use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::{History, HistoryError, Rejection};
 use crate::proxy_client::Clients;
@@ -14,6 +14,7 @@ use crate::receiver::{self, Rejections};
 use crate::registration::{self, Registration};
 use crate::serve::serve;
 use crate::state::{Account, Shared};
+use crate::tunnel::{self, WayOut};
 use postern_tls::{Acceptor, Certificates, FilesError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,17 +118,18 @@ impl Edge {
         let api = listen::api(&config).await?;
         let webhook_base = listen::webhook_base(&config, &receiver)?;
         let own_ports = listen::ports([Some(&receiver), api.as_ref()].into_iter().flatten());
-        let settings = history.setting(SETTINGS).await?;
-        let settings: Settings = settings.and_then(|s| serde_json::from_str(&s).ok()).unwrap_or_default();
+        let settings = settings(&config, &history).await?;
         let shared = Arc::new(Shared {
             proxies: Clients::new(config.timing.proxy_timeout)?,
             forwarder: Forwarder::new(config.timing.forward_timeout).map_err(StartError::Tls)?,
             webhook_base,
+            way_out: WayOut::from_system()?,
             api_url: api.as_ref().and_then(listen::url),
             own_ports,
             access,
             account: watch::Sender::new(Account::SignedOut),
             connection: watch::Sender::new(Connection::SignedOut),
+            tunnel: watch::Sender::new(Tunnel::Idle),
             settings: watch::Sender::new(settings),
             rejected: watch::Sender::new(0),
             listeners: Listeners::new(),
@@ -174,6 +176,7 @@ impl Edge {
         }
         let head = shared.config.timing.head_timeout;
         let deliveries = receiver::routes(Arc::clone(&shared), rejections);
+        parts.spawn(tunnel::run(Arc::clone(&shared), deliveries.clone(), stop.clone()));
         parts.spawn(serve(receiver, tls, deliveries, head, stop.clone()));
         if let Some((listener, routes)) = api {
             parts.spawn(serve(listener, None, routes, head, stop.clone()));
@@ -198,6 +201,19 @@ impl Edge {
         }
         drop(lock);
     }
+}
+
+/// What the user has set; what the shell was told this time is kept.
+async fn settings(config: &EdgeConfig, history: &History) -> Result<Settings, HistoryError> {
+    let kept = history.setting(SETTINGS).await?;
+    let kept: Settings = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default();
+    let settings = Settings { via: config.via.unwrap_or(kept.via), ..kept };
+    if settings != kept
+        && let Ok(text) = serde_json::to_string(&settings)
+    {
+        history.set_setting(SETTINGS, text).await?;
+    }
+    Ok(settings)
 }
 
 /// Takes the folder, then opens what is in it.

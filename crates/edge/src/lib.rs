@@ -20,6 +20,7 @@
 //! ```
 
 pub mod api;
+mod arrival;
 mod clock;
 mod edge;
 mod handle;
@@ -33,6 +34,7 @@ pub mod secrets;
 mod serve;
 mod state;
 mod templates;
+mod tunnel;
 
 pub use clock::SystemClock;
 pub use edge::{ApiConfig, Edge, EdgeConfig, EnvironmentToken, Running, StartError, Timing};
@@ -40,6 +42,7 @@ pub use handle::EdgeHandle;
 pub use handlers::Listener;
 pub use history::HistoryError;
 pub use postern_tls::Files as CertificateFiles;
+pub use postern_tunnel::Timing as TunnelTiming;
 pub use secrets::{
     FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
     SecretStoreError,

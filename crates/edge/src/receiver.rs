@@ -6,23 +6,25 @@
 //! flood of junk fills no disk.
 
 use crate::state::{Account, Session, Shared};
+use axum::Extension;
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::Method;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 mod answer;
 mod body;
 mod challenge;
+mod peer;
 mod rejections;
 mod store;
 mod verify;
 
 use answer::Refusal;
 use body::Budget;
+pub(crate) use peer::Peer;
 pub(crate) use rejections::{Rejections, record};
 
 /// What the receiver's handlers share.
@@ -45,7 +47,7 @@ pub(crate) fn routes(shared: Arc<Shared>, rejections: Rejections) -> Router {
 
 async fn receive(
     State(receiver): State<Receiver>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(peer): Extension<Peer>,
     Path(key): Path<String>,
     request: Request,
 ) -> Response {
@@ -62,7 +64,7 @@ async fn receive(
 
 async fn unknown(
     State(receiver): State<Receiver>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
     receiver.refuse(None, peer, "…", request.method(), Refusal::unknown())
@@ -100,7 +102,7 @@ impl Receiver {
     fn refuse(
         &self,
         session: Option<&Session>,
-        peer: SocketAddr,
+        peer: Peer,
         path: &str,
         method: &Method,
         refusal: Refusal,

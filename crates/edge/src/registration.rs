@@ -8,6 +8,7 @@
 //! again after a random wait that grows (full jitter), at once upon sign-in.
 
 use crate::api::Connection;
+use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::state::{Account, Shared, with_causes};
 use postern_protocol::UnixMillis;
@@ -107,7 +108,8 @@ impl Registration {
                 }
             }
             Account::SignedIn(session) => {
-                let registered = session.registered_url.borrow().as_deref() == Some(&session.webhook_url);
+                let wanted = self.shared.post_to(session).unwrap_or_else(|| TUNNEL.into());
+                let registered = session.registered.borrow().as_ref() == Some(&wanted);
                 if session.worker.borrow().is_some() && registered {
                     self.lease(account, session).await
                 } else {

@@ -1,9 +1,9 @@
 //! Serving HTTP/1 on a listener: bounded in time and number, drained on stop.
 
+use crate::receiver::Peer;
 use crate::state::with_causes;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,9 +28,9 @@ const CONNECTIONS: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers requests on `listener` with `routes` until `stop`; then finishes
-/// those under way. Handlers find the peer as [`ConnectInfo`]. With `tls`, every
-/// connection begins with a handshake. `head`: how long a request's head may take
-/// to arrive, and an idle connection stays.
+/// those under way. Handlers find the [`Peer`] among the extensions. With `tls`,
+/// every connection begins with a handshake. `head`: how long a request's head
+/// may take to arrive, and an idle connection stays.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Acceptor>,
@@ -100,7 +100,7 @@ async fn connection<I>(
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Peer::Address(peer));
         let mut routes = routes.clone();
         async move { routes.call(request.map(Body::new)).await }
     });

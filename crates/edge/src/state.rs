@@ -3,11 +3,13 @@
 
 use crate::EdgeConfig;
 use crate::api::http::Access;
-use crate::api::{ApiError, Connection, Forward, HandlerRun, Settings, Status};
+use crate::api::{ApiError, Arrival, Connection, Forward, HandlerRun, Settings, Status, Tunnel};
+use crate::arrival::{self, Facts, Way};
 use crate::handlers::{Listeners, Target};
 use crate::history::{History, HistoryError, Profile};
-use crate::proxy_client::ProxyClient;
+use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
+use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 /// Shared by every part. Each `watch` is a cell that can be waited on.
 pub(crate) struct Shared {
@@ -24,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) forwarder: crate::handlers::Forwarder,
     /// The receiver's address as the proxy sees it, without a path or slash.
     pub(crate) webhook_base: String,
+    /// How to dial the tunnel.
+    pub(crate) way_out: WayOut,
     /// The local API's base URL.
     pub(crate) api_url: Option<String>,
     /// Ports of our own, refused as targets.
@@ -31,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) account: watch::Sender<Account>,
     pub(crate) connection: watch::Sender<Connection>,
+    pub(crate) tunnel: watch::Sender<Tunnel>,
     pub(crate) settings: watch::Sender<Settings>,
     pub(crate) rejected: watch::Sender<u64>,
     pub(crate) listeners: Listeners,
@@ -90,11 +96,12 @@ pub(crate) struct Session {
     pub(crate) token: Secret,
     pub(crate) kept_in: KeptIn,
     pub(crate) proxy: ProxyClient,
-    /// Where deliveries arrive.
+    /// The receiver's URL for this profile.
     pub(crate) webhook_url: String,
     pub(crate) worker: watch::Sender<Option<WorkerSecrets>>,
-    /// The URL the worker was last registered with.
-    pub(crate) registered_url: watch::Sender<Option<String>>,
+    /// What the proxy has on record: the URL the worker was last registered
+    /// with, or [`arrival::TUNNEL`].
+    pub(crate) registered: watch::Sender<Option<String>>,
     /// Whether a registration is under way: its secret is about to be known.
     pub(crate) registering: watch::Sender<bool>,
     pub(crate) paused: watch::Sender<bool>,
@@ -115,9 +122,9 @@ impl Session {
         // A target that a newer version accepted and this one does not is no target.
         let forward = profile.forward_url.as_deref().and_then(|url| Target::parse(url, &[]).ok());
         Self {
-            webhook_url: format!("{webhook_base}/hook/{}", profile.hook_key),
+            webhook_url: format!("{webhook_base}{}", path(&profile)),
             worker: watch::Sender::new(secrets.worker),
-            registered_url: watch::Sender::new(profile.registered_url.clone()),
+            registered: watch::Sender::new(profile.registered.clone()),
             registering: watch::Sender::new(false),
             paused: watch::Sender::new(profile.paused),
             forward: watch::Sender::new(forward),
@@ -128,6 +135,11 @@ impl Session {
             kept_in,
             proxy,
         }
+    }
+
+    /// Where the receiver takes this profile's deliveries.
+    pub(crate) fn path(&self) -> String {
+        path(&self.profile)
     }
 
     /// The secrets that verify deliveries at `now`, the current one first.
@@ -151,6 +163,10 @@ impl Session {
     pub(crate) fn delivered(&self, now: UnixMillis) {
         self.delivered_at.fetch_max(now.0, Ordering::Relaxed);
     }
+}
+
+fn path(profile: &Profile) -> String {
+    format!("/hook/{}", profile.hook_key)
 }
 
 fn workspace(profile: &Profile) -> Option<WorkspaceInfo> {
@@ -198,6 +214,38 @@ impl Shared {
         self.awake.send_modify(|n| *n += 1);
     }
 
+    /// Which way deliveries are to take to a profile, and why.
+    fn way(&self, profile: &Profile) -> (Way, &'static str) {
+        let public =
+            !self.config.receiver_bind.ip().is_loopback() && !self.config.receiver_bind.ip().is_unspecified();
+        arrival::choose(Facts {
+            via: self.settings.borrow().via,
+            address: &self.webhook_base,
+            configured: self.config.webhook_base.is_some() || (self.config.tls.is_some() && public),
+            proxy_is_here: Url::parse(&profile.proxy_url).is_ok_and(|url| is_loopback(&url)),
+        })
+    }
+
+    /// Where the proxy is to post for a profile; `None`: into the tunnel.
+    pub(crate) fn post_to(&self, session: &Session) -> Option<String> {
+        match self.way(&session.profile).0 {
+            Way::Address => Some(session.webhook_url.clone()),
+            Way::Tunnel => None,
+        }
+    }
+
+    /// Says how the tunnel stands.
+    pub(crate) fn set_tunnel(&self, tunnel: Tunnel) {
+        let changed = self.tunnel.send_if_modified(|now| {
+            let changed = *now != tunnel;
+            *now = tunnel;
+            changed
+        });
+        if changed {
+            self.touch();
+        }
+    }
+
     /// What the proxy is to do with events held during an absence.
     pub(crate) fn catch_up(&self) -> CatchUp {
         self.settings.borrow().catch_up.unwrap_or(self.config.catch_up)
@@ -218,21 +266,25 @@ impl Shared {
         let committed = self.history.committed().borrow().clone();
         let events = account.profile().and_then(|profile| committed.events.get(&profile.id)).copied();
         let session = account.session();
+        let arrival = account.profile().map(|profile| self.arrival(profile));
         let mut connection = self.connection.borrow().clone();
         if let (Connection::Live { proven_at, .. }, Some(session)) = (&mut connection, session) {
             *proven_at = (*proven_at).max(UnixMillis(session.delivered_at.load(Ordering::Relaxed)));
         }
+        if let Some(Arrival::Tunnel { tunnel, .. }) = &arrival {
+            connection = through(connection, tunnel);
+        }
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             name: account.profile().map_or_else(|| self.config.default_name.clone(), |p| p.name.clone()),
-            session: self.session_status(&account),
+            session: arrival.and_then(|arrival| self.session_status(&account, arrival)),
             connection,
             forward: session.and_then(|session| {
                 let url = session.forward.borrow().as_ref()?.url().to_owned();
                 let last = session.last_run.borrow().clone().filter(|run| run.target == url);
                 Some(Forward { url, last })
             }),
-            settings: self.settings.borrow().clone(),
+            settings: *self.settings.borrow(),
             events: events.unwrap_or(0).unsigned_abs(),
             rejected: *self.rejected.borrow(),
             cursor: committed.seq.unsigned_abs(),
@@ -240,29 +292,48 @@ impl Shared {
         }
     }
 
-    fn session_status(&self, account: &Account) -> Option<crate::api::Session> {
-        let (profile, worker_id, kept_in, webhook_url) = match account {
+    fn arrival(&self, profile: &Profile) -> Arrival {
+        let (way, reason) = self.way(profile);
+        let reason = reason.to_owned();
+        match way {
+            Way::Address => {
+                Arrival::Address { url: format!("{}{}", self.webhook_base, path(profile)), reason }
+            }
+            Way::Tunnel => Arrival::Tunnel { tunnel: self.tunnel.borrow().clone(), reason },
+        }
+    }
+
+    fn session_status(&self, account: &Account, arrival: Arrival) -> Option<crate::api::Session> {
+        let (profile, worker_id, kept_in) = match account {
             Account::SignedIn(session) => (
                 &session.profile,
                 session.worker.borrow().as_ref().map(|worker| worker.worker_id.clone()),
                 session.kept_in,
-                session.webhook_url.clone(),
             ),
-            Account::Locked(profile) => (
-                profile,
-                None,
-                self.config.secrets.kept_in(),
-                format!("{}/hook/{}", self.webhook_base, profile.hook_key),
-            ),
+            Account::Locked(profile) => (profile, None, self.config.secrets.kept_in()),
             Account::SignedOut | Account::Unresolved { .. } => return None,
         };
         Some(crate::api::Session {
             proxy_url: profile.proxy_url.clone(),
             workspace: workspace(profile)?,
             worker_id,
-            webhook_url,
+            arrival,
             token_kept_in: kept_in.as_str().into(),
         })
+    }
+}
+
+/// How things stand when deliveries come through the tunnel: a lease alone
+/// brings no event.
+fn through(connection: Connection, tunnel: &Tunnel) -> Connection {
+    let Connection::Live { proven_at, .. } = connection else { return connection };
+    match tunnel {
+        Tunnel::Up { .. } => connection,
+        Tunnel::Idle => Connection::Connecting { since: proven_at, problem: None },
+        Tunnel::Connecting { since } => Connection::Connecting { since: *since, problem: None },
+        Tunnel::Down { since, problem, retry_at, .. } => {
+            Connection::Reconnecting { problem: problem.clone(), retry_at: retry_at.unwrap_or(*since) }
+        }
     }
 }
 

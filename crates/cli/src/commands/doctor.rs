@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 mod proxy;
+mod tunnel;
 
 /// How long a connection to a target may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -100,6 +101,7 @@ pub(crate) async fn doctor(
     }
     if let Some(status) = &status {
         checks.extend(registration(status, runs, settings.token.is_some()));
+        checks.extend(tunnel::check(status).filter(|_| runs));
         checks.push(target(status).await);
     }
     let failed = checks.iter().filter(|finding| finding.verdict == Verdict::Fail).count();
@@ -179,7 +181,7 @@ fn registration(status: &Status, runs: bool, token: bool) -> Vec<Finding> {
             Finding::fail(
                 "receiver",
                 sentence(problem),
-                "Have the address that the worker registered reach this machine from the proxy: firewall, port, name.",
+                "Have the address that the worker registered reach this machine from the proxy (firewall, port, name), or let events come through a tunnel: `postern serve --via tunnel`.",
             ),
         ],
         Connection::Reconnecting { problem, .. } => vec![Finding::fail(

@@ -1,7 +1,7 @@
 //! `status`: who is signed in, and how the connection stands.
 
 use super::{Ink, Style, count, counted, safe, span};
-use postern_edge::api::{Connection, Status};
+use postern_edge::api::{Arrival, Connection, Status, Tunnel};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::Waiting;
 
@@ -31,7 +31,7 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         ),
         format!("worker     {}, token kept in {}", safe(&status.name), kept(&session.token_kept_in)),
         format!("state      {state}"),
-        format!("receives   {}", safe(&session.webhook_url)),
+        format!("receives   {}", arrival(style, &session.arrival, status.now, running)),
         format!("forwards   {forward}"),
         format!(
             "history    {}, {}",
@@ -46,6 +46,41 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
 pub(crate) fn state(style: &Style, status: &Status) -> String {
     let at = style.paint(Ink::Faint, &style.time(status.now));
     format!("{at}  {}", connection(style, &status.connection, status.now))
+}
+
+/// How events arrive, in words.
+fn arrival(style: &Style, arrival: &Arrival, now: UnixMillis, running: bool) -> String {
+    match arrival {
+        Arrival::Address { url, .. } => safe(url),
+        Arrival::Tunnel { .. } if !running => "through a tunnel".into(),
+        Arrival::Tunnel { tunnel, .. } => format!("through a tunnel, {}", self::tunnel(style, tunnel, now)),
+    }
+}
+
+/// How the tunnel stands, in words.
+fn tunnel(style: &Style, tunnel: &Tunnel, now: UnixMillis) -> String {
+    match tunnel {
+        Tunnel::Idle => style.paint(Ink::Busy, "not dialled yet"),
+        Tunnel::Connecting { .. } => style.paint(Ink::Busy, "connecting"),
+        Tunnel::Up { since, .. } => {
+            let up = style.paint(Ink::Good, "up");
+            format!("{up} for {}{}", span(now.since(*since)), trip(tunnel).unwrap_or_default())
+        }
+        Tunnel::Down { since, retry_at, .. } => {
+            let next = retry_at.map_or("now".to_owned(), |at| format!("in {}", span(at.since(now))));
+            let down = style.paint(Ink::Bad, "down");
+            format!("{down} for {}, next try {next}", span(now.since(*since)))
+        }
+    }
+}
+
+/// What a tunnel that is up is like: round trip, carrier, HTTP proxy.
+pub(crate) fn trip(tunnel: &Tunnel) -> Option<String> {
+    let Tunnel::Up { carrier, round_trip_micros, http_proxy, .. } = tunnel else { return None };
+    let trip = round_trip_micros.map(|micros| format!(" · {:.1} ms", micros as f64 / 1000.0));
+    let carrier = (carrier == "websocket").then_some(" · over a WebSocket");
+    let gate = http_proxy.as_ref().map(|gate| format!(" · by the HTTP proxy {}", safe(gate)));
+    Some(format!("{}{}{}", trip.unwrap_or_default(), carrier.unwrap_or_default(), gate.unwrap_or_default()))
 }
 
 /// Where a token is kept, in words.

@@ -1,7 +1,8 @@
 use super::*;
 use postern_edge::api::{
-    Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Outcome, OutcomeKind,
-    Rejected, RejectedPage, Session, Settings, Status, Template, Templates, Verification,
+    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Outcome,
+    OutcomeKind, Rejected, RejectedPage, Session, Settings, Status, Template, Templates, Tunnel,
+    Verification,
 };
 use postern_protocol::api::{Waiting, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
@@ -62,7 +63,10 @@ pub(crate) fn session() -> Status {
                 name: "Acme".into(),
             },
             worker_id: Some("wrk_01K9Z0000000000000000000AA".into()),
-            webhook_url: "http://127.0.0.1:41234/hook/k".into(),
+            arrival: Arrival::Address {
+                url: "http://127.0.0.1:41234/hook/k".into(),
+                reason: "the proxy is on this machine".into(),
+            },
             token_kept_in: "keychain".into(),
         }),
         connection: Connection::Live {
@@ -142,6 +146,48 @@ fn statuses() {
     let problem = "connection refused".to_owned();
     let connection = Connection::Reconnecting { problem, retry_at: NOON.plus(4_000) };
     insta::assert_snapshot!(status(&plain(), &Status { session: None, connection, ..session() }, true));
+}
+
+/// A worker whose deliveries come through this tunnel.
+pub(crate) fn by_tunnel(tunnel: Tunnel) -> Status {
+    let mut status = session();
+    let reason = "this machine has no HTTPS address of its own".into();
+    status.session.as_mut().unwrap().arrival = Arrival::Tunnel { tunnel, reason };
+    status
+}
+
+pub(crate) fn up() -> Tunnel {
+    Tunnel::Up {
+        since: NOON.plus(-720_000),
+        carrier: "websocket".into(),
+        round_trip_micros: Some(4_123),
+        http_proxy: Some("gate.test:3128".into()),
+    }
+}
+
+pub(crate) fn down(retry_at: Option<UnixMillis>) -> Tunnel {
+    let problem = "the proxy cannot be reached: no connection: connection refused".into();
+    Tunnel::Down { since: NOON.plus(-61_000), problem, cure: Some("Check the network.".into()), retry_at }
+}
+
+#[test]
+fn tunnels() {
+    let plain_up =
+        Tunnel::Up { since: NOON, carrier: "upgrade".into(), round_trip_micros: None, http_proxy: None };
+    let lines: Vec<_> = [
+        Tunnel::Idle,
+        Tunnel::Connecting { since: NOON },
+        plain_up,
+        up(),
+        down(Some(NOON.plus(5_000))),
+        down(None),
+    ]
+    .into_iter()
+    .map(|tunnel| status(&plain(), &by_tunnel(tunnel), true).lines().nth(3).unwrap().to_owned())
+    .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    let stopped = status(&plain(), &by_tunnel(up()), false);
+    assert_eq!(stopped.lines().nth(3).unwrap(), "receives   through a tunnel");
 }
 
 #[test]

@@ -93,13 +93,23 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
-    let before = edge.shared.catch_up();
+    let before = (edge.shared.catch_up(), edge.shared.settings.borrow().via);
     edge.shared.settings.send_replace(args);
-    if edge.shared.catch_up() != before {
-        // A renewal tells the proxy.
+    if (edge.shared.catch_up(), args.via) != before {
+        // A renewal, or another registration, tells the proxy.
         edge.shared.renew.notify_one();
     }
     edge.shared.touch();
+    status(edge).await
+}
+
+/// Tries at once whatever waits to reach the proxy again, and makes sure of
+/// the tunnel that stands.
+///
+/// # Errors
+/// None at present.
+pub async fn reconnect(edge: &EdgeHandle) -> Result<Status, ApiError> {
+    edge.shared.wake_up();
     status(edge).await
 }
 

@@ -1,6 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
+use super::{Arrival, Via};
 use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
@@ -58,13 +59,14 @@ pub struct Session {
     pub workspace: WorkspaceInfo,
     /// The worker's id at the proxy, once registered.
     pub worker_id: Option<String>,
-    /// Where deliveries arrive on this machine.
-    pub webhook_url: String,
+    /// How deliveries arrive on this machine.
+    pub arrival: Arrival,
     /// Where the token is kept: `keychain`, `file`, `environment`, `memory`.
     pub token_kept_in: String,
 }
 
-/// How the registration stands. `Live` is said only when the proxy said so.
+/// How the registration stands. `Live` is said only when the proxy said so, and
+/// the tunnel is up where deliveries come through it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "state", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Connection {
@@ -119,7 +121,7 @@ pub struct Forward {
 }
 
 /// What the user may set; kept per machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     /// Show a desktop notification for each event (grouped when many).
@@ -127,11 +129,13 @@ pub struct Settings {
     /// What becomes of events held during an absence; absent: the shell's
     /// default, which is to ask in the desktop app and to deliver all headless.
     pub catch_up: Option<CatchUp>,
+    /// How events are to arrive.
+    pub via: Via,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notifications: true, catch_up: None }
+        Self { notifications: true, catch_up: None, via: Via::Auto }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a shell decides before an edge starts.
 
-use crate::{SecretStore, SystemClock};
+use crate::api::Via;
+use crate::{SecretStore, SystemClock, TunnelTiming};
 use postern_protocol::api::CatchUp;
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
@@ -26,6 +27,9 @@ pub struct EdgeConfig {
     /// is not `http://{receiver_bind}` (`https://` with [`EdgeConfig::tls`]):
     /// `https://laptop.example`.
     pub webhook_base: Option<String>,
+    /// How events are to arrive, where the shell was told; kept as the setting
+    /// ([`crate::api::Settings::via`]), which counts otherwise.
+    pub via: Option<Via>,
     /// The local HTTP API: on by default, on 127.0.0.1 and a free port, so
     /// that a second program attaches to this edge. `None` serves none.
     pub api: Option<ApiConfig>,
@@ -55,6 +59,7 @@ impl EdgeConfig {
             receiver_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,
             webhook_base: None,
+            via: None,
             api: Some(ApiConfig::default()),
             clock: Arc::new(SystemClock),
             secrets: Arc::new(secrets),
@@ -114,6 +119,8 @@ pub struct Timing {
     pub secret_grace: Duration,
     /// How often to look whether this machine slept or changed networks.
     pub awake: Duration,
+    /// How long things may take in the tunnel.
+    pub tunnel: TunnelTiming,
     /// How long stopping may take before what remains is dropped.
     pub drain: Duration,
 }
@@ -131,6 +138,7 @@ impl Default for Timing {
             forward_concurrency: 16,
             secret_grace: Duration::from_secs(3600),
             awake: Duration::from_secs(2),
+            tunnel: TunnelTiming::default(),
             drain: Duration::from_secs(10),
         }
     }

@@ -13,7 +13,9 @@ pub(crate) struct Profile {
     pub(crate) workspace_id: String,
     pub(crate) workspace_name: String,
     pub(crate) name: String,
-    pub(crate) registered_url: Option<String>,
+    pub(crate) registered: Option<String>,
+    /// What carried the last tunnel, as [`postern_tunnel::Carrier`] reads.
+    pub(crate) tunnel_carrier: Option<String>,
     pub(crate) paused: bool,
     pub(crate) forward_url: Option<String>,
     pub(crate) token_digest: Option<String>,
@@ -44,7 +46,7 @@ pub(crate) struct NewProfile {
 }
 
 const COLUMNS: &str = "id, hook_key, proxy_url, workspace_id, workspace_name, name, registered_url, paused,
-    forward_url, token_digest";
+    forward_url, token_digest, tunnel_carrier";
 const CURRENT: &str = "current_profile";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
@@ -55,10 +57,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
         workspace_id: row.get(3)?,
         workspace_name: row.get(4)?,
         name: row.get(5)?,
-        registered_url: row.get(6)?,
+        registered: row.get(6)?,
         paused: row.get(7)?,
         forward_url: row.get(8)?,
         token_digest: row.get(9)?,
+        tunnel_carrier: row.get(10)?,
     })
 }
 
@@ -134,8 +137,16 @@ impl History {
             .await
     }
 
-    pub(crate) async fn set_registered_url(&self, id: i64, url: Option<String>) -> Result<(), HistoryError> {
-        self.update_profile(id, "registered_url", url).await
+    pub(crate) async fn set_registered(
+        &self,
+        id: i64,
+        registered: Option<String>,
+    ) -> Result<(), HistoryError> {
+        self.update_profile(id, "registered_url", registered).await
+    }
+
+    pub(crate) async fn set_tunnel_carrier(&self, id: i64, carrier: String) -> Result<(), HistoryError> {
+        self.update_profile(id, "tunnel_carrier", carrier).await
     }
 
     pub(crate) async fn set_paused(&self, id: i64, paused: bool) -> Result<(), HistoryError> {

@@ -1,12 +1,12 @@
 //! A refusal, as answered and as remembered.
 
+use super::Peer;
 use crate::history::Rejection;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode, header};
 use postern_protocol::signature::Failure;
 use postern_protocol::{ErrorBody, ErrorCode, UnixMillis};
-use std::net::SocketAddr;
 
 /// Why a request is not taken.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Refusal {
     pub(super) fn record(
         &self,
         profile: Option<i64>,
-        peer: SocketAddr,
+        peer: Peer,
         request: String,
         at: UnixMillis,
     ) -> Rejection {
@@ -100,7 +100,7 @@ impl Refusal {
             code: self.code.as_str(),
             reason: self.message.clone(),
             failure: self.failure.clone(),
-            peer_ip: peer.ip().to_string(),
+            peer_ip: peer.host(),
             peer: peer.to_string(),
             request,
             size: self.size,

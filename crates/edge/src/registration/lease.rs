@@ -66,7 +66,7 @@ impl Registration {
                 let failed = answer.challenge_error.is_some();
                 self.connecting(account, answer.challenge_error);
                 if failed && self.pending_polls.is_multiple_of(CHALLENGE_AGAIN) {
-                    self.forget_url(account);
+                    self.forget_registered(account);
                 }
                 return Next::After(pace::poll(poll, longest, self.pending_polls));
             }
@@ -87,7 +87,7 @@ impl Registration {
     /// time, with growing waits should that not help.
     fn lost(&mut self, account: &Account) -> Next {
         self.connecting(account, None);
-        self.forget_url(account);
+        self.forget_registered(account);
         tracing::info!("the proxy does not know this worker any more; it registers again");
         let first = self.pace.is_calm();
         let wait = self.pace.wait(None);
@@ -95,9 +95,9 @@ impl Registration {
     }
 
     /// Makes the next step a registration.
-    fn forget_url(&self, account: &Account) {
+    fn forget_registered(&self, account: &Account) {
         if let Some(session) = account.session() {
-            session.registered_url.send_replace(None);
+            session.registered.send_replace(None);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Registering with the proxy.
 
 use super::{Next, Registration};
+use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::secrets::{SigningSecret, WorkerSecrets};
 use crate::state::{Account, Session, Shared, with_causes};
 use postern_protocol::PROTOCOL_VERSION;
-use postern_protocol::api::{CatchUp, Ordering, RegisterRequest, RegisterResponse};
+use postern_protocol::api::{Ordering, RegisterRequest, RegisterResponse};
 use std::sync::Arc;
 
 /// So many replaced secrets are kept for their grace period.
@@ -17,10 +18,11 @@ impl Registration {
         self.connecting(account, None);
         // From here until the secret is known, the receiver waits with challenges.
         session.registering.send_replace(true);
-        let registered = register(session, self.shared.catch_up()).await;
+        let url = self.shared.post_to(session);
+        let registered = register(&self.shared, session, url.clone()).await;
         let next = match registered {
             Ok(answer) => {
-                adopt(&self.shared, session, answer);
+                adopt(&self.shared, session, answer, url.unwrap_or_else(|| TUNNEL.into()));
                 session.registering.send_replace(false);
                 persist(&self.shared, session).await;
                 self.shared.touch();
@@ -34,14 +36,18 @@ impl Registration {
     }
 }
 
-async fn register(session: &Session, catch_up: CatchUp) -> Result<RegisterResponse, ProxyError> {
+async fn register(
+    shared: &Shared,
+    session: &Session,
+    webhook_url: Option<String>,
+) -> Result<RegisterResponse, ProxyError> {
     let request = RegisterRequest {
-        webhook_url: Some(session.webhook_url.clone()),
+        webhook_url,
         token: session.token.clone(),
         name: session.profile.name.clone(),
         capabilities: Vec::new(),
         ordering: Ordering::None,
-        catch_up,
+        catch_up: shared.catch_up(),
         protocol_version: PROTOCOL_VERSION.into(),
     };
     let credential = session.worker.borrow().as_ref().map(|worker| worker.credential.clone());
@@ -56,7 +62,7 @@ async fn register(session: &Session, catch_up: CatchUp) -> Result<RegisterRespon
 
 /// From now on the new credential and secret count; the old secret still
 /// verifies what is on its way.
-fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse) {
+fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse, registered: String) {
     let until =
         shared.now().plus(i64::try_from(shared.config.timing.secret_grace.as_millis()).unwrap_or(i64::MAX));
     session.worker.send_modify(|worker| {
@@ -69,7 +75,7 @@ fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse) {
         let worker_id = answer.worker_id.to_string();
         *worker = Some(WorkerSecrets { worker_id, credential: answer.credential, signing });
     });
-    session.registered_url.send_replace(Some(session.webhook_url.clone()));
+    session.registered.send_replace(Some(registered));
 }
 
 /// Keeps what was adopted, so that a restart renews. Where that fails the
@@ -79,8 +85,8 @@ async fn persist(shared: &Shared, session: &Session) {
     if let Err(e) = shared.config.secrets.save(&key, &session.secrets()).await {
         tracing::warn!(error = %with_causes(&e), "the worker's credential could not be kept: a restart registers anew");
     }
-    let url = session.registered_url.borrow().clone();
-    if let Err(e) = shared.history.set_registered_url(session.profile.id, url).await {
-        tracing::warn!(error = %with_causes(&e), "the registered URL could not be noted");
+    let registered = session.registered.borrow().clone();
+    if let Err(e) = shared.history.set_registered(session.profile.id, registered).await {
+        tracing::warn!(error = %with_causes(&e), "what was registered could not be noted");
     }
 }

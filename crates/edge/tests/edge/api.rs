@@ -3,7 +3,7 @@
 use crate::proxy::FakeProxy;
 use crate::support::{Delivery, TestEdge, soon};
 use futures_util::StreamExt;
-use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger};
+use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger, Via};
 use postern_protocol::Provider;
 use postern_protocol::api::CatchUp;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ async fn the_streams_end_with_the_edge() {
 #[tokio::test]
 async fn settings_are_kept() {
     let edge = TestEdge::start().await;
-    let quiet = Settings { notifications: false, catch_up: Some(CatchUp::None) };
+    let quiet = Settings { notifications: false, catch_up: Some(CatchUp::None), via: Via::Auto };
     assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);

@@ -89,7 +89,7 @@ async fn a_history_of_a_newer_version_is_refused_and_left_alone() {
     assert!(cause.to_string().contains("made by a newer one"), "{cause}");
     let file = rusqlite::Connection::open(&path).unwrap();
     let n: i64 = file.query_row("SELECT count(*) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
-    assert_eq!(n, 2);
+    assert_eq!(n, 3);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod api;
 mod bad_input;
 mod catch_up;
+mod connect;
 mod forward;
 mod http;
 mod lifecycle;
@@ -14,3 +15,4 @@ mod receiver;
 mod registration;
 mod support;
 mod target;
+mod tunnel;

@@ -1,5 +1,6 @@
 //! A small proxy: the edge's half of the route table, all in memory.
 
+use crate::connect::{self, Links};
 use crate::support::{TestClock, client};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -42,7 +43,8 @@ pub(crate) struct Book {
 
 pub(crate) struct Worker {
     pub(crate) name: String,
-    pub(crate) url: String,
+    /// `None`: deliveries go into its tunnel.
+    pub(crate) url: Option<String>,
     pub(crate) credential: String,
     pub(crate) secret: Secret,
     pub(crate) state: WorkerState,
@@ -55,7 +57,9 @@ pub(crate) struct FakeProxy {
     book: Arc<Mutex<Book>>,
     /// Moves with every request that was answered.
     pub(crate) changed: watch::Sender<u64>,
-    clock: TestClock,
+    pub(crate) clock: TestClock,
+    /// The tunnels of its workers.
+    pub(crate) links: Links,
     served: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -87,6 +91,7 @@ impl FakeProxy {
             book: Arc::new(Mutex::new(book)),
             changed: watch::Sender::new(0),
             clock: clock.clone(),
+            links: Links::default(),
             served: Arc::default(),
         };
         proxy.serve(listener);
@@ -104,6 +109,7 @@ impl FakeProxy {
             .route("/v1/sources", get(sources))
             .route("/v1/events/trigger", post(trigger))
             .route("/edge/register", post(register))
+            .route("/edge/connect", get(connect::connect))
             .route("/edge/workers/{id}/lease", post(lease))
             .route("/edge/workers/{id}/catch-up", post(catch_up))
             .route("/edge/events/{event}/redeliver", post(redeliver))
@@ -149,14 +155,14 @@ impl FakeProxy {
         self.clock.now().plus(self.book().skew)
     }
 
-    fn check(&self) -> Result<(), Refused> {
+    pub(crate) fn check(&self) -> Result<(), Refused> {
         let down = self.book().down;
         self.changed.send_modify(|n| *n += 1);
         down.map_or(Ok(()), |code| Err(Refused(code)))
     }
 }
 
-struct Refused(ErrorCode);
+pub(crate) struct Refused(pub(crate) ErrorCode);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -165,7 +171,7 @@ impl IntoResponse for Refused {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
@@ -207,6 +213,7 @@ async fn register(
     };
     let id = known.unwrap_or_else(|| WorkerId::new(proxy.now(), rand::random()).to_string());
     let secret = standard::new_secret(rand::random());
+    let by_tunnel = request.webhook_url.is_none();
     let hasty = {
         let mut book = proxy.book();
         book.registrations += 1;
@@ -219,18 +226,19 @@ async fn register(
                 url: request.webhook_url.unwrap_or_default(),
                 credential,
                 secret: secret.clone(),
-                state: WorkerState::Pending,
+                state: if by_tunnel { WorkerState::Active } else { WorkerState::Pending },
                 challenge_error: None,
             },
         );
         book.hasty
     };
-    let challenger = tokio::spawn(challenge(proxy.clone(), id.clone()));
+    if !by_tunnel {
+        drop(tokio::spawn(challenge(proxy.clone(), id.clone())));
+    }
     if hasty {
         // The challenge is under way before the answer; it must not need it to be.
         tokio::task::yield_now().await;
     }
-    drop(challenger);
     let book = proxy.book();
     let answer = RegisterResponse {
         worker_id: id.parse().unwrap(),
@@ -239,7 +247,7 @@ async fn register(
         lease_seconds: book.lease_seconds,
         workspace: info(),
         waiting: Waiting::default(),
-        state: WorkerState::Pending,
+        state: book.workers[&id].state,
     };
     Ok(Json(answer).into_response())
 }
@@ -255,7 +263,7 @@ async fn challenge(proxy: FakeProxy, id: String) {
         serde_json::to_vec(&Challenge { kind: Challenge::TYPE.into(), challenge: text.clone() }).unwrap();
     let now = proxy.clock.now();
     let answer = client()
-        .post(url)
+        .post(url.unwrap())
         .header("webhook-id", format!("chl_{text}"))
         .header("webhook-timestamp", now.seconds().to_string())
         .header(

@@ -2,7 +2,7 @@
 
 use crate::proxy::FakeProxy;
 use futures_util::StreamExt;
-use postern_edge::api::{Connection, Live, SignIn, Status};
+use postern_edge::api::{Arrival, Connection, Live, SignIn, Status};
 use postern_edge::{Edge, EdgeConfig, EdgeHandle, FileSecrets, Timing, api};
 use postern_protocol::signature::standard;
 use postern_protocol::{Clock, Secret, UnixMillis};
@@ -126,7 +126,10 @@ impl TestEdge {
 
     /// Where deliveries are posted to.
     pub(crate) async fn hook(&self) -> String {
-        self.status().await.session.unwrap().webhook_url
+        match self.status().await.session.unwrap().arrival {
+            Arrival::Address { url, .. } => url,
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The way to the proxy: TCP, an HTTP proxy where one is configured, TLS.
 
-use super::proxies::{Proxies, through};
+use super::proxies::{Proxies, name, through};
 use super::tls::Tls;
 use crate::io::BoxIo;
 use futures_util::future::BoxFuture;
 use http::uri::Scheme;
 use http::{Uri, uri::Authority};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ type Dial = dyn Fn() -> BoxFuture<'static, Result<BoxIo, DialError>> + Send + Sy
 #[derive(Clone)]
 pub struct Dialer {
     target: Target,
+    http_proxy: Option<String>,
     dial: Arc<Dial>,
 }
 
@@ -48,12 +50,13 @@ impl Dialer {
     pub fn new(url: &str, proxies: Proxies, tls: Tls) -> Result<Self, BadUrl> {
         let target = Target::parse(url)?;
         let uri = target.uri.clone();
+        let http_proxy = on_the_way(&proxies, &uri).map(|proxy| name(&proxy));
         let dial = move || {
             let (uri, proxies, tls) = (uri.clone(), proxies.clone(), tls.clone());
             let dial: BoxFuture<'static, _> = Box::pin(async move { connect(&uri, &proxies, &tls).await });
             dial
         };
-        Ok(Self { target, dial: Arc::new(dial) })
+        Ok(Self { target, http_proxy, dial: Arc::new(dial) })
     }
 
     /// Takes its connections from `dial`: a proxy in the same process, say.
@@ -72,7 +75,13 @@ impl Dialer {
                 Box::pin(async move { dialling.await.map_err(|error| DialError::Connect(error.into())) });
             dial
         };
-        Ok(Self { target: Target::parse(url)?, dial: Arc::new(dial) })
+        Ok(Self { target: Target::parse(url)?, http_proxy: None, dial: Arc::new(dial) })
+    }
+
+    /// The HTTP proxy on the way, as `host:port`, where one is configured.
+    #[must_use]
+    pub fn http_proxy(&self) -> Option<&str> {
+        self.http_proxy.as_deref()
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -169,7 +178,7 @@ pub enum DialError {
 }
 
 async fn connect(uri: &Uri, proxies: &Proxies, tls: &Tls) -> Result<BoxIo, DialError> {
-    let io: BoxIo = match proxies.on_the_way(uri).filter(|_| !is_loopback(uri)) {
+    let io: BoxIo = match on_the_way(proxies, uri) {
         None => Box::new(tcp(uri.clone()).await.map_err(DialError::Connect)?),
         Some(proxy) => through(&proxy, uri, tls).await?,
     };
@@ -177,6 +186,11 @@ async fn connect(uri: &Uri, proxies: &Proxies, tls: &Tls) -> Result<BoxIo, DialE
         return tls.connect(host(uri), io).await;
     }
     Ok(io)
+}
+
+/// This machine is never reached through a proxy.
+fn on_the_way(proxies: &Proxies, uri: &Uri) -> Option<Intercept> {
+    proxies.on_the_way(uri).filter(|_| !is_loopback(uri))
 }
 
 /// TCP to where a URI leads, whichever of its addresses answers first.

@@ -56,7 +56,7 @@ pub(super) async fn through(proxy: &Intercept, target: &Uri, tls: &Tls) -> Resul
     if scheme != "http" && scheme != "https" {
         return Err(DialError::ProxyScheme(scheme.to_owned()));
     }
-    let name = || proxy.uri().authority().map(ToString::to_string).unwrap_or_default();
+    let name = || name(proxy);
     let unreachable = |source| DialError::ConnectProxy { proxy: name(), source };
     let mut io: BoxIo = Box::new(tcp(proxy.uri().clone()).await.map_err(unreachable)?);
     if scheme == "https" {
@@ -75,6 +75,11 @@ pub(super) async fn through(proxy: &Intercept, target: &Uri, tls: &Tls) -> Resul
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DialError::ProxyCredentials { proxy: name() }),
         status => Err(DialError::ProxyRefused { proxy: name(), status: status.as_u16() }),
     }
+}
+
+/// A proxy's host and port; its credentials are kept elsewhere.
+pub(super) fn name(proxy: &Intercept) -> String {
+    proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
 }
 
 fn request(proxy: &Intercept, target: &Uri) -> Request<Empty<Bytes>> {

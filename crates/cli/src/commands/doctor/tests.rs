@@ -1,5 +1,6 @@
 use super::*;
-use crate::output::tests::session;
+use crate::output::tests::{by_tunnel, down, session, up};
+use postern_edge::api::Tunnel;
 use postern_protocol::api::Waiting;
 
 #[test]
@@ -35,6 +36,28 @@ fn what_is_not_well_has_a_cure() {
         assert!(findings.iter().all(|f| (f.verdict == Verdict::Ok) == f.cure.is_none()), "{findings:?}");
     }
     assert_eq!(receiver(now.plus(-PROOF - 1), now).verdict, Verdict::Warn);
+}
+
+#[test]
+fn a_tunnel_is_found_as_it_stands() {
+    let found = |status: &Status| tunnel::check(status).unwrap();
+    let well = found(&by_tunnel(up()));
+    assert_eq!(
+        (well.verdict, well.found.as_str()),
+        (
+            Verdict::Ok,
+            "Connected for 12 min · 4.1 ms · over a WebSocket · by the HTTP proxy gate.test:3128; this machine has no HTTPS address of its own.",
+        )
+    );
+    let broken = found(&by_tunnel(down(None)));
+    assert_eq!((broken.verdict, broken.cure.as_deref()), (Verdict::Fail, Some("Check the network.")));
+    assert_eq!(
+        broken.found,
+        "Down for 61 s. The proxy cannot be reached: no connection: connection refused."
+    );
+    assert_eq!(found(&by_tunnel(Tunnel::Idle)).verdict, Verdict::Warn);
+    assert_eq!(found(&session()).verdict, Verdict::Ok, "at an address none is needed");
+    assert!(tunnel::check(&Status { session: None, ..session() }).is_none());
 }
 
 #[tokio::test]
