@@ -35,13 +35,13 @@ pub(crate) fn choose(facts: Facts<'_>) -> (Way, &'static str) {
         Via::Tunnel => (Way::Tunnel, "as you set it"),
         Via::Address => (Way::Address, "as you set it"),
         Via::Auto if facts.configured && facts.address.starts_with("https://") => {
-            (Way::Address, "this machine has an HTTPS address of its own")
+            (Way::Address, "since this machine has an HTTPS address of its own")
         }
-        Via::Auto if facts.proxy_is_here => (Way::Address, "the proxy is on this machine"),
+        Via::Auto if facts.proxy_is_here => (Way::Address, "since the proxy is on this machine"),
         Via::Auto if facts.configured => {
-            (Way::Tunnel, "the address configured for this machine is not an HTTPS one")
+            (Way::Tunnel, "since the address configured for this machine is not an HTTPS one")
         }
-        Via::Auto => (Way::Tunnel, "this machine has no HTTPS address of its own"),
+        Via::Auto => (Way::Tunnel, "since this machine has no HTTPS address of its own"),
     }
 }
 

@@ -36,6 +36,7 @@ export interface Operations {
   set_paused: { args: SetPaused; answer: Status };
   set_forward: { args: SetForward; answer: Status };
   set_settings: { args: Settings; answer: Status };
+  reconnect: { args: Nothing; answer: Status };
   catch_up: { args: CatchUpRequest; answer: CaughtUp };
   events: { args: EventQuery; answer: EventPage };
   events_since: { args: Since; answer: Changes };

@@ -65,7 +65,7 @@ pub(crate) fn session() -> Status {
             worker_id: Some("wrk_01K9Z0000000000000000000AA".into()),
             arrival: Arrival::Address {
                 url: "http://127.0.0.1:41234/hook/k".into(),
-                reason: "the proxy is on this machine".into(),
+                reason: "since the proxy is on this machine".into(),
             },
             token_kept_in: "keychain".into(),
         }),
@@ -151,7 +151,7 @@ fn statuses() {
 /// A worker whose deliveries come through this tunnel.
 pub(crate) fn by_tunnel(tunnel: Tunnel) -> Status {
     let mut status = session();
-    let reason = "this machine has no HTTPS address of its own".into();
+    let reason = "since this machine has no HTTPS address of its own".into();
     status.session.as_mut().unwrap().arrival = Arrival::Tunnel { tunnel, reason };
     status
 }

@@ -220,7 +220,7 @@ async fn changing_the_way_registers_anew() {
     api::set_settings(&edge.handle, Settings { via: Via::Auto, ..Settings::default() }).await.unwrap();
     let status = edge.until("live by address", |status| is_live(status) && tunnel(status).is_none()).await;
     let Arrival::Address { reason, .. } = status.session.unwrap().arrival else { panic!() };
-    assert_eq!(reason, "the proxy is on this machine");
+    assert_eq!(reason, "since the proxy is on this machine");
     assert_eq!(Delivery::new("evt_a", &edge, &proxy).post(&edge.hook().await).await.status(), 200);
     crate::support::soon("the end of the tunnel", link.closed()).await;
 

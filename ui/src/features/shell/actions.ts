@@ -31,6 +31,15 @@ export async function togglePause(app: App): Promise<void> {
   }
 }
 
+/** Has whatever waits to reach the proxy again try at once. */
+export async function reconnect(app: App): Promise<void> {
+  try {
+    await app.backend.change("reconnect", {});
+  } catch (thrown) {
+    fail(app, thrown);
+  }
+}
+
 /** How long a test event may take before its absence is worth a word, in milliseconds. */
 const TRIGGER_PATIENCE = 8000;
 

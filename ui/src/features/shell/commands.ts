@@ -6,8 +6,8 @@ import type { Provider } from "../../transport/generated/Provider";
 import type { Template } from "../../transport/generated/Template";
 import type { IconName } from "../../ui/icons";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
-import { replay, togglePause, trigger } from "./actions";
-import { pausable } from "./words";
+import { reconnect, replay, togglePause, trigger } from "./actions";
+import { pausable, waits } from "./words";
 
 export interface Command {
   title: string;
@@ -44,6 +44,7 @@ export function commands(app: App, templates: readonly Template[]): Command[] {
       () => void togglePause(app),
       "P",
     );
+  if (waits(app.backend.status)) add("connection", "Retry the connection now", () => void reconnect(app));
   for (const template of templates) {
     add(
       "bolt",

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Connection } from "../../transport/generated/Connection";
 import type { Status } from "../../transport/generated/Status";
-import { connectionWords, hops, pausable, shortOutcome } from "./words";
+import type { Tunnel } from "../../transport/generated/Tunnel";
+import { connectionWords, hops, pausable, shortOutcome, waits } from "./words";
 
 const NOW = 1_000_000;
 const OPEN = { state: "open" } as const;
@@ -22,12 +23,12 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
     proxyUrl: "https://hooks.acme.dev/",
     workspace: { id: "w", name: "Acme" },
     workerId: null,
-    webhookUrl: "http://127.0.0.1:1/hook",
+    arrival: { way: "address", url: "http://127.0.0.1:1/hook", reason: "as you set it" },
     tokenKeptIn: "keychain",
   },
   connection,
   forward: null,
-  settings: { notifications: true, catchUp: null },
+  settings: { notifications: true, catchUp: null, via: "auto" },
   events: 0,
   rejected: 0,
   cursor: 0,
@@ -61,6 +62,33 @@ describe("the connection in words", () => {
       short: "Postern does not answer · trying in 2 s",
     });
   });
+});
+
+it("says how the tunnel stands, where deliveries come through one", () => {
+  const through = (connection: Connection, tunnel: Tunnel): string => {
+    const known = status(connection);
+    if (known.session) known.session.arrival = { way: "tunnel", tunnel, reason: "as you set it" };
+    return connectionWords(known, OPEN, NOW).long;
+  };
+  const up: Tunnel = { state: "up", since: 1, carrier: "upgrade", roundTripMicros: 4_123, httpProxy: null };
+  expect(through(live, up)).toBe(
+    "Connected through a tunnel to hooks.acme.dev · 4.1 ms: events arrive as they happen.",
+  );
+  const problem = "the proxy cannot be reached";
+  const down: Tunnel = { state: "down", since: 1, problem, cure: "Check it.", retryAt: NOW + 5000 };
+  const words = through({ state: "reconnecting", problem, retryAt: NOW + 5000 }, down);
+  expect(words).toMatch(
+    /^Tunnel down since .*, next try in 5 s. The proxy cannot be reached. Check it. Nothing is lost/,
+  );
+  expect(through({ state: "connecting", since: 1, problem: null }, { state: "idle" })).toBe(
+    "Registering with the proxy.",
+  );
+});
+
+it("offers to try again only while something waits for its next try", () => {
+  expect(waits(status({ state: "reconnecting", problem: "no", retryAt: NOW }))).toBe(true);
+  expect(waits(status(live))).toBe(false);
+  expect(waits(null)).toBe(false);
 });
 
 it("offers a pause only where it can be had", () => {

@@ -7,6 +7,7 @@ import type { Status } from "../../transport/generated/Status";
 import type { Waiting } from "../../transport/generated/Waiting";
 import type { Link } from "../../transport/types";
 import type { DotTone } from "../../ui/tones";
+import { hostOf, sentence, tunnelOf, tunnelSentence } from "../connection/arrival";
 import { PROVIDERS } from "../events/filter";
 
 export interface Words {
@@ -41,7 +42,9 @@ export function connectionWords(status: Status | null, link: Link, now: number):
         ? {
             tone: "warn",
             short: `Connecting · ${span(now - connection.since)}`,
-            long: "The proxy is checking that this machine answers.",
+            long: tunnelOf(status.session)
+              ? (tunnelSentence(status.session, now) ?? "Registering with the proxy.")
+              : "The proxy is checking that this machine answers.",
           }
         : { tone: "bad", short: "Connecting · not reachable", long: connection.problem };
     case "live": {
@@ -74,7 +77,7 @@ export function connectionWords(status: Status | null, link: Link, now: number):
       return {
         tone: "ok",
         short: `Live · proven ${ago(connection.provenAt, now)}`,
-        long: "Registered, leased and reachable: events arrive as they happen.",
+        long: `${tunnelSentence(status.session, now) ?? "Registered, leased and reachable"}: events arrive as they happen.`,
       };
     }
     case "paused":
@@ -83,15 +86,21 @@ export function connectionWords(status: Status | null, link: Link, now: number):
         short: `Paused · ${count(allWaiting(connection.waiting))} held`,
         long: "Paused here. The proxy holds what arrives and delivers it, oldest first, when you resume.",
       };
-    case "reconnecting":
+    case "reconnecting": {
+      const tunnel = tunnelOf(status.session);
+      const down = tunnel?.state === "down";
+      const parts = [
+        ...(down ? [tunnelSentence(status.session, now) ?? ""] : []),
+        sentence(connection.problem),
+        ...(down && tunnel.cure !== null ? [tunnel.cure] : []),
+        "Nothing is lost: the proxy holds what arrives.",
+      ];
       return {
         tone: "warn",
         short: `Reconnecting ${inTime(connection.retryAt, now)}`,
-        long: `${connection.problem} Nothing is lost: the proxy holds what arrives.`.replace(
-          /([^.!?]) Nothing/,
-          "$1. Nothing",
-        ),
+        long: parts.join(" "),
       };
+    }
     case "refused":
       return { tone: "bad", short: "Signed out by the proxy", long: connection.problem };
   }
@@ -103,6 +112,11 @@ export function pausable(status: Status | null): "pause" | "resume" | null {
   return status?.connection.state === "paused" ? "resume" : null;
 }
 
+/** Whether something waits for its next try to reach the proxy. */
+export function waits(status: Status | null): boolean {
+  return status?.connection.state === "reconnecting";
+}
+
 export interface Hop {
   name: string;
   note: string;
@@ -110,14 +124,6 @@ export interface Hop {
   strong: boolean;
   title: string;
 }
-
-const hostOf = (url: string): string => {
-  try {
-    return new URL(url).host;
-  } catch {
-    return url;
-  }
-};
 
 export { hostOf };
 

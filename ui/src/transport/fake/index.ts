@@ -1,8 +1,9 @@
 // A backend made of thin air, for working on the interface and for its tests.
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
 // reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
-// `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line).
+// `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line).
 
+import type { Arrival } from "../generated/Arrival";
 import type { Connection } from "../generated/Connection";
 import type { EventPage } from "../generated/EventPage";
 import type { EventSummary } from "../generated/EventSummary";
@@ -10,6 +11,7 @@ import type { HandlerRun } from "../generated/HandlerRun";
 import type { Rejected } from "../generated/Rejected";
 import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
+import type { Tunnel } from "../generated/Tunnel";
 import {
   ApiError,
   type Answer,
@@ -69,7 +71,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     return run(1, { ...row, outcome });
   };
   if (mode !== "none") forward = { url: "http://localhost:3000/api/linear", last: lastRun(mode) };
-  let settings: Settings = { notifications: true, catchUp: null };
+  let settings: Settings = { notifications: true, catchUp: null, via: "auto" };
   let connection = connectionOf(params.get("state") ?? "live");
 
   function connectionOf(state: string): Connection {
@@ -102,6 +104,35 @@ export function fakeTransport(params: URLSearchParams): Transport {
     }
   }
 
+  function arrivalOf(): Arrival {
+    const tunnel = settings.via === "tunnel" || (settings.via === "auto" && params.has("tunnel"));
+    const reason =
+      settings.via !== "auto"
+        ? "as you set it"
+        : tunnel
+          ? "since this machine has no HTTPS address of its own"
+          : "since the proxy is on this machine";
+    if (!tunnel) return { way: "address", url: "http://127.0.0.1:4610/hook", reason };
+    return { way: "tunnel", reason, tunnel: tunnelState() };
+  }
+
+  function tunnelState(): Tunnel {
+    if (connection.state === "reconnecting") {
+      const cure = "Check the network, and HTTPS_PROXY where the way out leads through a proxy.";
+      const { problem, retryAt } = connection;
+      return { state: "down", since: start - 61_000, problem, cure, retryAt };
+    }
+    if (connection.state === "connecting") return { state: "connecting", since: connection.since };
+    const websocket = params.get("tunnel") === "websocket";
+    return {
+      state: "up",
+      since: start - 720_000,
+      carrier: websocket ? "websocket" : "upgrade",
+      roundTripMicros: 4_123,
+      httpProxy: websocket ? "gate.acme.dev:3128" : null,
+    };
+  }
+
   const status = (): Status => ({
     version: "0.1.0",
     name,
@@ -112,7 +143,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
             proxyUrl: "https://hooks.acme.dev",
             workspace: { id: "wsp_01KAN8Q7Z3M6V1T9XJ2D5R4C0B", name: "Acme Engineering" },
             workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
-            webhookUrl: "http://127.0.0.1:4610/hook",
+            arrival: arrivalOf(),
             tokenKeptIn: "keychain",
           },
     connection,
@@ -176,8 +207,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
     },
     set_settings: (args) => {
       settings = args;
-      return status();
+      return set(connection);
     },
+    reconnect: () => set(connectionOf("live")),
     catch_up: ({ choice }) => {
       const count = held.held?.count ?? 0;
       const delivering =

@@ -3,7 +3,8 @@ import type { UnixMillis } from "./UnixMillis";
 import type { Waiting } from "./Waiting";
 
 /**
- * How the registration stands. `Live` is said only when the proxy said so.
+ * How the registration stands. `Live` is said only when the proxy said so, and
+ * the tunnel is up where deliveries come through it.
  */
 export type Connection = { "state": "signed_out" } | { "state": "connecting", 
 /**

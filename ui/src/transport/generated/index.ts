@@ -1,6 +1,7 @@
 // Generated: POSTERN_GENERATE=1 cargo test -p postern-edge --test typescript
 export type { Algorithm } from "./Algorithm";
 export type { ApiError } from "./ApiError";
+export type { Arrival } from "./Arrival";
 export type { AttemptOutcome } from "./AttemptOutcome";
 export type { AttemptRecord } from "./AttemptRecord";
 export type { Body } from "./Body";
@@ -59,9 +60,11 @@ export type { Templates } from "./Templates";
 export type { Timestamped } from "./Timestamped";
 export type { Trigger } from "./Trigger";
 export type { Triggered } from "./Triggered";
+export type { Tunnel } from "./Tunnel";
 export type { TunnelState } from "./TunnelState";
 export type { UnixMillis } from "./UnixMillis";
 export type { Verification } from "./Verification";
+export type { Via } from "./Via";
 export type { Waiting } from "./Waiting";
 export type { WorkerId } from "./WorkerId";
 export type { WorkerInfo } from "./WorkerInfo";

@@ -46,7 +46,7 @@ fn a_tunnel_is_found_as_it_stands() {
         (well.verdict, well.found.as_str()),
         (
             Verdict::Ok,
-            "Connected for 12 min · 4.1 ms · over a WebSocket · by the HTTP proxy gate.test:3128; this machine has no HTTPS address of its own.",
+            "Connected for 12 min · 4.1 ms · over a WebSocket · by the HTTP proxy gate.test:3128, since this machine has no HTTPS address of its own.",
         )
     );
     let broken = found(&by_tunnel(down(None)));

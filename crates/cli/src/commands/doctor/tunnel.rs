@@ -13,7 +13,7 @@ pub(super) fn check(status: &Status) -> Option<Finding> {
     let (tunnel, reason) = match &status.session.as_ref()?.arrival {
         Arrival::Tunnel { tunnel, reason } => (tunnel, reason),
         Arrival::Address { reason, .. } => {
-            let found = format!("None is needed: the proxy posts to this machine's address, since {reason}.");
+            let found = format!("None is needed: the proxy posts to this machine's address, {reason}.");
             return Some(Finding::ok(CHECK, found));
         }
     };
@@ -29,7 +29,7 @@ pub(super) fn check(status: &Status) -> Option<Finding> {
         }
         Tunnel::Up { since, .. } => {
             let trip = output::trip(tunnel).unwrap_or_default();
-            Finding::ok(CHECK, format!("Connected for {}{trip}; {reason}.", age(*since)))
+            Finding::ok(CHECK, format!("Connected for {}{trip}, {reason}.", age(*since)))
         }
         Tunnel::Down { since, problem, cure, .. } => {
             let found = format!("Down for {}. {}", age(*since), sentence(problem));
