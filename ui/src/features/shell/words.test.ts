@@ -71,9 +71,7 @@ it("says how the tunnel stands, where deliveries come through one", () => {
     return connectionWords(known, OPEN, NOW).long;
   };
   const up: Tunnel = { state: "up", since: 1, carrier: "upgrade", roundTripMicros: 4_123, httpProxy: null };
-  expect(through(live, up)).toBe(
-    "Connected through a tunnel to hooks.acme.dev · 4.1 ms: events arrive as they happen.",
-  );
+  expect(through(live, up)).toBe("Connected through a tunnel to hooks.acme.dev · 4.1 ms");
   const problem = "the proxy cannot be reached";
   const down: Tunnel = { state: "down", since: 1, problem, cure: "Check it.", retryAt: NOW + 5000 };
   const words = through({ state: "reconnecting", problem, retryAt: NOW + 5000 }, down);

@@ -77,7 +77,9 @@ export function connectionWords(status: Status | null, link: Link, now: number):
       return {
         tone: "ok",
         short: `Live · proven ${ago(connection.provenAt, now)}`,
-        long: `${tunnelSentence(status.session, now) ?? "Registered, leased and reachable"}: events arrive as they happen.`,
+        long:
+          tunnelSentence(status.session, now) ??
+          "Registered, leased and reachable: events arrive as they happen.",
       };
     }
     case "paused":

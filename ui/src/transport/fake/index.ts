@@ -90,7 +90,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
       case "paused":
         return { state, waiting: { count: Math.max(3, waiting), oldest: now - 240_000, held: held.held } };
       case "reconnecting":
-        return { state, problem: "hooks.acme.dev: connection refused", retryAt: now + 4500 };
+        return { state, problem: "the proxy cannot be reached: connection refused", retryAt: now + 4500 };
       case "refused":
         return { state, problem: "The token was revoked on 20 November." };
       default:
