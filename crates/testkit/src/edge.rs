@@ -21,6 +21,7 @@ pub struct Machine {
     home: tempfile::TempDir,
     token: Option<Secret>,
     proxy: Option<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Machine {
@@ -40,7 +41,7 @@ impl Machine {
     #[must_use]
     pub fn within(parent: &Path) -> Self {
         let home = tempfile::tempdir_in(parent).expect("a temporary folder can be made");
-        Self { home, token: None, proxy: None }
+        Self { home, token: None, proxy: None, variables: Vec::new() }
     }
 
     /// The home of all programs started here.
@@ -53,6 +54,13 @@ impl Machine {
     #[must_use]
     pub fn signed_in(self, proxy: impl Into<String>, token: Secret) -> Self {
         Self { token: Some(token), proxy: Some(proxy.into()), ..self }
+    }
+
+    /// The same with this variable in the environment of every program.
+    #[must_use]
+    pub fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((variable, value.into()));
+        self
     }
 
     /// The edge's data folder.
@@ -72,6 +80,7 @@ impl Machine {
     pub fn command_of(&self, postern: &Path, arguments: &[&str]) -> Command {
         let mut command = Process::command(postern, self.home.path());
         command.args(arguments).env("POSTERN_DATA_DIR", self.data_dir());
+        command.envs(self.variables.iter().map(|(variable, value)| (variable, value)));
         if let Some(token) = &self.token {
             command.env("POSTERN_TOKEN", token.reveal());
         }
@@ -123,7 +132,16 @@ impl Machine {
     /// # Panics
     /// When it does not come up.
     pub async fn serve(&self) -> EdgeProcess {
-        let process = Process::spawn(self.command(&["--json", "-v", "serve", "--ui-port", "0"]));
+        self.serve_with(&[]).await
+    }
+
+    /// The same with further options.
+    ///
+    /// # Panics
+    /// As [`Machine::serve`].
+    pub async fn serve_with(&self, options: &[&str]) -> EdgeProcess {
+        let serve = ["--json", "-v", "serve", "--ui-port", "0"];
+        let process = Process::spawn(self.command(&[&serve, options].concat()));
         let started = process.line("the first line", |line| serde_json::from_str::<Value>(line).ok()).await;
         let url = |key: &str| started[key].as_str().expect("the first line has its addresses").to_owned();
         EdgeProcess { url: url("url"), api_url: url("apiUrl"), process }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub struct ProxyHome {
     folder: TempDir,
     address: OnceLock<SocketAddr>,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl ProxyHome {
@@ -44,8 +44,8 @@ impl ProxyHome {
 
     /// The same, whose proxy has this setting: a variable of its environment.
     #[must_use]
-    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
-        self.settings.push((variable, value));
+    pub fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((variable, value.into()));
         self
     }
 
@@ -70,16 +70,20 @@ impl ProxyHome {
         let listen = self.address.get().map_or_else(|| "127.0.0.1:0".to_owned(), SocketAddr::to_string);
         command.args(["--json", "dev", "--listen", &listen, "--admin-listen", "127.0.0.1:0", "--dir"]);
         command.arg(self.data_dir());
-        command.envs(self.settings.iter().copied());
+        command.envs(self.settings.iter().map(|(variable, value)| (variable, value)));
         let process = Process::spawn(command);
         let described: Described =
             process.line("the first line", |line| serde_json::from_str(line).ok()).await;
-        let address = described.proxy_url.strip_prefix("http://").and_then(|address| address.parse().ok());
-        let address = address.expect("the proxy's address is http://, an IP address and a port");
+        let address = address(&described.proxy_url);
         assert_eq!(*self.address.get_or_init(|| address), address, "a restarted proxy has its port again");
         let token = std::fs::read_to_string(&described.token_file).expect("the token's file can be read");
         ProxyProcess { process, token: Secret::new(token.trim()), described }
     }
+}
+
+fn address(url: &str) -> SocketAddr {
+    let address = url.split_once("://").and_then(|(_, address)| address.parse().ok());
+    address.expect("the proxy's address is a scheme, an IP address and a port")
 }
 
 impl Default for ProxyHome {
@@ -125,8 +129,7 @@ impl ProxyProcess {
     /// When what it said of itself is no such address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        let address = self.url().strip_prefix("http://").and_then(|address| address.parse().ok());
-        address.expect("the proxy's address is http://, an IP address and a port")
+        address(self.url())
     }
 
     /// Its workspace's token.
