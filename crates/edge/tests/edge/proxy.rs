@@ -223,7 +223,7 @@ async fn register(
             id.clone(),
             Worker {
                 name: request.name,
-                url: request.webhook_url.unwrap_or_default(),
+                url: request.webhook_url,
                 credential,
                 secret: secret.clone(),
                 state: if by_tunnel { WorkerState::Active } else { WorkerState::Pending },
