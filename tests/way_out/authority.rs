@@ -4,13 +4,13 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 /// PEM files in a folder that goes with it.
-pub struct Authority {
+pub(crate) struct Authority {
     folder: TempDir,
 }
 
 impl Authority {
     /// Makes a certificate for a server of these names and addresses.
-    pub fn new(names: &[&str]) -> Self {
+    pub(crate) fn new(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
         let key = KeyPair::generate().unwrap();
@@ -27,15 +27,15 @@ impl Authority {
     }
 
     /// What the trust store needs.
-    pub fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         self.path("root.pem")
     }
 
-    pub fn certificate(&self) -> String {
+    pub(crate) fn certificate(&self) -> String {
         self.path("certificate.pem")
     }
 
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.path("key.pem")
     }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-pub struct Gate {
+pub(crate) struct Gate {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     _work: AbortOnDropHandle<()>,
@@ -15,7 +15,7 @@ pub struct Gate {
 
 impl Gate {
     /// Lets whoever shows `credentials` through to `name`.
-    pub async fn start(name: &'static str, credentials: &'static str) -> Self {
+    pub(crate) async fn start(name: &'static str, credentials: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -29,12 +29,12 @@ impl Gate {
         Self { address, asked, _work: AbortOnDropHandle::new(work) }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The request lines of those who had the password.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -47,9 +47,9 @@ async fn lead(mut near: TcpStream, name: &str, credentials: &str, asked: &Mutex<
     }
     let head = String::from_utf8(head).ok()?;
     let shown = head.lines().filter_map(|line| line.split_once(": "));
-    let shown = shown.into_iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case("proxy-authorization") && value == credentials
-    });
+    let shown = shown
+        .into_iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && value == credentials);
     if !shown {
         let answer = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
         return near.write_all(answer.as_bytes()).await.ok();

@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 async fn through_the_tunnel_nothing_is_lost_when_the_proxy_dies() {
     let home = ProxyHome::new();
     let proxy = home.dev().await;
-    let (sender, target) = (Sender::linear(proxy.source_url(), proxy.source_secret()), Receiver::start().await);
+    let (sender, target) =
+        (Sender::linear(proxy.source_url(), proxy.source_secret()), Receiver::start().await);
     let machine = Machine::new().signed_in(proxy.url(), proxy.token());
     let edge = machine.serve_with(&["--via", "tunnel"]).await;
     edge.live().await;
@@ -96,7 +97,9 @@ async fn a_connect_proxy_may_be_the_only_way_out() {
     for check in ["proxy", "certificate", "worker", "tunnel"] {
         assert_eq!(found[check]["verdict"], "ok", "{found:#}");
     }
-    assert!(found["tunnel"]["found"].as_str().unwrap().contains(&format!("by the HTTP proxy {}", gate.address())));
+    assert!(
+        found["tunnel"]["found"].as_str().unwrap().contains(&format!("by the HTTP proxy {}", gate.address()))
+    );
     let asked = gate.asked();
     assert!(asked.len() >= 3, "registration, lease, tunnel: {asked:?}");
     let only = format!("CONNECT postern.test:{} HTTP/1.1", proxy.address().port());
