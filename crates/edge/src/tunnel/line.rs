@@ -21,6 +21,8 @@ pub(super) struct Line {
     of_link: Option<Secret>,
     /// Since when the link stands.
     up: Option<Instant>,
+    /// The last heartbeat's.
+    round_trip: Option<Duration>,
     /// How often in a row the proxy refused the credential.
     refusals: u32,
     /// When to register anew.
@@ -43,6 +45,7 @@ impl Line {
             credential,
             of_link: None,
             up: None,
+            round_trip: None,
             refusals: 0,
             register_at: None,
         }
@@ -55,9 +58,8 @@ impl Line {
         let (mut worker, mut awake) = (self.session.worker.subscribe(), self.shared.awake.subscribe());
         // The session's may have changed since the agent was made.
         worker.mark_changed();
+        state.mark_changed();
         loop {
-            let now = state.borrow_and_update().clone();
-            self.show(&now);
             let register = async {
                 match self.register_at {
                     Some(at) => sleep_until(at).await,
@@ -65,7 +67,10 @@ impl Line {
                 }
             };
             tokio::select! {
-                changed = state.changed() => if changed.is_err() { return },
+                Ok(()) = state.changed() => {
+                    let now = state.borrow_and_update().clone();
+                    self.show(&now);
+                }
                 Ok(()) = awake.changed() => self.agent.wake(),
                 Ok(()) = worker.changed() => {
                     let credential = worker.borrow_and_update().as_ref().map(|worker| worker.credential.clone());
@@ -76,19 +81,23 @@ impl Line {
                     self.keep(carrier).await;
                 }
                 () = register => {
-                    self.register_at = None;
+                    // Again, should nothing come of it.
+                    self.register_at = Some(Instant::now() + self.shared.config.timing.tunnel.refused);
                     self.session.registered.send_replace(None);
                     self.shared.renew.notify_one();
                 }
+                else => return,
             }
         }
     }
 
-    /// Hands the agent another credential.
+    /// The worker was registered: hands the agent its credential.
     fn take(&mut self, credential: Option<Secret>) {
-        if let Some(credential) = credential.filter(|credential| *credential != self.credential) {
+        let Some(credential) = credential else { return };
+        if credential != self.credential || self.register_at.is_some() {
             self.credential = credential.clone();
             self.register_at = None;
+            // Wakes it as well.
             self.agent.set_credential(credential);
         }
     }
@@ -115,8 +124,11 @@ impl Line {
             },
             State::Up { carrier, since, round_trip, .. } => {
                 let fresh = self.up.replace(*since) != Some(*since);
-                // Its heartbeats prove that events can arrive.
-                self.session.delivered(now);
+                if self.round_trip != *round_trip || fresh {
+                    // A heartbeat proves that events can arrive.
+                    self.session.delivered(now);
+                }
+                self.round_trip = *round_trip;
                 if fresh {
                     self.of_link = Some(self.credential.clone());
                     self.register_at = None;

@@ -115,7 +115,7 @@ async fn the_streams_end_with_the_edge() {
 async fn settings_are_kept() {
     let edge = TestEdge::start().await;
     let quiet = Settings { notifications: false, catch_up: Some(CatchUp::None), via: Via::Auto };
-    assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
+    assert_eq!(api::set_settings(&edge.handle, quiet).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);
 }
