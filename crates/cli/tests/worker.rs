@@ -240,8 +240,18 @@ async fn workers_are_listed_and_a_healthy_worker_passes_the_doctor() {
     assert_eq!((status, code), (0, None), "{report}");
     let checks: Vec<_> =
         report["checks"].as_array().unwrap().iter().map(|c| c["check"].as_str().unwrap()).collect();
-    let every =
-        ["data folder", "secrets", "ports", "proxy", "certificate", "clock", "worker", "receiver", "forward"];
+    let every = [
+        "data folder",
+        "secrets",
+        "ports",
+        "proxy",
+        "certificate",
+        "clock",
+        "worker",
+        "receiver",
+        "tunnel",
+        "forward",
+    ];
     assert_eq!(checks, every);
     assert!(edge.stop().await.success());
 
