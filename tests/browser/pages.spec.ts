@@ -42,6 +42,13 @@ for (const theme of THEMES) {
       await go(app, "Connection");
       await expect(app.getByText("Registered, leased and reachable")).toBeVisible();
       await accessible(app, "connection");
+      // Another way for events to arrive: at once, and the next one does.
+      await app.getByRole("radio", { name: "Tunnel" }).check();
+      await expect(app.getByText("Connected through a tunnel to 127.0.0.1:")).toBeVisible();
+      await accessible(app, "connection, tunnel");
+      await machine.issueUpdate("ENG-3", "Through the tunnel");
+      await go(app, "Events");
+      await expect(app.getByRole("option", { name: "ENG-3" })).toBeVisible();
       await go(app, "Settings");
       await accessible(app, "settings");
       await app.getByRole("button", { name: "Sign out…" }).click();
