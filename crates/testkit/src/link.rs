@@ -19,8 +19,15 @@ pub struct FlakyLink {
 #[derive(Debug)]
 struct Wire {
     state: watch::Sender<State>,
-    /// How many more bytes may pass towards the target before the cut.
-    until_cut: Mutex<Option<usize>>,
+    /// How many more bytes may pass before the cut, and which way.
+    until_cut: Mutex<Option<(Way, usize)>>,
+}
+
+/// Which way bytes pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    ToTarget,
+    Back,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +67,13 @@ impl FlakyLink {
 
     /// Cuts the link as soon as `bytes` more have passed towards the target.
     pub fn cut_after(&self, bytes: usize) {
-        *self.wire.until_cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+        self.wire.cut_after(Way::ToTarget, bytes);
+    }
+
+    /// Cuts the link as soon as `bytes` more have passed back from the target:
+    /// what it sends down a tunnel, say.
+    pub fn cut_after_back(&self, bytes: usize) {
+        self.wire.cut_after(Way::Back, bytes);
     }
 
     /// Lets connections through again.
@@ -85,16 +98,21 @@ impl Wire {
         self.state.send_modify(|state| *state = State { up: false, cuts: state.cuts + 1 });
     }
 
-    /// How many of `wanted` bytes may pass; fewer mean that the link is to be
-    /// cut after them. That is said once, however many connections reach the
-    /// end of the count: a second cut would come after the link was restored.
-    fn allow(&self, wanted: usize) -> usize {
+    fn cut_after(&self, way: Way, bytes: usize) {
+        *self.until_cut.lock().unwrap_or_else(PoisonError::into_inner) = Some((way, bytes));
+    }
+
+    /// How many of `wanted` bytes may pass this way; fewer mean that the link
+    /// is to be cut after them. That is said once, however many connections
+    /// reach the end of the count: a second cut would come after the link was
+    /// restored.
+    fn allow(&self, way: Way, wanted: usize) -> usize {
         let mut until_cut = self.until_cut.lock().unwrap_or_else(PoisonError::into_inner);
         match until_cut.take() {
             None => wanted,
-            Some(left) if left < wanted => left,
-            Some(left) => {
-                *until_cut = Some(left - wanted);
+            Some((counted, left)) if counted == way && left < wanted => left,
+            Some((counted, left)) => {
+                *until_cut = Some((counted, if counted == way { left - wanted } else { left }));
                 wanted
             }
         }
@@ -120,7 +138,10 @@ async fn connect(visitor: TcpStream, target: SocketAddr, wire: Arc<Wire>) {
     let (from_visitor, to_visitor) = visitor.into_split();
     let (from_server, to_server) = server.into_split();
     let both = async {
-        tokio::join!(copy(from_visitor, to_server, Some(&wire)), copy(from_server, to_visitor, None));
+        tokio::join!(
+            copy(from_visitor, to_server, Way::ToTarget, &wire),
+            copy(from_server, to_visitor, Way::Back, &wire)
+        );
     };
     tokio::select! {
         () = both => {}
@@ -128,17 +149,14 @@ async fn connect(visitor: TcpStream, target: SocketAddr, wire: Arc<Wire>) {
     }
 }
 
-/// Copies until the end, which it passes on; counts against the cut when
-/// there is one to count against.
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: Option<&Wire>) {
+/// Copies until the end, which it passes on; counts against the cut.
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Way, wire: &Wire) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let allowed = wire.map_or(read, |wire| wire.allow(read));
+        let allowed = wire.allow(way, read);
         let written = to.write_all(&buffer[..allowed]).await;
         if allowed < read {
-            if let Some(wire) = wire {
-                wire.cut();
-            }
+            wire.cut();
             // Not ended here: an end that looks orderly could be answered.
             return std::future::pending().await;
         }

@@ -84,6 +84,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where its database lies.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
