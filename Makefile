@@ -16,7 +16,7 @@ test: ## every check and every test; STEPS="rust interop" runs only those
 	@scripts/setup test
 	@scripts/test $(STEPS)
 
-soak: ## repeat the tests of faults for two hours; MINUTES=10 SEED=7 ROUNDS=50
+soak: ## fuzz, and repeat the tests of faults, for two hours; MINUTES=10 SEED=7 ROUNDS=50
 	@scripts/setup test
 	@scripts/soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 

@@ -154,6 +154,17 @@ impl Filter {
         Ok(Self { terms: self.terms.iter().map(resolve).collect::<Result<_, _>>()? })
     }
 
+    /// The filter with `me` in place of the user's id: what
+    /// [`Filter::resolve_me`] was given, to be shown.
+    #[must_use]
+    pub fn with_me(&self, id: &str) -> Self {
+        let shown = |term: &Term| {
+            let condition = term.condition.as_ref().map(|condition| condition.with_me(id));
+            Term { condition, ..term.clone() }
+        };
+        Self { terms: self.terms.iter().map(shown).collect() }
+    }
+
     /// Whether the terms together take an event that each `applies` to or not.
     fn decide(&self, applies: impl Fn(&Term) -> bool) -> bool {
         let refused = self.terms.iter().any(|term| term.negative && applies(term));

@@ -91,8 +91,14 @@ impl LinearSignIn {
             last_used_at: None,
         };
         tracing::info!(token = %token.id, %workspace, "signed in with Linear");
-        let member =
-            LinearMember { token: token.id, workspace, organization, secret: key.clone(), checked_at: now };
+        let member = LinearMember {
+            token: token.id,
+            workspace,
+            organization,
+            user: Some(viewer.id),
+            secret: key.clone(),
+            checked_at: now,
+        };
         Ok(self.store.admit_linear(token, member).await?)
     }
 

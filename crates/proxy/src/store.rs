@@ -106,8 +106,14 @@ pub trait Store: Send + Sync + 'static {
         &self,
         before: UnixMillis,
     ) -> Result<Vec<LinearMember>, StoreError>;
-    /// Notes a check; `None` forgets the member.
-    async fn linear_checked(&self, token: TokenId, at: Option<UnixMillis>) -> Result<(), StoreError>;
+    /// Notes a check and the id of the user it found; `None` forgets the member.
+    async fn linear_checked(
+        &self,
+        token: TokenId,
+        found: Option<(UnixMillis, String)>,
+    ) -> Result<(), StoreError>;
+    /// The id of the Linear user a token stands for.
+    async fn linear_user(&self, token: TokenId) -> Result<Option<String>, StoreError>;
 
     // -- ingest -------------------------------------------------------------
 
@@ -328,6 +334,9 @@ pub struct LinearMember {
     pub workspace: WorkspaceId,
     /// The id of the organisation.
     pub organization: String,
+    /// The id of the user; absent for one kept by an older version, until the
+    /// next check.
+    pub user: Option<String>,
     /// The key.
     pub secret: Secret,
     /// When Linear last confirmed it.

@@ -104,13 +104,18 @@ pub(crate) async fn workers(
         if worker.state == WorkerState::Gone {
             continue;
         }
+        // As it was written, though an id is what is kept.
+        let filter = match reader.store.linear_user(worker.token).await? {
+            Some(me) => worker.filter.with_me(&me),
+            None => worker.filter,
+        };
         workers.push(WorkerInfo {
             waiting: reader.store.waiting(worker.id).await?,
             tunnel: worker.url.is_none().then(|| reader.tunnel(worker.id)),
             id: worker.id,
             name: worker.name,
             state: worker.state,
-            capabilities: worker.filter.into(),
+            capabilities: filter.into(),
             ordering: worker.ordering,
             catch_up: worker.catch_up,
             leased_until: worker.leased_until,

@@ -110,7 +110,11 @@ impl Condition {
     }
 
     pub(super) fn resolve_me(&self, id: &str) -> Self {
-        Self(self.0.resolve_me(id))
+        Self(self.0.replace(&Value::Me, &Value::Text(id.to_owned())))
+    }
+
+    pub(super) fn with_me(&self, id: &str) -> Self {
+        Self(self.0.replace(&Value::Text(id.to_owned()), &Value::Me))
     }
 
     pub(super) fn holds(&self, payload: &Payload<'_>) -> bool {
@@ -130,16 +134,14 @@ impl Expr {
         }
     }
 
-    fn resolve_me(&self, id: &str) -> Self {
-        let value = |value: &Value| match value {
-            Value::Me => Value::Text(id.to_owned()),
-            other => other.clone(),
-        };
-        let parts = |parts: &[Self]| parts.iter().map(|part| part.resolve_me(id)).collect();
+    /// The same with `new` wherever `old` is compared with.
+    fn replace(&self, old: &Value, new: &Value) -> Self {
+        let value = |value: &Value| if value == old { new.clone() } else { value.clone() };
+        let parts = |parts: &[Self]| parts.iter().map(|part| part.replace(old, new)).collect();
         match self {
             Self::Or(all) => Self::Or(parts(all)),
             Self::And(all) => Self::And(parts(all)),
-            Self::Not(inner) => Self::Not(Box::new(inner.resolve_me(id))),
+            Self::Not(inner) => Self::Not(Box::new(inner.replace(old, new))),
             Self::Exists(path) => Self::Exists(path.clone()),
             Self::Is(path, one) => Self::Is(path.clone(), value(one)),
             Self::IsNot(path, one) => Self::IsNot(path.clone(), value(one)),

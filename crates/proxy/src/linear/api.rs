@@ -21,6 +21,7 @@ const LONGEST_RETRY_AFTER: u64 = 3600;
 /// Who holds the key.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Viewer {
+    pub(super) id: String,
     pub(super) name: String,
     pub(super) guest: bool,
     pub(super) organization: Organization,

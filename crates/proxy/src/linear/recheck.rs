@@ -50,7 +50,7 @@ async fn due(sign_in: &LinearSignIn, now: UnixMillis) -> Result<bool, StoreError
     for member in sign_in.store.linear_members_checked_before(now.plus(-AGE_MILLIS)).await? {
         let token = member.token;
         match verdict(sign_in, &member).await? {
-            Verdict::Stays => sign_in.store.linear_checked(token, Some(now)).await?,
+            Verdict::Stays(user) => sign_in.store.linear_checked(token, Some((now, user))).await?,
             Verdict::Ends(why) => {
                 tracing::info!(%token, why, "a Linear sign-in has ended");
                 sign_in.store.revoke_token(token, now).await?;
@@ -66,7 +66,8 @@ async fn due(sign_in: &LinearSignIn, now: UnixMillis) -> Result<bool, StoreError
 }
 
 enum Verdict {
-    Stays,
+    /// The user's id.
+    Stays(String),
     Ends(String),
     Unknown(String),
 }
@@ -81,7 +82,7 @@ async fn verdict(sign_in: &LinearSignIn, member: &LinearMember) -> Result<Verdic
         return Ok(Verdict::Ends("the key belongs to another organization now".to_owned()));
     }
     Ok(match sign_in.belongs(&viewer).await? {
-        Ok(workspace) if workspace == member.workspace => Verdict::Stays,
+        Ok(workspace) if workspace == member.workspace => Verdict::Stays(viewer.id),
         Ok(_) => Verdict::Ends("the organization is linked to another workspace now".to_owned()),
         Err(why) => Verdict::Ends(why),
     })

@@ -37,7 +37,8 @@ pub(crate) async fn register(
     registry.linear.admit(&request.token, network(peer.ip())).await?;
     let token = auth::scoped(auth::token(store, &request.token, now).await?, Scope::WorkersRegister)?;
     registry.by_token.take(token.id, now)?;
-    let wanted = request::check(&request, &registry.policy)?;
+    let me = store.linear_user(token.id).await?;
+    let wanted = request::check(&request, &registry.policy, me.as_deref())?;
     let workspace = workspace(&registry, token.workspace).await?;
     let (worker, credential) = match auth::bearer(&headers)? {
         None => registry.make(wanted, &token, now).await?,

@@ -24,7 +24,12 @@ pub(super) struct Wanted {
     pub(super) catch_up: CatchUp,
 }
 
-pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result<Wanted, ApiError> {
+/// `me`: the id of the Linear user who registers.
+pub(super) fn check(
+    request: &RegisterRequest,
+    policy: &AddressPolicy,
+    me: Option<&str>,
+) -> Result<Wanted, ApiError> {
     version::check(&request.protocol_version)?;
     served(request)?;
     let name = request.name.trim();
@@ -37,15 +42,27 @@ pub(super) fn check(request: &RegisterRequest, policy: &AddressPolicy) -> Result
         let message = format!("capabilities: at most {MOST_CAPABILITIES} terms");
         return Err(ApiError::new(ErrorCode::FilterInvalid, message));
     }
-    let filter = Filter::parse(&request.capabilities)
-        .map_err(|error| ApiError::new(ErrorCode::FilterInvalid, error.to_string()))?;
-    if filter.speaks_of_me() {
-        let message = "capabilities: this proxy does not know whose id `me` stands for; write the id instead";
-        return Err(ApiError::new(ErrorCode::FilterInvalid, message));
-    }
+    let filter = filter(&request.capabilities, me)?;
     let url = request.webhook_url.as_deref().map(|url| url::check(url, policy)).transpose()?;
     let name = name.to_owned();
     Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })
+}
+
+/// The filter, in which `me` is resolved.
+fn filter(capabilities: &[String], me: Option<&str>) -> Result<Filter, ApiError> {
+    let invalid = |message: String| ApiError::new(ErrorCode::FilterInvalid, message);
+    let filter = Filter::parse(capabilities).map_err(|error| invalid(error.to_string()))?;
+    if !filter.speaks_of_me() {
+        return Ok(filter);
+    }
+    let me = me.ok_or_else(|| {
+        invalid(
+            "capabilities: `me` is the Linear user who signed in, and this token stands for none; \
+             write the id, or sign in with a Linear key"
+                .to_owned(),
+        )
+    })?;
+    filter.resolve_me(me).map_err(|error| invalid(error.to_string()))
 }
 
 /// Orders this proxy does not serve are refused rather than silently served as
@@ -74,12 +91,12 @@ mod tests {
     fn code(change: impl FnOnce(&mut RegisterRequest)) -> ErrorCode {
         let mut request = request();
         change(&mut request);
-        check(&request, &AddressPolicy::default()).unwrap_err().code()
+        check(&request, &AddressPolicy::default(), None).unwrap_err().code()
     }
 
     #[test]
     fn a_good_one() {
-        let wanted = check(&request(), &AddressPolicy::default()).unwrap();
+        let wanted = check(&request(), &AddressPolicy::default(), None).unwrap();
         assert_eq!(
             (wanted.name.as_str(), wanted.url.as_deref()),
             ("Ada's laptop", Some("https://laptop.example/"))

@@ -238,7 +238,7 @@ macro_rules! run_on {
             admin:
                 workspaces_have_unique_names, sources_are_kept_and_listed, secrets_are_rotated,
                 a_removed_source_is_gone, linear_apps_route_organizations, tokens_live_and_die,
-                a_revoked_token_ends_its_workers_leases, it_says_that_it_is_ready;
+                a_revoked_token_ends_its_workers_leases, a_linear_user_is_known_by_the_token, it_says_that_it_is_ready;
             ingest:
                 an_event_is_kept_byte_for_byte, a_repetition_within_the_window_is_a_duplicate,
                 a_repetition_after_the_window_is_an_event, simultaneous_repetitions_are_one_event,

@@ -187,7 +187,8 @@ delegate! {
     linear_workspace(found: LinearOrganization) -> Option<WorkspaceId>;
     admit_linear(token: Token, member: LinearMember) -> ();
     linear_members_checked_before(before: UnixMillis) -> Vec<LinearMember>;
-    linear_checked(token: TokenId, at: Option<UnixMillis>) -> ();
+    linear_checked(token: TokenId, found: Option<(UnixMillis, String)>) -> ();
+    linear_user(token: TokenId) -> Option<String>;
     accept_event(event: NewEvent) -> Accepted;
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();

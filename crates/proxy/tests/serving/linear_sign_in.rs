@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use http::{HeaderMap, Method, StatusCode};
-use postern_protocol::api::{RegisterResponse, WorkspaceInfo};
-use postern_protocol::{PROTOCOL_VERSION, Secret};
+use postern_protocol::api::{RegisterResponse, WorkerList, WorkspaceInfo};
+use postern_protocol::{PROTOCOL_VERSION, Provider, Secret};
 use postern_proxy::store::Store;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -116,7 +116,7 @@ async fn a_member_of_a_linked_organization_signs_in_and_registers() {
     let worker: RegisterResponse = answer.json();
     receiver.knows(&worker.secret);
     assert_eq!(proxy.settled().await.1, Ok(()));
-    let source = proxy.make_source(postern_protocol::Provider::Linear).await;
+    let source = proxy.make_source(Provider::Linear).await;
     proxy.event(&source, 1).await;
     receiver.delivery().await;
     assert_eq!(linear.questions(), 0, "the answer of before is remembered");
@@ -270,4 +270,34 @@ async fn an_unlinked_organizations_members_are_out_soon() {
     })
     .await;
     assert_eq!(ended.error(), "401 auth.revoked");
+}
+
+#[tokio::test]
+async fn me_is_the_user_who_signed_in() {
+    let linear = Linear::start().await;
+    let mut proxy = linear.proxy().await;
+    proxy.store.link_linear("acme", proxy.workspace).await.unwrap();
+    let source = proxy.make_source(Provider::Linear).await;
+    let mut receiver = Receiver::start().await;
+    let mut request = proxy.registration(&receiver.url());
+    request["token"] = json!(KEY);
+    request["capabilities"] = json!([r#"Issue[data.assigneeId == me || data.id == "x"]"#]);
+    let worker = proxy.register_pending(&receiver, &request).await;
+    assert_eq!(proxy.settled().await, (worker.id, Ok(())));
+    let post = async |delivery: &str, assignee: &str| {
+        let data = json!({"id": delivery, "identifier": "ENG-1", "title": "Fix", "assigneeId": assignee});
+        let body =
+            json!({"action": "update", "type": "Issue", "webhookTimestamp": proxy.now().0, "data": data});
+        assert_eq!(proxy.linear(&source, delivery, body.to_string().as_bytes()).await.status, 200);
+    };
+    post("theirs", "user-2").await;
+    post("mine", "user-1").await;
+    let came = receiver.delivery().await;
+    assert!(String::from_utf8_lossy(&came.body).contains("mine"));
+    assert_eq!(receiver.unasked(), 0);
+
+    let kept = proxy.store.worker(worker.id).await.unwrap().unwrap();
+    assert_eq!(Vec::from(kept.filter), [r#"Issue[data.assigneeId == "user-1" || data.id == "x"]"#]);
+    let list: WorkerList = proxy.get("/v1/workers", &proxy.token).await.json();
+    assert_eq!(list.workers[0].capabilities, [r#"Issue[data.assigneeId == me || data.id == "x"]"#]);
 }

@@ -166,6 +166,8 @@ fn me_is_whoever_registered() {
     assert!(filter.speaks_of_me() && filter.has_conditions());
     let resolved = filter.resolve_me("u\"1").unwrap();
     assert!(!resolved.speaks_of_me());
+    assert_eq!(resolved.with_me("u\"1"), filter, "shown as it was written");
+    assert_eq!(resolved.with_me("somebody else"), resolved);
     assert_eq!(
         Vec::from(resolved.clone()),
         [r#"Issue[data.assignee.id == "u\"1" || data.n in [1, "u\"1"]]"#, "Comment"]

@@ -126,3 +126,30 @@ pub(crate) async fn it_says_that_it_is_ready(world: World) {
     world.store().ready().await.unwrap();
     world.store().ready().await.unwrap();
 }
+
+pub(crate) async fn a_linear_user_is_known_by_the_token(mut world: World) {
+    let token = Token {
+        id: entropy::token_id(T0.plus(1)),
+        hash: [9; 32],
+        ..world.store().tokens(world.workspace).await.unwrap()[0].clone()
+    };
+    let id = token.id;
+    let member = LinearMember {
+        token: id,
+        workspace: world.workspace,
+        organization: "org".into(),
+        user: None,
+        secret: "lin_api_x".into(),
+        checked_at: T0,
+    };
+    world.store().admit_linear(token, member).await.unwrap();
+    assert_eq!(world.store().linear_user(id).await.unwrap(), None, "not told yet");
+    world.store().linear_checked(id, Some((T0.plus(1), "user-1".into()))).await.unwrap();
+    world.restart();
+    assert_eq!(world.store().linear_user(id).await.unwrap().as_deref(), Some("user-1"));
+    let members = world.store().linear_members_checked_before(T0.plus(1)).await.unwrap();
+    assert_eq!(members[0].user.as_deref(), Some("user-1"));
+    assert_eq!(world.store().linear_user(world.token).await.unwrap(), None, "a token of ours");
+    world.store().linear_checked(id, None).await.unwrap();
+    assert_eq!(world.store().linear_user(id).await.unwrap(), None);
+}

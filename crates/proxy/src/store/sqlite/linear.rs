@@ -80,11 +80,12 @@ impl SqliteStore {
         let put = move |tx: &mut Tx<'_>| {
             tx.db
                 .prepare_cached(
-                    "INSERT INTO linear_members (token, organization, secret, checked_at) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO linear_members (token, organization, user, secret, checked_at) VALUES (?, ?, ?, ?, ?)",
                 )?
                 .execute(params![
                     member.token.to_bytes(),
                     member.organization,
+                    member.user,
                     sealed,
                     member.checked_at.0
                 ])?;
@@ -100,7 +101,7 @@ impl SqliteStore {
         let vault = Arc::clone(&self.vault);
         let list = move |db: &Connection| {
             let mut statement = db.prepare_cached(
-                "SELECT m.token, m.organization, m.secret, m.checked_at, t.workspace
+                "SELECT m.token, m.organization, m.secret, m.checked_at, t.workspace, m.user
                  FROM linear_members m JOIN tokens t ON t.id = m.token
                  WHERE m.checked_at <= ? AND t.revoked_at IS NULL ORDER BY m.checked_at LIMIT 50",
             )?;
@@ -116,6 +117,7 @@ impl SqliteStore {
                     token,
                     workspace: WorkspaceId::from_bytes(row.get(4)?),
                     organization: row.get(1)?,
+                    user: row.get(5)?,
                     secret,
                     checked_at: UnixMillis(row.get(3)?),
                 });
@@ -128,15 +130,15 @@ impl SqliteStore {
     pub(super) async fn linear_checked(
         &self,
         token: TokenId,
-        at: Option<UnixMillis>,
+        found: Option<(UnixMillis, String)>,
     ) -> Result<(), StoreError> {
         let note = move |tx: &mut Tx<'_>| {
             let key = token.to_bytes();
-            match at {
-                Some(at) => tx
+            match &found {
+                Some((at, user)) => tx
                     .db
-                    .prepare_cached("UPDATE linear_members SET checked_at = ? WHERE token = ?")?
-                    .execute(params![at.0, key])?,
+                    .prepare_cached("UPDATE linear_members SET checked_at = ?, user = ? WHERE token = ?")?
+                    .execute(params![at.0, user, key])?,
                 None => tx
                     .db
                     .prepare_cached("DELETE FROM linear_members WHERE token = ?")?
@@ -152,6 +154,14 @@ impl SqliteStore {
             Ok(())
         };
         self.writer.write(Batch::Joins, note).await
+    }
+
+    pub(super) async fn linear_user(&self, token: TokenId) -> Result<Option<String>, StoreError> {
+        let find = move |db: &Connection| {
+            let mut statement = db.prepare_cached("SELECT user FROM linear_members WHERE token = ?")?;
+            Ok(statement.query_row(params![token.to_bytes()], |row| row.get(0)).optional()?.flatten())
+        };
+        self.readers.read(find).await
     }
 }
 

@@ -137,7 +137,8 @@ spy! {
     linear_workspace(found: LinearOrganization) -> Option<WorkspaceId>;
     admit_linear(token: Token, member: LinearMember) -> ();
     linear_members_checked_before(before: UnixMillis) -> Vec<LinearMember>;
-    linear_checked(token: TokenId, at: Option<UnixMillis>) -> ();
+    linear_checked(token: TokenId, found: Option<(UnixMillis, String)>) -> ();
+    linear_user(token: TokenId) -> Option<String>;
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();
     worker_by_credential(hash: [u8; 32]) -> Option<Worker>;

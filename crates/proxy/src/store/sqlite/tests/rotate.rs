@@ -25,6 +25,7 @@ async fn every_secret_is_sealed_anew() {
         token: member.id,
         workspace: world.workspace,
         organization: "org".into(),
+        user: Some("user-1".into()),
         secret: "lin_api_x".into(),
         checked_at: T0,
     };
