@@ -85,6 +85,8 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
+    /// Have the proxy sign with a new secret; the old one holds beside it for a while.
+    RotateSecret,
     /// List the requests that the receiver refused, and why.
     Rejected(Rejected),
     /// List the workspace's workers, and how each stands.

@@ -9,6 +9,7 @@ mod listen;
 mod login;
 mod rejected;
 mod replay;
+mod rotate_secret;
 mod serve;
 mod status;
 mod trigger;
@@ -53,6 +54,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Resume => status::pause(&settings, false, output).await,
         Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,
         Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
+        Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
         Command::Workers => workers::workers(&settings, output).await,
         Command::Doctor(args) => doctor::doctor(&settings, args.proxy, output).await,

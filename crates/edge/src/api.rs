@@ -15,6 +15,7 @@
 //! | `set_settings` | [`Settings`] | [`Status`] |
 //! | `reconnect` | – | [`Status`] |
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
+//! | `rotate_secret` | – | [`RotatedSecret`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
 //! | `events_since` | [`Since`] | [`Changes`] |
 //! | `event` | [`EventKey`] | [`EventDetail`] |
@@ -114,6 +115,7 @@ operations! {
     set_settings(Settings);
     reconnect;
     catch_up(CatchUpRequest);
+    rotate_secret;
     events(EventQuery);
     events_since(Since);
     event(EventKey);

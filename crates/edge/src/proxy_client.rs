@@ -4,7 +4,7 @@ use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
     CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
-    SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
+    RotatedSecret, SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -147,6 +147,16 @@ impl ProxyClient {
     ) -> Result<LeaseResponse, ProxyError> {
         let path = format!("/edge/workers/{worker}/lease");
         json(self.request(Method::POST, &path, Some(credential)).json(request)).await
+    }
+
+    /// Has the worker's signing secret replaced.
+    pub(crate) async fn rotate_secret(
+        &self,
+        worker: &str,
+        credential: &Secret,
+    ) -> Result<RotatedSecret, ProxyError> {
+        let path = format!("/edge/workers/{worker}/secret");
+        json(self.request(Method::POST, &path, Some(credential))).await
     }
 
     /// Says what becomes of what is held for the worker.

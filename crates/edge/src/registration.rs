@@ -22,9 +22,11 @@ pub(crate) mod awake;
 mod lease;
 mod pace;
 mod register;
+mod rotate;
 
 pub(crate) use account::{at_start, sign_in, sign_out, unlock};
 use pace::Pace;
+pub(crate) use rotate::rotate_secret;
 
 /// When the next step is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,6 +104,8 @@ pub(crate) struct Session {
     pub(crate) registered: watch::Sender<Option<String>>,
     /// Whether a registration is under way: its secret is about to be known.
     pub(crate) registering: watch::Sender<bool>,
+    /// Held while the worker's secrets change.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) paused: watch::Sender<bool>,
     pub(crate) forward: watch::Sender<Option<Target>>,
     pub(crate) last_run: watch::Sender<Option<HandlerRun>>,
@@ -126,6 +128,7 @@ impl Session {
             worker: watch::Sender::new(secrets.worker),
             registered: watch::Sender::new(profile.registered.clone()),
             registering: watch::Sender::new(false),
+            changing: tokio::sync::Mutex::new(()),
             paused: watch::Sender::new(profile.paused),
             forward: watch::Sender::new(forward),
             last_run: watch::Sender::new(None),

@@ -37,6 +37,7 @@ fn export(dir: &Path) {
         EventDetail,
         CatchUpRequest,
         CaughtUp,
+        RotatedSecret,
         EventRecord,
         Replay,
         HandlerRun,

@@ -8,6 +8,7 @@
 //! | `POST /edge/register` | an edge, workspace token in the body | [`RegisterRequest`] → [`RegisterResponse`] |
 //! | `GET /edge/connect` | its worker credential | → `101`, then the tunnel (below) |
 //! | `POST /edge/workers/{id}/lease` | its worker credential | [`LeaseRequest`] → [`LeaseResponse`] |
+//! | `POST /edge/workers/{id}/secret` | its worker credential | → [`RotatedSecret`] |
 //! | `POST /edge/workers/{id}/catch-up` | its worker credential | [`CatchUpRequest`] → [`CaughtUp`] |
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
 //! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
@@ -221,6 +222,18 @@ pub struct LeaseRequest {
     /// ends included; absent leaves as is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+}
+
+/// The answer to `POST /edge/workers/{id}/secret`: a new signing secret. The
+/// one before signs beside it for a while.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedSecret {
+    /// Signs the deliveries from now on (`whsec_…`). Shown once.
+    #[serde(serialize_with = "secret::expose")]
+    pub secret: Secret,
+    /// Until when the secret before signs too.
+    pub previous_until: UnixMillis,
 }
 
 /// `POST /edge/workers/{id}/catch-up`: what becomes of the held deliveries.

@@ -117,7 +117,7 @@ impl Cli {
             Command::Dev(args) => dev::run(args, common, terminal, clock).await,
             Command::Workspace(command) => workspace::run(command, common, terminal, clock.now()).await,
             Command::Source(command) => source::run(command, common, terminal, clock.now()).await,
-            Command::LinearApp(command) => linear_app::run(command, common, terminal).await,
+            Command::LinearApp(command) => linear_app::run(command, common, terminal, clock.now()).await,
             Command::LinearOrg(command) => linear_org::run(command, common, terminal).await,
             Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
             Command::Backup(args) => backup::backup(&args, common, terminal),

@@ -46,6 +46,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
     let edges = Router::new()
         .route("/edge/register", post(registry::register::register))
         .route("/edge/workers/{id}/lease", post(registry::lease::renew))
+        .route("/edge/workers/{id}/secret", post(registry::secret::rotate))
         .route("/edge/workers/{id}/catch-up", post(registry::catch_up::choose))
         .route("/edge/events/{event}/redeliver", post(registry::catch_up::redeliver))
         .route("/edge/workers/{id}", delete(registry::lease::leave))

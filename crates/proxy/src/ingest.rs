@@ -71,13 +71,14 @@ pub(crate) struct Terms {
     pub(crate) secrets: Vec<Secret>,
 }
 
-impl From<&Source> for Terms {
-    fn from(source: &Source) -> Self {
+impl Terms {
+    /// Those of a source's webhooks at `now`.
+    pub(crate) fn of(source: &Source, now: UnixMillis) -> Self {
         Self {
             of: source.id.to_string(),
             scheme: source.scheme.clone(),
             id_from: source.id_from.clone(),
-            secrets: source.secrets.clone(),
+            secrets: source.accepted(now).to_vec(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod lease;
 pub(crate) mod register;
 mod request;
 pub(crate) mod retirement;
+pub(crate) mod secret;
 mod url;
 pub(crate) mod version;
 

@@ -1,8 +1,9 @@
 //! Deletes what is older than it is kept, in small batches, so that nobody
-//! waits for it. Idempotent, by timer.
+//! waits for it; and the secrets that were replaced, once their time is over.
+//! Idempotent, by timer.
 
 use crate::store::Store;
-use postern_protocol::Clock;
+use postern_protocol::{Clock, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ pub(crate) async fn run(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+        drop_old_secrets(store.as_ref(), clock.now()).await;
         pause = match store.prune(clock.now(), keep, BATCH).await {
             Ok(events) => {
                 tracing::debug!(events, "deleted or expired: past their retention");
@@ -38,5 +40,17 @@ pub(crate) async fn run(
                 EVERY
             }
         };
+    }
+}
+
+/// They count no more already; here they go.
+async fn drop_old_secrets(store: &dyn Store, now: UnixMillis) {
+    match store.drop_old_secrets(now).await {
+        Ok(0) => {}
+        Ok(owners) => tracing::info!(owners, "replaced secrets are dropped: their time is over"),
+        Err(error) => {
+            let error = crate::http::error::chain(&error);
+            tracing::error!(%error, "cannot drop replaced secrets; trying again");
+        }
     }
 }

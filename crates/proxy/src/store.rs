@@ -65,8 +65,17 @@ pub trait Store: Send + Sync + 'static {
     /// One source. Called for every webhook: answered from memory where
     /// possible, at most a second behind other processes' changes.
     async fn source(&self, id: SourceId) -> Result<Option<Source>, StoreError>;
-    /// Replaces a source's secrets (rotation: old and new together).
-    async fn set_source_secrets(&self, id: SourceId, secrets: Vec<Secret>) -> Result<(), StoreError>;
+    /// Replaces a source's secrets (rotation: old and new together, the old
+    /// ones until `old_until`).
+    async fn set_source_secrets(
+        &self,
+        id: SourceId,
+        secrets: Vec<Secret>,
+        old_until: Option<UnixMillis>,
+    ) -> Result<(), StoreError>;
+    /// Drops the secrets of sources and Linear apps that were replaced, and
+    /// whose time is over at `now`; of how many.
+    async fn drop_old_secrets(&self, now: UnixMillis) -> Result<u64, StoreError>;
     /// Removes a source; its events stay.
     async fn remove_source(&self, id: SourceId) -> Result<(), StoreError>;
     /// Makes or replaces a Linear OAuth app that serves many organisations.
@@ -130,6 +139,14 @@ pub trait Store: Send + Sync + 'static {
     /// catch-up, secret (the old secret goes on signing until
     /// `previous_until`), token; state becomes `pending`.
     async fn update_worker(&self, worker: Worker) -> Result<(), StoreError>;
+    /// Gives a worker that is not gone another signing secret; the old one
+    /// signs beside it until then. Nothing else of it changes.
+    async fn rotate_worker_secret(
+        &self,
+        id: WorkerId,
+        secret: Secret,
+        previous_until: UnixMillis,
+    ) -> Result<(), StoreError>;
     /// The worker with this credential's SHA-256.
     async fn worker_by_credential(&self, hash: [u8; 32]) -> Result<Option<Worker>, StoreError>;
     /// One worker.
@@ -268,8 +285,10 @@ pub struct Source {
     pub scheme: Scheme,
     /// Where an event's id stands, for senders that Postern does not know.
     pub id_from: Option<IdFrom>,
-    /// The secrets it accepts, newest first; empty only for [`Scheme::None`].
+    /// The secrets it has, newest first; empty only for [`Scheme::None`].
     pub secrets: Vec<Secret>,
+    /// Until when those but the newest count; absent: until they are replaced.
+    pub old_until: Option<UnixMillis>,
     /// When it was made.
     pub created_at: UnixMillis,
 }
@@ -280,6 +299,17 @@ impl Source {
     pub fn provider(&self) -> Provider {
         self.scheme.provider()
     }
+
+    /// The secrets it accepts at `now`.
+    #[must_use]
+    pub fn accepted(&self, now: UnixMillis) -> &[Secret] {
+        accepted(&self.secrets, self.old_until, now)
+    }
+}
+
+fn accepted(secrets: &[Secret], old_until: Option<UnixMillis>, now: UnixMillis) -> &[Secret] {
+    let over = old_until.is_some_and(|until| until <= now);
+    if over { &secrets[..secrets.len().min(1)] } else { secrets }
 }
 
 /// A Linear OAuth app whose webhooks serve many organisations.
@@ -289,8 +319,18 @@ pub struct LinearApp {
     pub slug: String,
     /// Its signing secrets, newest first.
     pub secrets: Vec<Secret>,
+    /// As [`Source::old_until`].
+    pub old_until: Option<UnixMillis>,
     /// Organisation id → source.
     pub organizations: Vec<(String, SourceId)>,
+}
+
+impl LinearApp {
+    /// The secrets it accepts at `now`.
+    #[must_use]
+    pub fn accepted(&self, now: UnixMillis) -> &[Secret] {
+        accepted(&self.secrets, self.old_until, now)
+    }
 }
 
 /// An issued token, known by its hash.

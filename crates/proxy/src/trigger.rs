@@ -63,7 +63,7 @@ pub(crate) async fn trigger(
     let source = source::find(trigger.store.as_ref(), caller.workspace(), &request, now).await?;
     let headers = sign::signed(&source, kept(&named), request.body.as_bytes(), now)?;
     let posted = Posted { headers, body: request.body.into(), received_at: now };
-    let verified = trigger.ingest.verify(posted, Terms::from(&source)).await?;
+    let verified = trigger.ingest.verify(posted, Terms::of(&source, now)).await?;
     let receipt = trigger.ingest.commit(&source, verified, Origin { synthetic: true, only }).await?;
     let deliveries = u32::try_from(receipt.deliveries).unwrap_or(u32::MAX);
     Ok(Json(TriggerResponse { event_id: receipt.event_id, deliveries }))

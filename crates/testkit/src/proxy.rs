@@ -122,6 +122,7 @@ impl Proxy {
             scheme: Scheme::of(provider).expect("a provider without parameters"),
             id_from: None,
             secrets: vec![secret],
+            old_until: None,
             created_at: now,
         };
         self.store.create_source(source).await.expect("the source can be made");

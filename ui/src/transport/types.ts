@@ -14,6 +14,7 @@ import type { Live } from "./generated/Live";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
 import type { Replay } from "./generated/Replay";
+import type { RotatedSecret } from "./generated/RotatedSecret";
 import type { SetForward } from "./generated/SetForward";
 import type { SetPaused } from "./generated/SetPaused";
 import type { Settings } from "./generated/Settings";
@@ -38,6 +39,7 @@ export interface Operations {
   set_settings: { args: Settings; answer: Status };
   reconnect: { args: Nothing; answer: Status };
   catch_up: { args: CatchUpRequest; answer: CaughtUp };
+  rotate_secret: { args: Nothing; answer: RotatedSecret };
   events: { args: EventQuery; answer: EventPage };
   events_since: { args: Since; answer: Changes };
   event: { args: EventKey; answer: EventDetail };

@@ -129,6 +129,18 @@ pub async fn catch_up(edge: &EdgeHandle, args: CatchUpRequest) -> Result<CaughtU
     Ok(caught_up)
 }
 
+/// Has the proxy sign with a new secret; the old one signs beside it for a
+/// while.
+///
+/// # Errors
+/// `edge.not_signed_in`; `unavailable` before the registration is through; the
+/// proxy's refusal; `proxy.unreachable`; `keychain.*` when the new secret
+/// cannot be kept, which is in use all the same.
+pub async fn rotate_secret(edge: &EdgeHandle) -> Result<RotatedSecret, ApiError> {
+    let session = edge.shared.session()?;
+    registration::rotate_secret(&edge.shared, &session).await
+}
+
 /// Has the proxy deliver an event that was skipped, is held, or was given up.
 /// Answers with what the proxy then has on record.
 ///

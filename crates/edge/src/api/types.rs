@@ -139,6 +139,14 @@ impl Default for Settings {
     }
 }
 
+/// The signing secret was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedSecret {
+    /// Until when the proxy signs with the one before, too.
+    pub old_until: UnixMillis,
+}
+
 /// `sign_in`.
 #[derive(Clone, Debug, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]

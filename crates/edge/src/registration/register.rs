@@ -5,8 +5,8 @@ use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::secrets::{SigningSecret, WorkerSecrets};
 use crate::state::{Account, Session, Shared, with_causes};
-use postern_protocol::PROTOCOL_VERSION;
 use postern_protocol::api::{Ordering, RegisterRequest, RegisterResponse};
+use postern_protocol::{PROTOCOL_VERSION, Secret, UnixMillis};
 use std::sync::Arc;
 
 /// So many replaced secrets are kept for their grace period.
@@ -16,6 +16,7 @@ impl Registration {
     /// Makes this machine a worker, or tells the proxy its new URL.
     pub(super) async fn register(&mut self, account: &Account, session: &Arc<Session>) -> Next {
         self.connecting(account, None);
+        let _changing = session.changing.lock().await;
         // From here until the secret is known, the receiver waits with challenges.
         session.registering.send_replace(true);
         let url = self.shared.post_to(session);
@@ -66,16 +67,23 @@ fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse, registere
     let until =
         shared.now().plus(i64::try_from(shared.config.timing.secret_grace.as_millis()).unwrap_or(i64::MAX));
     session.worker.send_modify(|worker| {
-        let mut signing = vec![SigningSecret { secret: answer.secret, until: None }];
-        for old in worker.take().into_iter().flat_map(|worker| worker.signing) {
-            if old.secret != signing[0].secret && signing.len() <= KEPT {
-                signing.push(SigningSecret { until: Some(old.until.unwrap_or(until)), ..old });
-            }
-        }
+        let old = worker.take().map(|worker| worker.signing).unwrap_or_default();
         let worker_id = answer.worker_id.to_string();
+        let signing = beside(answer.secret, old, until);
         *worker = Some(WorkerSecrets { worker_id, credential: answer.credential, signing });
     });
     session.registered.send_replace(Some(registered));
+}
+
+/// A new secret before the old ones, of which the last verifies until then.
+pub(super) fn beside(new: Secret, old: Vec<SigningSecret>, until: UnixMillis) -> Vec<SigningSecret> {
+    let mut signing = vec![SigningSecret { secret: new, until: None }];
+    for old in old {
+        if old.secret != signing[0].secret && signing.len() <= KEPT {
+            signing.push(SigningSecret { until: Some(old.until.unwrap_or(until)), ..old });
+        }
+    }
+    signing
 }
 
 /// Keeps what was adopted, so that a restart renews. Where that fails the

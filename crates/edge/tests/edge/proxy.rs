@@ -111,6 +111,7 @@ impl FakeProxy {
             .route("/edge/register", post(register))
             .route("/edge/connect", get(connect::connect))
             .route("/edge/workers/{id}/lease", post(lease))
+            .route("/edge/workers/{id}/secret", post(rotate))
             .route("/edge/workers/{id}/catch-up", post(catch_up))
             .route("/edge/events/{event}/redeliver", post(redeliver))
             .route("/edge/workers/{id}", delete(leave))
@@ -324,6 +325,23 @@ async fn lease(
     drop(book);
     proxy.changed.send_modify(|n| *n += 1);
     Ok(Json(answer).into_response())
+}
+
+/// The old secret verifies for an hour.
+async fn rotate(
+    State(proxy): State<FakeProxy>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let previous_until = proxy.now().plus(3_600_000);
+    let mut book = proxy.book();
+    let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
+    if bearer(&headers) != Some(&worker.credential) {
+        return Err(Refused(ErrorCode::Unauthorized));
+    }
+    worker.secret = standard::new_secret(rand::random());
+    Ok(Json(RotatedSecret { secret: worker.secret.clone(), previous_until }).into_response())
 }
 
 async fn catch_up(

@@ -262,3 +262,26 @@ async fn a_delivery_signed_with_the_previous_secret_passes_in_its_grace() {
     let late = soon("an answer", delivery.post(&hook)).await;
     assert_eq!(late.status(), 401);
 }
+
+#[tokio::test]
+async fn a_rotated_secret_counts_at_once_and_the_old_one_for_a_while() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let hook = edge.hook().await;
+    let mut before = Delivery::new("evt_a", &edge, &proxy);
+    let rotated = api::rotate_secret(&edge.handle).await.unwrap();
+    assert_eq!(rotated.old_until, postern_protocol::Clock::now(&edge.clock).plus(3_600_000));
+    assert_eq!(before.post(&hook).await.status(), 200, "signed with the old one");
+    assert_eq!(Delivery::new("evt_b", &edge, &proxy).post(&hook).await.status(), 200, "with the new one");
+
+    // A restart has kept it, and does not register again.
+    let edge = edge.restart().await;
+    edge.until("live", |status| is_live(&status.connection)).await;
+    let hook = edge.hook().await;
+    assert_eq!(Delivery::new("evt_c", &edge, &proxy).post(&hook).await.status(), 200);
+    assert_eq!(proxy.book().registrations, 1);
+    edge.clock.turn(3_600_001);
+    before.id = "evt_d".into();
+    before.at = postern_protocol::Clock::now(&edge.clock);
+    assert_eq!(soon("an answer", before.post(&hook)).await.status(), 401);
+}

@@ -1,20 +1,20 @@
 //! `linear-app put|link`.
 
-use super::secret::SecretArgs;
-use super::{CliError, Common, Terminal, open, source};
+use super::secret::{OldSecretArgs, SecretArgs};
+use super::{CliError, Common, Terminal, open, secret, source};
 use crate::store::{LinearApp, Store};
 use clap::Subcommand;
+use postern_protocol::UnixMillis;
 use serde_json::json;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LinearAppCommand {
-    /// Make an app, or give it a new signing secret; the one before stays valid beside it
+    /// Make an app, or give it a new signing secret; the one before stays valid beside it for a while
     Put {
         /// Its name in the URL, 1 to 64 of a-z 0-9 -
         slug: String,
-        /// Let the old secrets go at once
-        #[arg(long)]
-        drop_old: bool,
+        #[command(flatten)]
+        old: OldSecretArgs,
         #[command(flatten)]
         secret: SecretArgs,
     },
@@ -38,22 +38,30 @@ pub(super) async fn run(
     command: LinearAppCommand,
     common: &Common,
     terminal: &mut Terminal,
+    now: UnixMillis,
 ) -> Result<(), CliError> {
     match command {
-        LinearAppCommand::Put { slug, drop_old, secret } => {
+        LinearAppCommand::Put { slug, old, secret } => {
             check_slug(&slug)?;
             let new = secret.require()?;
             let (config, store) = open::administer(common)?;
             let before = store.linear_app(&slug).await?;
-            let mut app =
-                before.unwrap_or(LinearApp { slug, secrets: Vec::new(), organizations: Vec::new() });
-            app.secrets.retain(|old| !drop_old && *old != new);
-            app.secrets.insert(0, new);
-            app.secrets.truncate(2);
+            let mut app = before.unwrap_or(LinearApp {
+                slug,
+                secrets: Vec::new(),
+                old_until: None,
+                organizations: Vec::new(),
+            });
+            (app.secrets, app.old_until) = old.rotated(app.secrets, new, now);
             store.put_linear_app(app.clone()).await?;
             let url = format!("{}/webhooks/linear/{}", config.base_url(config.listen), app.slug);
-            let shown = json!({ "slug": app.slug, "url": url, "secrets": app.secrets.len() });
-            terminal.answer(&shown, || format!("Linear app {} kept.\nURL: {url}", app.slug))
+            let shown = json!({
+                "slug": app.slug, "url": url, "secrets": app.secrets.len(), "oldUntil": app.old_until,
+            });
+            terminal.answer(&shown, || {
+                let kept = secret::kept(app.secrets.len(), app.old_until);
+                format!("Linear app {} kept{kept}.\nURL: {url}", app.slug)
+            })
         }
         LinearAppCommand::Link { slug, organization, source, workspace } => {
             if organization.is_empty() || organization.len() > 100 {

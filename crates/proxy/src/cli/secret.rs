@@ -1,10 +1,13 @@
 //! A secret given to a command: by standard input or from a variable.
 
 use super::CliError;
+use super::output::time;
+use crate::config::parse_duration;
 use clap::Args;
 use postern_protocol::signature::standard;
-use postern_protocol::{Provider, Secret};
+use postern_protocol::{Provider, Secret, UnixMillis};
 use std::io::Read;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The longest secret taken, in bytes.
@@ -47,6 +50,60 @@ impl SecretArgs {
     pub(super) fn require(&self) -> Result<Secret, CliError> {
         self.read()?
             .ok_or_else(|| CliError::Usage("give the secret with --secret-stdin or --secret-env".into()))
+    }
+}
+
+/// What becomes of the secret before.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct OldSecretArgs {
+    /// How long the secret before stays valid beside the new one: 2h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = grace)]
+    grace: Duration,
+    /// Keep the secret before until the next rotation
+    #[arg(long)]
+    keep_old: bool,
+    /// Let the old secrets go at once
+    #[arg(long)]
+    drop_old: bool,
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a duration such as 2h or 7d".to_owned())
+}
+
+impl OldSecretArgs {
+    /// The secrets after a rotation at `now`, the new one first, and until when
+    /// the one before counts.
+    pub(super) fn rotated(
+        &self,
+        mut secrets: Vec<Secret>,
+        new: Secret,
+        now: UnixMillis,
+    ) -> (Vec<Secret>, Option<UnixMillis>) {
+        secrets.retain(|old| !self.drop_old && !self.grace.is_zero() && *old != new);
+        secrets.insert(0, new);
+        secrets.truncate(2);
+        let until = now.plus(i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX));
+        let until = (secrets.len() > 1 && !self.keep_old).then_some(until);
+        (secrets, until)
+    }
+}
+
+/// How many secrets there are, for a table.
+pub(super) fn count(secrets: usize, old_until: Option<UnixMillis>) -> String {
+    match old_until {
+        Some(until) => format!("{secrets}, the old one until {}", time(until)),
+        None => secrets.to_string(),
+    }
+}
+
+/// What is said of the secret before, after a rotation.
+pub(super) fn kept(secrets: usize, old_until: Option<UnixMillis>) -> String {
+    match (secrets, old_until) {
+        (0 | 1, _) => String::new(),
+        (_, Some(until)) => format!("; the one before stays valid until {}", time(until)),
+        (_, None) => "; the one before stays valid beside it".to_owned(),
     }
 }
 

@@ -34,16 +34,16 @@ pub(super) enum SourceCommand {
         #[arg(long)]
         workspace: Option<String>,
     },
-    /// Give a source a new secret; the one before stays valid beside it
+    /// Give a source a new secret; the one before stays valid beside it for a while
+    #[command(alias = "rotate")]
     RotateSecret {
         /// The source's name or id
         source: String,
         /// The workspace's name or id; needed when there are several
         #[arg(long)]
         workspace: Option<String>,
-        /// Let the old secrets go at once
-        #[arg(long)]
-        drop_old: bool,
+        #[command(flatten)]
+        old: secret::OldSecretArgs,
         #[command(flatten)]
         secret: SecretArgs,
     },
@@ -70,6 +70,9 @@ struct Shown {
     id_from: Option<IdFrom>,
     url: String,
     secrets: usize,
+    /// Until when those but the newest count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_until: Option<UnixMillis>,
     created_at: UnixMillis,
     /// A secret made here: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +90,7 @@ impl Shown {
             id_from: source.id_from.clone(),
             url: url(config, source.id),
             secrets: source.secrets.len(),
+            old_until: source.old_until,
             created_at: source.created_at,
             secret: made.map(|secret| secret.reveal().to_owned()),
         }
@@ -133,12 +137,12 @@ pub(super) async fn run(
                     s.name.clone(),
                     s.provider.to_string(),
                     s.url.clone(),
-                    s.secrets.to_string(),
+                    secret::count(s.secrets, s.old_until),
                     time(s.created_at),
                 ]
             })
         }
-        SourceCommand::RotateSecret { source, workspace, drop_old, secret } => {
+        SourceCommand::RotateSecret { source, workspace, old, secret } => {
             let given = secret.read()?;
             let (config, store) = open::administer(common)?;
             let mut source = find(&store, workspace.as_deref(), &source).await?;
@@ -149,14 +153,12 @@ pub(super) async fn run(
             }
             let new = given.clone().unwrap_or_else(|| secret::generate(source.provider()));
             secret::check(source.provider(), &new)?;
-            source.secrets.retain(|old| !drop_old && *old != new);
-            source.secrets.insert(0, new.clone());
-            source.secrets.truncate(2);
-            store.set_source_secrets(source.id, source.secrets.clone()).await?;
+            (source.secrets, source.old_until) = old.rotated(source.secrets, new.clone(), now);
+            store.set_source_secrets(source.id, source.secrets.clone(), source.old_until).await?;
             let shown = Shown::new(&source, &config, Some(&new).filter(|_| given.is_none()));
             terminal.answer(&shown, || {
                 let secret = shown.secret.as_ref().map(|s| format!("\nSecret, shown this once: {s}"));
-                let kept = if shown.secrets > 1 { "; the one before stays valid beside it" } else { "" };
+                let kept = secret::kept(shown.secrets, shown.old_until);
                 format!("{} has a new secret{kept}{}", shown.name, secret.unwrap_or_default())
             })
         }
@@ -186,7 +188,16 @@ pub(super) fn make(
         (None, _) => vec![secret::generate(provider)],
     };
     let id = crate::entropy::source_id(now);
-    Source { id, workspace, name: name.to_owned(), scheme, id_from, secrets, created_at: now }
+    Source {
+        id,
+        workspace,
+        name: name.to_owned(),
+        scheme,
+        id_from,
+        secrets,
+        old_until: None,
+        created_at: now,
+    }
 }
 
 /// The source of that name or id.

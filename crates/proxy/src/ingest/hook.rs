@@ -29,7 +29,8 @@ async fn take(ingest: &Ingest, source: &str, headers: &HeaderMap, body: Body) ->
     ingest.rates.take(source.id, ingest.clock.now())?;
     let body = ingest.bodies.read(headers, body, ingest.largest(source.provider())).await?;
     let posted = Posted { headers: kept(headers), body: body.bytes.clone(), received_at: ingest.clock.now() };
-    let verified = ingest.verify(posted, Terms::from(&source)).await?;
+    let terms = Terms::of(&source, posted.received_at);
+    let verified = ingest.verify(posted, terms).await?;
     if source.scheme == Scheme::Slack
         && let Some(challenge) = slack::challenge(verified.body())
     {

@@ -48,8 +48,12 @@ async fn take(
         .ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such Linear app"))?;
     let body = ingest.bodies.read(headers, body, ingest.largest(Provider::Linear)).await?;
     let posted = Posted { headers: kept(headers), body: body.bytes.clone(), received_at: ingest.clock.now() };
-    let terms =
-        Terms { of: app.slug.clone(), scheme: Scheme::Linear, id_from: None, secrets: app.secrets.clone() };
+    let terms = Terms {
+        of: app.slug.clone(),
+        scheme: Scheme::Linear,
+        id_from: None,
+        secrets: app.accepted(posted.received_at).to_vec(),
+    };
     let verified = ingest.verify(posted, terms).await?;
     let organization = organization(verified.body());
     let linked = organization.and_then(|id| app.organizations.iter().find(|(known, _)| *known == id));

@@ -51,6 +51,7 @@ impl World {
             scheme: Scheme::Linear,
             id_from: None,
             secrets: vec!["lin_whs_a".into()],
+            old_until: None,
             created_at: T0,
         };
         store.create_source(made).await.unwrap();
@@ -236,7 +237,7 @@ macro_rules! run_on {
         $crate::store::contract::suite! {
             $backend;
             admin:
-                workspaces_have_unique_names, sources_are_kept_and_listed, secrets_are_rotated,
+                workspaces_have_unique_names, sources_are_kept_and_listed, secrets_are_rotated, replaced_secrets_end,
                 a_removed_source_is_gone, linear_apps_route_organizations, tokens_live_and_die,
                 a_revoked_token_ends_its_workers_leases, a_linear_user_is_known_by_the_token, it_says_that_it_is_ready;
             ingest:
@@ -247,7 +248,7 @@ macro_rules! run_on {
                 other_workspaces_get_nothing, a_refused_event_leaves_nothing;
             workers:
                 a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
-                an_update_keeps_what_waits, leases_expire_and_renew, pausing_holds,
+                an_update_keeps_what_waits, a_secret_is_rotated, leases_expire_and_renew, pausing_holds,
                 leaving_makes_dead_letters, the_abandoned_are_retired, a_worker_without_a_url, who_may_not_connect_any_more, what_waits_is_counted;
             catch_up:
                 all_flow_oldest_first, none_are_skipped_and_recorded, the_newest_of_each_entity_flow,

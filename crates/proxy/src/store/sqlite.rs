@@ -172,7 +172,8 @@ delegate! {
     create_source(source: Source) -> ();
     sources(workspace: WorkspaceId) -> Vec<Source>;
     source(id: SourceId) -> Option<Source>;
-    set_source_secrets(id: SourceId, secrets: Vec<Secret>) -> ();
+    set_source_secrets(id: SourceId, secrets: Vec<Secret>, old_until: Option<UnixMillis>) -> ();
+    drop_old_secrets(now: UnixMillis) -> u64;
     remove_source(id: SourceId) -> ();
     put_linear_app(app: LinearApp) -> ();
     linear_app(slug: &str) -> Option<LinearApp>;
@@ -192,6 +193,7 @@ delegate! {
     accept_event(event: NewEvent) -> Accepted;
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();
+    rotate_worker_secret(id: WorkerId, secret: Secret, previous_until: UnixMillis) -> ();
     worker_by_credential(hash: [u8; 32]) -> Option<Worker>;
     worker(id: WorkerId) -> Option<Worker>;
     workers(workspace: WorkspaceId) -> Vec<Worker>;

@@ -47,7 +47,8 @@ async fn make(
     for name in [provider.as_str().to_owned(), format!("{provider}-trigger")] {
         let id = entropy::source_id(now);
         let (scheme, secrets) = (scheme.clone(), secrets(provider));
-        let source = Source { id, workspace, name, scheme, id_from: None, secrets, created_at: now };
+        let source =
+            Source { id, workspace, name, scheme, id_from: None, secrets, old_until: None, created_at: now };
         match store.create_source(source.clone()).await {
             Ok(()) => return Ok(source),
             // Taken by a source of another provider, or made a moment ago.

@@ -105,7 +105,17 @@ fn sources_are_rotated_and_removed() {
     let rotated = place.json(&["source", "rotate-secret", "gh"]);
     assert_eq!(rotated["secrets"], 2);
     assert_ne!(rotated["secret"], made["secret"]);
+    let hours = |rotated: &serde_json::Value| {
+        let now = postern_protocol::Clock::now(&postern_proxy::clock::SystemClock).0;
+        (rotated["oldUntil"].as_i64().unwrap() - now + 1_800_000) / 3_600_000
+    };
+    assert_eq!(hours(&rotated), 24, "the old one ends by itself");
+    assert!(place.run(&["source", "list"]).out.contains("2, the old one until"));
+    assert_eq!(hours(&place.json(&["source", "rotate", "gh", "--grace", "7d"])), 7 * 24);
+    let kept = place.json(&["source", "rotate-secret", "gh", "--keep-old"]);
+    assert_eq!((kept["secrets"].as_u64(), kept.get("oldUntil")), (Some(2), None));
     assert_eq!(place.json(&["source", "rotate-secret", "gh", "--drop-old"])["secrets"], 1);
+    assert_eq!(place.run(&["source", "rotate", "gh", "--drop-old", "--keep-old"]).code, 2);
     place.json(&["source", "remove", made["id"].as_str().unwrap()]);
     assert!(place.refused(&["source", "remove", "gh"], 1).contains("no source gh"));
     assert!(place.json(&["source", "list"]).as_array().unwrap().is_empty());

@@ -13,6 +13,7 @@ async fn proxy() -> (Proxy, postern_proxy::store::Source) {
     let app = LinearApp {
         slug: "agent".into(),
         secrets: vec![Secret::new("the app's")],
+        old_until: None,
         organizations: vec![("org-1".into(), source.id)],
     };
     proxy.store.put_linear_app(app).await.unwrap();

@@ -16,6 +16,7 @@ mod linear_app;
 mod linear_sign_in;
 mod registration;
 mod retries;
+mod rotation;
 mod schemes;
 mod server;
 mod tls;

@@ -42,6 +42,7 @@ export type { Rejected } from "./Rejected";
 export type { RejectedPage } from "./RejectedPage";
 export type { RejectedQuery } from "./RejectedQuery";
 export type { Replay } from "./Replay";
+export type { RotatedSecret } from "./RotatedSecret";
 export type { Scheme } from "./Scheme";
 export type { Session } from "./Session";
 export type { SetForward } from "./SetForward";

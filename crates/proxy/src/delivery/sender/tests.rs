@@ -36,6 +36,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         scheme: Scheme::None,
         id_from: None,
         secrets: vec![],
+        old_until: None,
         created_at: NOW,
     };
     store.create_source(source.clone()).await.unwrap();

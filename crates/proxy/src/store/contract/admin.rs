@@ -17,6 +17,7 @@ fn source(world: &World, name: &str) -> Source {
         scheme: Scheme::Github,
         id_from: None,
         secrets: vec!["one".into(), "two".into()],
+        old_until: None,
         created_at: T0.plus(5),
     }
 }
@@ -52,12 +53,41 @@ pub(crate) async fn secrets_are_rotated(mut world: World) {
     // In memory by now, where it must not stay.
     world.store().source(world.source).await.unwrap();
     let secrets: Vec<Secret> = vec!["new".into(), "lin_whs_a".into()];
-    world.store().set_source_secrets(world.source, secrets.clone()).await.unwrap();
+    world.store().set_source_secrets(world.source, secrets.clone(), None).await.unwrap();
     assert_eq!(world.store().source(world.source).await.unwrap().unwrap().secrets, secrets);
     world.restart();
     assert_eq!(world.store().source(world.source).await.unwrap().unwrap().secrets, secrets);
-    let missing = world.store().set_source_secrets(entropy::source_id(T0), secrets).await;
+    let missing = world.store().set_source_secrets(entropy::source_id(T0), secrets, None).await;
     assert!(matches!(missing, Err(StoreError::Missing(_))));
+}
+
+pub(crate) async fn replaced_secrets_end(mut world: World) {
+    let (both, until) = (vec![Secret::new("new"), "old".into()], T0.plus(500));
+    world.store().set_source_secrets(world.source, both.clone(), Some(until)).await.unwrap();
+    let app = LinearApp {
+        slug: "app".into(),
+        secrets: both.clone(),
+        old_until: Some(until),
+        organizations: vec![("org".into(), world.source)],
+    };
+    world.store().put_linear_app(app).await.unwrap();
+    world.restart();
+    let source = world.store().source(world.source).await.unwrap().unwrap();
+    let app = world.store().linear_app("app").await.unwrap().unwrap();
+    assert_eq!((source.accepted(T0.plus(499)).len(), source.accepted(until).len()), (2, 1));
+    assert_eq!((app.accepted(T0.plus(499)).len(), app.accepted(until).len()), (2, 1));
+    assert_eq!(world.store().drop_old_secrets(T0.plus(499)).await.unwrap(), 0);
+    assert_eq!(world.store().drop_old_secrets(until).await.unwrap(), 2);
+    assert_eq!(world.store().drop_old_secrets(until).await.unwrap(), 0);
+    let source = world.store().source(world.source).await.unwrap().unwrap();
+    assert_eq!((source.secrets, source.old_until), (vec!["new".into()], None));
+    let app = world.store().linear_app("app").await.unwrap().unwrap();
+    assert_eq!((app.secrets, app.organizations.len()), (vec!["new".into()], 1));
+    // Without an end the old one stays.
+    world.store().set_source_secrets(world.source, both, None).await.unwrap();
+    assert_eq!(world.store().drop_old_secrets(until).await.unwrap(), 0);
+    let source = world.store().source(world.source).await.unwrap().unwrap();
+    assert_eq!(source.accepted(until).len(), 2);
 }
 
 pub(crate) async fn a_removed_source_is_gone(world: World) {
@@ -74,7 +104,12 @@ pub(crate) async fn a_removed_source_is_gone(world: World) {
 pub(crate) async fn linear_apps_route_organizations(world: World) {
     let unknown = world.store().link_organization("app", "org", world.source).await;
     assert!(matches!(unknown, Err(StoreError::Missing(_))));
-    let app = LinearApp { slug: "app".into(), secrets: vec!["s".into()], organizations: Vec::new() };
+    let app = LinearApp {
+        slug: "app".into(),
+        secrets: vec!["s".into()],
+        old_until: None,
+        organizations: Vec::new(),
+    };
     world.store().put_linear_app(app.clone()).await.unwrap();
     assert!(world.store().linear_app("app").await.unwrap().unwrap().organizations.is_empty());
     world.store().link_organization("app", "org", world.source).await.unwrap();

@@ -113,6 +113,23 @@ pub(crate) async fn who_may_not_connect_any_more(world: World) {
     assert_eq!(store.without_access(known, at(500)).await.unwrap(), all[1..4]);
 }
 
+pub(crate) async fn a_secret_is_rotated(mut world: World) {
+    let id = world.active_worker(&[]).await;
+    world.accept().await;
+    let old = get(&world, id).await;
+    world.store().rotate_worker_secret(id, "whsec_new".into(), T0.plus(500)).await.unwrap();
+    world.restart();
+    let found = get(&world, id).await;
+    assert_eq!((found.state, &found.url, found.leased_until), (old.state, &old.url, old.leased_until));
+    let claimed = world.claim(T0.plus(499)).await.pop().unwrap();
+    assert_eq!(claimed.secrets, [Secret::new("whsec_new"), old.secret], "both sign during the grace");
+    world.finish(&claimed, T0.plus(499), Next::RetryAt(T0.plus(500))).await;
+    assert_eq!(world.claim(T0.plus(500)).await[0].secrets, [Secret::new("whsec_new")], "and one after it");
+    world.store().remove_worker(id, DeadReason::WorkerLeft, T0).await.unwrap();
+    let gone = world.store().rotate_worker_secret(id, "x".into(), T0).await;
+    assert!(matches!(gone, Err(StoreError::Missing(_))), "{gone:?}");
+}
+
 pub(crate) async fn leases_expire_and_renew(world: World) {
     let id = world.active_worker(&[]).await;
     let store = world.store();

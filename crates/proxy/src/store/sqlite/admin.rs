@@ -2,8 +2,8 @@
 
 use super::SqliteStore;
 use super::problem::Problem;
-use super::rows;
 use super::writer::{Batch, Tx};
+use super::{rows, sealed};
 use crate::store::{LinearApp, Source, StoreError, Token, Workspace};
 use crate::vault::Vault;
 use postern_protocol::id::{SourceId, TokenId, WorkspaceId};
@@ -52,11 +52,12 @@ impl SqliteStore {
                 secrets,
                 source.created_at.0,
                 scheme,
-                id_from
+                id_from,
+                source.old_until.map(|at| at.0)
             ];
             let sql =
-                "INSERT INTO sources (id, workspace, name, provider, secrets, created_at, scheme, id_from)
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+                "INSERT INTO sources (id, workspace, name, provider, secrets, created_at, scheme, id_from, old_until)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
             insert_new(tx.db, sql, row, || format!("the source {}", source.name))
         };
         self.writer.write(Batch::Joins, insert).await
@@ -99,17 +100,46 @@ impl SqliteStore {
         &self,
         id: SourceId,
         secrets: Vec<Secret>,
+        old_until: Option<UnixMillis>,
     ) -> Result<(), StoreError> {
         let sealed = rows::seal(&self.vault, &rows::source_context(id), &secrets);
         let update = move |tx: &mut Tx<'_>| {
             let changed = tx
                 .db
-                .prepare_cached("UPDATE sources SET secrets = ? WHERE id = ?")?
-                .execute(params![sealed, id.to_bytes()])?;
+                .prepare_cached("UPDATE sources SET secrets = ?, old_until = ? WHERE id = ?")?
+                .execute(params![sealed, old_until.map(|at| at.0), id.to_bytes()])?;
             tx.after_commit(super::memory::Memory::forget_cached);
             if changed == 1 { Ok(()) } else { Err(Problem::Missing(format!("the source {id}"))) }
         };
         self.writer.write(Batch::Joins, update).await
+    }
+
+    pub(super) async fn drop_old_secrets(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let over = move |db: &Connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE old_until <= ?1)
+                           OR EXISTS (SELECT 1 FROM linear_apps WHERE old_until <= ?1)";
+            Ok(db.prepare_cached(sql)?.query_row([now.0], |row| row.get::<_, bool>(0))?)
+        };
+        if !self.readers.read(over).await? {
+            return Ok(0);
+        }
+        let drop = move |tx: &mut Tx<'_>| {
+            let mut changed = 0;
+            for table in ["sources", "linear_apps"] {
+                sealed::of_table(tx.db, table, "old_until <= ?", now.0, |row| {
+                    let mut secrets = rows::unseal(tx.vault, &row.context, &row.sealed)?;
+                    secrets.truncate(1);
+                    row.replace(tx.db, &rows::seal(tx.vault, &row.context, &secrets))?;
+                    changed += 1;
+                    Ok(())
+                })?;
+                let sql = format!("UPDATE {table} SET old_until = NULL WHERE old_until <= ?");
+                tx.db.prepare_cached(&sql)?.execute([now.0])?;
+            }
+            tx.after_commit(super::memory::Memory::forget_cached);
+            Ok(changed)
+        };
+        self.writer.write(Batch::Joins, drop).await
     }
 
     pub(super) async fn remove_source(&self, id: SourceId) -> Result<(), StoreError> {
@@ -132,10 +162,10 @@ impl SqliteStore {
             }
             tx.db
                 .prepare_cached(
-                    "INSERT INTO linear_apps (slug, secrets) VALUES (?, ?)
-                     ON CONFLICT (slug) DO UPDATE SET secrets = excluded.secrets",
+                    "INSERT INTO linear_apps (slug, secrets, old_until) VALUES (?, ?, ?)
+                     ON CONFLICT (slug) DO UPDATE SET secrets = excluded.secrets, old_until = excluded.old_until",
                 )?
-                .execute(params![app.slug, sealed])?;
+                .execute(params![app.slug, sealed, app.old_until.map(|at| at.0)])?;
             tx.db.prepare_cached("DELETE FROM linear_organizations WHERE app = ?")?.execute([&app.slug])?;
             for (organization, source) in &app.organizations {
                 link(tx.db, &app.slug, organization, *source)?;
@@ -277,18 +307,19 @@ pub(super) fn app_context(slug: &str) -> String {
 }
 
 fn find_app(db: &Connection, vault: &Vault, slug: String) -> Result<Option<LinearApp>, Problem> {
-    let sealed: Option<Vec<u8>> = db
-        .prepare_cached("SELECT secrets FROM linear_apps WHERE slug = ?")?
-        .query_row([&slug], |row| row.get(0))
+    let kept: Option<(Vec<u8>, Option<i64>)> = db
+        .prepare_cached("SELECT secrets, old_until FROM linear_apps WHERE slug = ?")?
+        .query_row([&slug], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(sealed) = sealed else { return Ok(None) };
+    let Some((sealed, old_until)) = kept else { return Ok(None) };
     let mut statement = db.prepare_cached(
         "SELECT organization, source FROM linear_organizations WHERE app = ? ORDER BY organization",
     )?;
     let organizations = statement
         .query_map([&slug], |row| Ok((row.get(0)?, SourceId::from_bytes(row.get(1)?))))?
         .collect::<Result<_, _>>()?;
-    Ok(Some(LinearApp { secrets: rows::unseal(vault, &app_context(&slug), &sealed)?, slug, organizations }))
+    let secrets = rows::unseal(vault, &app_context(&slug), &sealed)?;
+    Ok(Some(LinearApp { slug, secrets, old_until: old_until.map(UnixMillis), organizations }))
 }
 
 fn link(db: &Connection, app: &str, organization: &str, source: SourceId) -> Result<(), Problem> {

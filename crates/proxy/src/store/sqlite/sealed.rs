@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use postern_protocol::id::{SourceId, TokenId, WorkerId};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::{Connection, Params, Row, ToSql, params};
 
 /// A column of sealed secrets.
 struct Place {
@@ -15,7 +15,7 @@ struct Place {
 }
 
 /// All of them. A test sees to it that none is missing.
-const PLACES: [Place; 5] = [
+static PLACES: [Place; 5] = [
     Place {
         table: "sources",
         column: "secrets",
@@ -61,13 +61,38 @@ pub(super) fn each(
     mut work: impl FnMut(Sealed) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     for place in &PLACES {
-        let Place { table, column, key, .. } = place;
-        let mut statement =
-            db.prepare(&format!("SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"))?;
-        let all = statement.query_map([], |row| read(place, row))?.collect::<Result<Vec<_>, _>>()?;
-        for sealed in all {
-            work(sealed.ok_or(Problem::Damaged("the name of a secret's row"))?)?;
-        }
+        go_over(db, place, "true", params![], &mut work)?;
+    }
+    Ok(())
+}
+
+/// Goes over the sealed secrets of a table's rows for which `condition` holds.
+pub(super) fn of_table(
+    db: &Connection,
+    table: &str,
+    condition: &str,
+    value: i64,
+    mut work: impl FnMut(Sealed) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    for place in PLACES.iter().filter(|place| place.table == table) {
+        go_over(db, place, condition, params![value], &mut work)?;
+    }
+    Ok(())
+}
+
+fn go_over(
+    db: &Connection,
+    place: &'static Place,
+    condition: &str,
+    values: impl Params,
+    work: &mut dyn FnMut(Sealed) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let Place { table, column, key, .. } = place;
+    let sql = format!("SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL AND {condition}");
+    let mut statement = db.prepare(&sql)?;
+    let all = statement.query_map(values, |row| read(place, row))?.collect::<Result<Vec<_>, _>>()?;
+    for sealed in all {
+        work(sealed.ok_or(Problem::Damaged("the name of a secret's row"))?)?;
     }
     Ok(())
 }

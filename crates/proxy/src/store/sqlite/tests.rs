@@ -80,6 +80,7 @@ async fn a_source_from_before_schemes_is_read() {
         scheme: postern_protocol::signature::Scheme::Github,
         id_from: None,
         secrets: vec!["one".into()],
+        old_until: None,
         created_at: T0,
     };
     store.create_source(source.clone()).await.unwrap();
@@ -146,6 +147,7 @@ async fn other_processes_changes_are_seen() {
         scheme: postern_protocol::signature::Scheme::Linear,
         id_from: None,
         secrets: vec!["one".into()],
+        old_until: None,
         created_at: T0,
     };
     let workspace = Workspace { id: source.workspace, name: "Acme".into(), created_at: T0 };
@@ -154,7 +156,7 @@ async fn other_processes_changes_are_seen() {
     serving.source(source.id).await.unwrap();
 
     let other = SqliteStore::open(&path, Arc::new(Vault::new(&[7; 32])), Access::Administer).unwrap();
-    Store::set_source_secrets(&other, source.id, vec!["two".into()]).await.unwrap();
+    Store::set_source_secrets(&other, source.id, vec!["two".into()], None).await.unwrap();
     let changed = async {
         while serving.source(source.id).await.unwrap().unwrap().secrets[0].reveal() != "two" {
             tokio::task::yield_now().await;

@@ -7,9 +7,9 @@ use super::roster::{Member, WorkerNo};
 use super::rows;
 use super::writer::{Batch, Tx};
 use crate::store::{DeadReason, StoreError, Worker};
-use postern_protocol::UnixMillis;
 use postern_protocol::api::{Waiting, WorkerState};
 use postern_protocol::id::{WorkerId, WorkspaceId};
+use postern_protocol::{Secret, UnixMillis};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter};
 use std::sync::Arc;
@@ -78,6 +78,24 @@ impl SqliteStore {
             rows::name(&worker.catch_up).into(),
             worker.leased_until.0.into(),
         ]
+    }
+
+    pub(super) async fn rotate_worker_secret(
+        &self,
+        id: WorkerId,
+        secret: Secret,
+        previous_until: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let sealed = self.vault.seal(&rows::worker_context(id), secret.reveal());
+        let rotate = move |tx: &mut Tx<'_>| {
+            let sql = "UPDATE workers SET previous_secret = secret, previous_until = ?, secret = ?
+                WHERE id = ? AND state <> 'gone'";
+            match tx.db.prepare_cached(sql)?.execute(params![previous_until.0, sealed, id.to_bytes()])? {
+                0 => Err(missing(id)),
+                _ => refresh(tx, id),
+            }
+        };
+        self.writer.write(Batch::Joins, rotate).await
     }
 
     pub(super) async fn worker_by_credential(&self, hash: [u8; 32]) -> Result<Option<Worker>, StoreError> {

@@ -178,6 +178,7 @@ impl Proxy {
             scheme,
             id_from,
             secrets,
+            old_until: None,
             created_at: self.now(),
         };
         self.store.create_source(source.clone()).await.unwrap();

@@ -14,7 +14,12 @@ async fn every_secret_is_sealed_anew() {
     let worker = world.store().worker(id).await.unwrap().unwrap();
     let update = Worker { previous_secret: Some(("before".into(), T0)), ..worker };
     world.store().update_worker(update.clone()).await.unwrap();
-    let app = LinearApp { slug: "app".into(), secrets: vec!["of the app".into()], organizations: vec![] };
+    let app = LinearApp {
+        slug: "app".into(),
+        secrets: vec!["of the app".into()],
+        old_until: None,
+        organizations: vec![],
+    };
     world.store().put_linear_app(app).await.unwrap();
     let member = Token {
         id: entropy::token_id(T0),
@@ -77,7 +82,7 @@ async fn a_process_with_the_old_key_writes_nothing_with_it() {
     let (old, new) = (Vault::new(&[7; 32]), Vault::new(&[8; 32]));
     let other = SqliteStore::open(&path, Arc::new(Vault::new(&[7; 32])), Access::Administer).unwrap();
     rotate_key(&path, &old, &new).unwrap();
-    let refused = Store::set_source_secrets(&other, world.source, vec!["two".into()]).await;
+    let refused = Store::set_source_secrets(&other, world.source, vec!["two".into()], None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     let refused = world.store().register_worker(world.worker(&[])).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
