@@ -28,7 +28,7 @@ pub(crate) async fn rotate_secret(shared: &Shared, session: &Session) -> Result<
     });
     shared.touch();
     if let Err(error) = shared.config.secrets.save(&session.profile.secrets_key(), &session.secrets()).await {
-        shared.history.set_registered_url(session.profile.id, None).await?;
+        shared.history.set_registered(session.profile.id, None).await?;
         return Err(error.into());
     }
     Ok(RotatedSecret { old_until: until })
