@@ -6,9 +6,9 @@
 //! The link is cut until whatever a minute brings about has come about: the
 //! proxy's heartbeats went unanswered and it gave the tunnel up, the worker's
 //! lease ran out, and the laptop has dialled in vain. Those times are set
-//! shorter than the programs' own; nothing else in either depends on how long
-//! the link was gone, but the pause before the next dialling, which the link's
-//! return ends.
+//! shorter than the programs' own. What else depends on how long the link was
+//! gone is the pause before the laptop dials again, and the link's return ends
+//! that: the laptop has an address again, which it sees within a second.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]

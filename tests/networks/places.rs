@@ -80,7 +80,6 @@ impl Places {
             "ip -n nat address add 192.168.77.1/24 dev lan1",
             "ip -n nat link set lan1 up",
             "ip -n laptop link set lo up",
-            &format!("ip -n laptop address add {LAPTOP}/24 dev lan0"),
             "ip netns exec nat sysctl -qw net.ipv4.ip_forward=1",
         ] {
             run(line);
@@ -107,14 +106,17 @@ impl Places {
         self.plug();
     }
 
-    /// The laptop's link is there.
+    /// The laptop's link is there, and what a network gives with it.
     pub(crate) fn plug(&self) {
         run("ip -n laptop link set lan0 up");
+        run(&format!("ip -n laptop address add {LAPTOP}/24 dev lan0"));
         run("ip -n laptop route add default via 192.168.77.1");
     }
 
-    /// The laptop's link is gone, and its routes with it.
+    /// The laptop's link is gone, with its address and its routes, as a laptop
+    /// that leaves a network drops them.
     pub(crate) fn unplug(&self) {
+        run("ip -n laptop address flush dev lan0");
         run("ip -n laptop link set lan0 down");
     }
 }

@@ -137,7 +137,7 @@ impl Default for Timing {
             forward_timeout: Duration::from_secs(30),
             forward_concurrency: 16,
             secret_grace: Duration::from_secs(3600),
-            awake: Duration::from_secs(2),
+            awake: Duration::from_secs(1),
             tunnel: TunnelTiming::default(),
             drain: Duration::from_secs(10),
         }
