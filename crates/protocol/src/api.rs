@@ -17,7 +17,19 @@
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
 //! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
 //! | `POST /v1/events/trigger` | workspace token with scope `events:trigger`, or a worker credential | [`TriggerRequest`] → [`TriggerResponse`] |
-//! | `GET /v1/events/{event}` | workspace token | → [`EventRecord`] |
+//! | `GET /v1/events` | workspace token | → [`EventList`] |
+//! | `GET /v1/events/{event}` | workspace token | → [`EventDetail`] |
+//! | `GET /v1/events/{event}/body` | workspace token | → the provider's bytes |
+//! | `POST /v1/events/{event}/replay` | scope `deliveries:write`, or a worker to itself | [`ReplayRequest`] → [`Replayed`] |
+//! | `GET /v1/deliveries` | workspace token | → [`DeliveryList`] |
+//! | `GET /v1/deliveries/{delivery}` | workspace token, or the worker it is to | → [`DeliveryDetail`] |
+//! | `GET /v1/dead-letters` | workspace token, or a worker for its own | → [`DeliveryList`] |
+//! | `POST /v1/dead-letters/redrive` | scope `deliveries:write`, or a worker for its own | [`RedriveRequest`] → [`Progress`] |
+//! | `POST /v1/dead-letters/discard` | scope `deliveries:write`, or a worker for its own | [`DiscardRequest`] → [`Progress`] |
+//! | `POST /v1/workers/{worker}/recover` | scope `deliveries:write`, or the worker itself | [`RecoverRequest`] → [`Recovered`] |
+//! | `GET /v1/live` | workspace token | → a stream of [`LiveMessage`]s (SSE) |
+//!
+//! `GET /v1/openapi.json` describes what is under `/v1`.
 //!
 //! Credentials travel as `Authorization: Bearer …`; errors are
 //! [`crate::ErrorBody`].
@@ -47,6 +59,8 @@
 //! tunnel that comes up lets what waits flow at once; it does not renew the
 //! lease, and ends no absence: the renewal does.
 
+mod deliveries;
+mod events;
 mod workers;
 
 pub use workers::{TunnelState, WorkerInfo, WorkerList};
@@ -58,6 +72,14 @@ pub const TUNNEL_DELIVERY_URI: &str = "http://delivery.invalid/";
 /// The header of `GET /edge/connect` with the worker's
 /// [`crate::PROTOCOL_VERSION`].
 pub const TUNNEL_PROTOCOL_HEADER: &str = "postern-protocol";
+pub use deliveries::{
+    DeadLetterFilter, DeadReason, DeliveryDetail, DeliveryFilter, DeliveryInfo, DeliveryList, DiscardRequest,
+    EndState, Ended, Progress, RecoverRequest, Recovered, RedriveRequest, Which,
+};
+pub use events::{
+    DeliveryCounts, EventDetail, EventFilter, EventInfo, EventList, LiveMessage, ReplayRequest, ReplayTo,
+    Replayed,
+};
 
 use crate::dedupe::IdFrom;
 use crate::event::Provider;
@@ -425,6 +447,17 @@ pub struct DeliveryRecord {
     /// Who skipped it and when, while it is skipped.
     #[serde(default)]
     pub skipped: Option<Skipped>,
+    /// Who ended it, when and why, while it is dead, expired, skipped or
+    /// discarded.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// How often it was made due again after it had ended. What was redriven
+    /// or replayed is outside the worker's order.
+    #[serde(default)]
+    pub redriven: u32,
+    /// Which deliberate replay of the event it is, from 1; 0: none.
+    #[serde(default)]
+    pub replay: u32,
     /// The attempts made, oldest first.
     pub attempts: Vec<AttemptRecord>,
 }
@@ -439,12 +472,17 @@ pub enum DeliveryState {
     Sending,
     /// Answered 2xx.
     Delivered,
-    /// Out of attempts, or the worker left: see the reason.
+    /// A dead letter: out of attempts, or the worker left; see
+    /// [`DeliveryRecord::ended`].
     Dead,
+    /// A dead letter: held past the retention.
+    Expired,
     /// Held after an absence until someone chooses.
     Held,
     /// Not to be delivered, as was chosen: see [`DeliveryRecord::skipped`].
     Skipped,
+    /// A dead letter that someone discarded: see [`DeliveryRecord::ended`].
+    Discarded,
 }
 
 /// That a delivery was skipped.

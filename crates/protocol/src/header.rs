@@ -25,6 +25,8 @@ pub const POSTERN_ATTEMPT: &str = "postern-attempt";
 pub const POSTERN_RECEIVED_AT: &str = "postern-received-at";
 /// `true` on events made by `trigger` or a canary.
 pub const POSTERN_SYNTHETIC: &str = "postern-synthetic";
+/// On a delivery that had ended and was made due again: how often.
+pub const POSTERN_REDRIVEN: &str = "postern-redriven";
 /// `challenge` on the ownership challenge, absent otherwise.
 pub const POSTERN_KIND: &str = "postern-kind";
 /// Prefix under which a provider's header travels whose name collides with

@@ -105,6 +105,19 @@ id!(
     /// with the suffix `.r{n}` for the n-th deliberate replay.
     EventId, "evt_"
 );
+impl EventId {
+    /// The event of a delivery's `webhook-id`: the id itself, or what stands
+    /// before `.r{n}`.
+    ///
+    /// # Errors
+    /// When the text is no `webhook-id` of Postern's.
+    pub fn of_webhook_id(text: &str) -> Result<Self, InvalidId> {
+        let (event, replay) = text.split_once(".r").unwrap_or((text, "1"));
+        let numbered = !replay.starts_with(['0', '+']) && replay.parse::<u32>().is_ok();
+        if numbered { event.parse() } else { Err(InvalidId { prefix: Self::PREFIX }) }
+    }
+}
+
 id!(
     /// A team: owns sources, tokens and workers.
     WorkspaceId, "ws_"

@@ -7,6 +7,7 @@
 //! drain's time to end; the admin listener closes last.
 
 use crate::admin::{self, Admin, DepthMetrics};
+use crate::api::{self, Api};
 use crate::bus::{self, Bus};
 use crate::config::{Config, MasterKey};
 use crate::delivery::client::{NoTrust, Outbound};
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -303,6 +305,14 @@ impl App {
             carrying.clone(),
             stop.clone(),
         ));
+        let api = Arc::new(Api {
+            store: store.clone(),
+            clock: clock.clone(),
+            bus: bus.clone(),
+            bodies: bodies.clone(),
+            tails: Arc::new(Semaphore::new(api::live::MOST_TAILS)),
+            stop: stop.clone(),
+        });
         let trigger =
             Arc::new(Trigger { store: store.clone(), clock: clock.clone(), bodies, ingest: ingest.clone() });
         let reader = Arc::new(Reader {
@@ -312,7 +322,7 @@ impl App {
             tunnels: self.tunnels.clone(),
             public_url,
         });
-        http::Parts { ingest, registry, tunnels, trigger, reader }
+        http::Parts { ingest, registry, tunnels, trigger, reader, api }
     }
 
     fn admin(&self, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {

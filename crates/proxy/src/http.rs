@@ -1,6 +1,7 @@
 //! The public HTTP server and THE route table: every route of the proxy but
 //! health and metrics, grouped by who calls it.
 
+use crate::api::{self, Api};
 use crate::ingest::{self, Ingest};
 use crate::registry::{self, Registry};
 use crate::trigger::{self, Trigger};
@@ -19,6 +20,7 @@ pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod middleware;
 pub(crate) mod openapi;
+pub(crate) mod paging;
 pub(crate) mod rate;
 pub(crate) mod server;
 
@@ -30,11 +32,12 @@ pub(crate) struct Parts {
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) reader: Arc<Reader>,
+    pub(crate) api: Arc<Api>,
 }
 
 /// The routes.
 pub(crate) fn routes(parts: Parts) -> Router {
-    let Parts { ingest, registry, tunnels, trigger, reader } = parts;
+    let Parts { ingest, registry, tunnels, trigger, reader, api } = parts;
 
     // Providers post webhooks.
     let providers = Router::new()
@@ -63,10 +66,22 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .routes(routes!(workspace::workspace))
         .routes(routes!(workspace::sources))
         .routes(routes!(workspace::workers))
-        .routes(routes!(workspace::event))
         .with_state(reader);
+    let deliveries = OpenApiRouter::new()
+        .routes(routes!(api::events::list))
+        .routes(routes!(api::events::show))
+        .routes(routes!(api::events::body))
+        .routes(routes!(api::replay::replay))
+        .routes(routes!(api::deliveries::list))
+        .routes(routes!(api::deliveries::show))
+        .routes(routes!(api::dead_letters::list))
+        .routes(routes!(api::dead_letters::redrive))
+        .routes(routes!(api::dead_letters::discard))
+        .routes(routes!(api::replay::recover))
+        .routes(routes!(api::live::live))
+        .with_state(api);
     let trigger = OpenApiRouter::new().routes(routes!(trigger::trigger)).with_state(trigger);
-    let workspace = openapi::described(workspace.merge(trigger));
+    let workspace = openapi::described(workspace.merge(deliveries).merge(trigger));
 
     Router::new()
         .merge(providers)

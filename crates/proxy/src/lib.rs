@@ -2,6 +2,7 @@
 //! delivers them, signed and retried, to the workers that registered.
 
 mod admin;
+mod api;
 pub mod app;
 pub mod bus;
 pub mod cli;

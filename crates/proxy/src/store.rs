@@ -8,8 +8,14 @@
 
 #[cfg(test)]
 mod contract;
+mod listing;
 mod sqlite;
 
+pub use listing::{
+    Bulk, BulkCursor, BulkDone, Cursor, DeliveryCursor, EventContent, EventCursor, InvalidCursor, LiveBatch,
+    LiveMark, Page, RecoverCursor, RecoverDone, Recovery,
+};
+pub use postern_protocol::api::DeadReason;
 pub use sqlite::{
     Access, BackupError, CopyError, Counts, OpenError, Progress, Replaced, Report, SqliteStore, backup,
     check, lock, restore, rotate_key,
@@ -18,7 +24,8 @@ pub use sqlite::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use postern_protocol::api::{
-    AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeliveryState, EventRecord, Ordering,
+    AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail,
+    DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Ordering, Replayed,
     Waiting, WorkerState,
 };
 use postern_protocol::dedupe::{DedupeKey, IdFrom};
@@ -210,8 +217,8 @@ pub trait Store: Send + Sync + 'static {
         choice: CatchUpChoice,
         now: UnixMillis,
     ) -> Result<CaughtUp, StoreError>;
-    /// Makes an event's skipped, dead or held delivery to a worker due at
-    /// `now`, with the whole schedule before it; its `webhook-id` stays.
+    /// Makes an event's skipped, dead, discarded or held delivery to a worker
+    /// due at once, as [`Store::redrive`] does.
     async fn redeliver(
         &self,
         id: WorkerId,
@@ -259,6 +266,100 @@ pub trait Store: Send + Sync + 'static {
     /// it is kept for `keep` once more. Returns how many events were deleted
     /// or expired; fewer than `batch`: none is left to do.
     async fn prune(&self, now: UnixMillis, keep: Duration, batch: u32) -> Result<u64, StoreError>;
+
+    // -- the workspace's view -----------------------------------------------
+
+    /// A workspace's events, newest first, at most `limit`, those before
+    /// `from`. Pages hold together whatever comes or goes meanwhile.
+    async fn list_events(
+        &self,
+        workspace: WorkspaceId,
+        filter: EventFilter,
+        from: Option<EventCursor>,
+        limit: u32,
+    ) -> Result<Page<EventInfo, 16>, StoreError>;
+    /// What was posted, when the event is the workspace's.
+    async fn event_content(
+        &self,
+        workspace: WorkspaceId,
+        id: EventId,
+    ) -> Result<Option<EventContent>, StoreError>;
+    /// A workspace's deliveries, those of the newest events first, as
+    /// [`Store::list_events`].
+    async fn list_deliveries(
+        &self,
+        workspace: WorkspaceId,
+        filter: DeliveryFilter,
+        from: Option<DeliveryCursor>,
+        limit: u32,
+    ) -> Result<Page<DeliveryInfo, 24>, StoreError>;
+    /// A workspace's dead letters, likewise; what there is of other
+    /// deliveries costs nothing.
+    async fn list_dead_letters(
+        &self,
+        workspace: WorkspaceId,
+        filter: DeadLetterFilter,
+        from: Option<DeliveryCursor>,
+        limit: u32,
+    ) -> Result<Page<DeliveryInfo, 24>, StoreError>;
+    /// A delivery with its attempts, when it is the workspace's. Its id was
+    /// made with the time its event was accepted.
+    async fn delivery(
+        &self,
+        workspace: WorkspaceId,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryDetail>, StoreError>;
+    /// Makes dead, expired, skipped and discarded deliveries due at once,
+    /// ahead of what waits for their workers and outside any order, with the
+    /// whole schedule before them; their `webhook-id` stays. A part of them:
+    /// [`BulkDone::next`] says where to go on.
+    async fn redrive(
+        &self,
+        workspace: WorkspaceId,
+        bulk: Bulk,
+        now: UnixMillis,
+    ) -> Result<BulkDone, StoreError>;
+    /// Discards dead, expired and skipped deliveries, and keeps who did, when
+    /// and why.
+    async fn discard(
+        &self,
+        workspace: WorkspaceId,
+        bulk: Bulk,
+        by: String,
+        reason: String,
+        now: UnixMillis,
+    ) -> Result<BulkDone, StoreError>;
+    /// Makes new deliveries of an event, due at once and outside any order,
+    /// whose `webhook-id` is the event's id with `.r{n}`: to one worker,
+    /// whatever its filter, or to all whose filter takes it. `None`: the event
+    /// is not there, or not the workspace's.
+    async fn replay(
+        &self,
+        workspace: WorkspaceId,
+        event: EventId,
+        to: Option<WorkerId>,
+        now: UnixMillis,
+        new_delivery: fn(UnixMillis) -> DeliveryId,
+    ) -> Result<Option<Replayed>, StoreError>;
+    /// Makes what did not reach a worker due at once and outside any order:
+    /// its dead, expired and skipped deliveries, and events without a delivery
+    /// to it that its filter takes, synthetic ones apart. A part of them:
+    /// [`RecoverDone::next`] says where to go on.
+    async fn recover(
+        &self,
+        id: WorkerId,
+        recovery: Recovery,
+        now: UnixMillis,
+    ) -> Result<RecoverDone, StoreError>;
+    /// The present, for those who follow from now on.
+    async fn live_now(&self) -> Result<LiveMark, StoreError>;
+    /// What has happened in a workspace since `mark`, some of it.
+    async fn live_since(
+        &self,
+        workspace: WorkspaceId,
+        mark: LiveMark,
+        limit: u32,
+    ) -> Result<LiveBatch, StoreError>;
 }
 
 /// A team.
@@ -542,6 +643,8 @@ pub struct Claimed {
     pub event: EventId,
     /// The `webhook-id` on the wire.
     pub webhook_id: String,
+    /// How often it was made due again after it had ended.
+    pub redriven: u32,
     /// To whom.
     pub worker: WorkerId,
     /// Where to; absent: through the worker's tunnel.
@@ -604,35 +707,6 @@ pub enum Next {
     Dead(DeadReason),
     /// The worker answered 410: it is gone, with all that waits for it.
     WorkerGone,
-}
-
-/// Why a delivery became a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeadReason {
-    /// The schedule is used up.
-    Exhausted,
-    /// The worker left.
-    WorkerLeft,
-    /// The worker answered 410.
-    WorkerGone,
-    /// The worker stayed away too long.
-    Abandoned,
-    /// Held past the retention.
-    Expired,
-}
-
-impl DeadReason {
-    /// The stable text.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exhausted => "exhausted",
-            Self::WorkerLeft => "worker_left",
-            Self::WorkerGone => "worker_gone",
-            Self::Abandoned => "worker_abandoned",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 /// How much there is of what, for metrics.

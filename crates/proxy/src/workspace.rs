@@ -13,7 +13,7 @@ use http::HeaderMap;
 use postern_protocol::api::{
     EventRecord, SourceInfo, SourceList, TunnelState, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
 };
-use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
+use postern_protocol::id::{EventId, WorkerId};
 use postern_protocol::{Clock, ErrorCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -128,33 +128,19 @@ pub(crate) async fn workers(
     Ok(Json(WorkerList { workers }))
 }
 
-/// An event with everything the proxy did with it.
-///
-/// Scope `events:read`.
-#[utoipa::path(
-    get,
-    path = "/v1/events/{event}",
-    tag = "events",
-    params(("event" = EventId, Path, description = "Its id.")),
-    responses((status = 200, description = "The event, its deliveries and their attempts.", body = EventRecord), Refusals),
-)]
-pub(crate) async fn event(
-    State(reader): State<Arc<Reader>>,
-    Path(event): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<EventRecord>, ApiError> {
-    let token = reader.reading(&headers).await?;
-    reader.event(token.workspace, &event).await
-}
-
-/// `GET /edge/events/{event}`.
+/// `GET /edge/events/{event}`: an event, named by its id or by the
+/// `webhook-id` under which it was replayed.
 pub(crate) async fn event_for_worker(
     State(reader): State<Arc<Reader>>,
     Path(event): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<EventRecord>, ApiError> {
     let (worker, _) = auth::calling_worker(reader.store.as_ref(), &headers, reader.clock.now()).await?;
-    reader.event(worker.workspace, &event).await
+    let found = match EventId::of_webhook_id(&event) {
+        Ok(id) => reader.store.event_record(worker.workspace, id).await?,
+        Err(_) => None,
+    };
+    found.map(Json).ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such event"))
 }
 
 impl Reader {
@@ -167,13 +153,5 @@ impl Reader {
 
     async fn reading(&self, headers: &HeaderMap) -> Result<Token, ApiError> {
         auth::calling_token(self.store.as_ref(), headers, Scope::EventsRead, self.clock.now()).await
-    }
-
-    async fn event(&self, workspace: WorkspaceId, event: &str) -> Result<Json<EventRecord>, ApiError> {
-        let found = match event.parse() {
-            Ok(id) => self.store.event_record(workspace, id).await?,
-            Err(_) => None,
-        };
-        found.map(Json).ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such event"))
     }
 }

@@ -61,3 +61,15 @@ fn another_kind_or_shape_is_refused_by_name() {
     let error = "".parse::<WorkspaceId>().unwrap_err();
     assert_eq!(error.to_string(), "not a valid id: expected ws_ followed by 26 base32 characters");
 }
+
+#[test]
+fn a_webhook_id_names_its_event() {
+    let id = EventId::new(UnixMillis(1_700_000_000_000), [7; 10]);
+    for text in [id.to_string(), format!("{id}.r1"), format!("{id}.r12")] {
+        assert_eq!(EventId::of_webhook_id(&text), Ok(id), "{text}");
+    }
+    for text in [format!("{id}.r"), format!("{id}.r0"), format!("{id}.r+1"), format!("{id}.x"), "evt_".into()]
+    {
+        assert!(EventId::of_webhook_id(&text).is_err(), "{text}");
+    }
+}

@@ -96,6 +96,9 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     ours(names::POSTERN_WORKSPACE, &claimed.workspace.to_string());
     ours(names::POSTERN_ATTEMPT, &claimed.attempt.to_string());
     ours(names::POSTERN_RECEIVED_AT, &claimed.received_at.0.to_string());
+    if claimed.redriven > 0 {
+        ours(names::POSTERN_REDRIVEN, &claimed.redriven.to_string());
+    }
     if claimed.synthetic {
         ours(names::POSTERN_SYNTHETIC, "true");
     }

@@ -51,7 +51,7 @@ pub(crate) async fn redeliver(
     let now = registry.clock.now();
     let (worker, _) = auth::calling_worker(registry.store.as_ref(), &headers, now).await?;
     let unknown = || ApiError::new(ErrorCode::NotFound, "there is no such event for this worker");
-    let event: EventId = event.parse().map_err(|_| unknown())?;
+    let event: EventId = EventId::of_webhook_id(&event).map_err(|_| unknown())?;
     match registry.store.redeliver(worker.id, event, now).await? {
         Redelivery::Due => registry.bus.wake(),
         Redelivery::Unknown => return Err(unknown()),

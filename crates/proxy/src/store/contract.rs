@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering as Atomic};
 pub(super) mod admin;
 pub(super) mod catch_up;
 pub(super) mod claims;
+pub(super) mod dead_letters;
 pub(super) mod ingest;
 pub(super) mod model;
 pub(super) mod outcomes;
@@ -267,6 +268,11 @@ macro_rules! run_on {
                 a_renewed_lease_lets_one_probe_through, a_tunnel_lets_one_probe_through, dead_is_dead, gone_takes_all_with_it,
                 an_attempt_without_a_claim_is_refused, a_worker_that_left_may_still_answer,
                 everything_survives_a_restart;
+            dead_letters:
+                events_are_listed_in_pages, deliveries_are_listed_in_pages, dead_letters_are_redriven,
+                many_dead_letters_are_redriven_a_part_at_a_time, discarding_keeps_who_when_and_why,
+                what_is_too_old_has_expired, a_replay_arrives_again, a_worker_recovers_what_did_not_reach_it,
+                recovery_goes_on_where_it_stopped, what_happened_since_is_told_without_gaps;
             retention:
                 old_events_go_and_young_ones_stay, undelivered_ones_expire_first, a_pruned_key_is_new_again;
             model:

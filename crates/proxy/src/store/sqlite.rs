@@ -3,15 +3,19 @@
 //! One process serves from a database; others may administer it meanwhile.
 
 use super::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
-    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
+    Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
+    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
+    RecoverDone, Recovery, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use crate::vault::Vault;
 use async_trait::async_trait;
 use claim::Claimer;
 use memory::SharedMemory;
-use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
-use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_protocol::api::{
+    CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
+    EventFilter, EventInfo, EventRecord, Replayed, Waiting,
+};
+use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
 use problem::Problem;
 use readers::Readers;
@@ -29,16 +33,21 @@ mod checkpoint;
 mod claim;
 mod connection;
 mod copy;
+mod dead_letters;
+mod deliveries;
+mod events;
 mod finish;
 mod fresh;
 mod ingest;
 mod linear;
+mod live;
 mod memory;
 mod open;
 mod problem;
 mod prune;
 mod readers;
 mod records;
+mod replay;
 mod roster;
 mod rotate;
 mod rows;
@@ -216,6 +225,17 @@ delegate! {
     set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
     prune(now: UnixMillis, keep: Duration, batch: u32) -> u64;
+    list_events(workspace: WorkspaceId, filter: EventFilter, from: Option<EventCursor>, limit: u32) -> Page<EventInfo, 16>;
+    event_content(workspace: WorkspaceId, id: EventId) -> Option<EventContent>;
+    list_deliveries(workspace: WorkspaceId, filter: DeliveryFilter, from: Option<DeliveryCursor>, limit: u32) -> Page<DeliveryInfo, 24>;
+    list_dead_letters(workspace: WorkspaceId, filter: DeadLetterFilter, from: Option<DeliveryCursor>, limit: u32) -> Page<DeliveryInfo, 24>;
+    delivery(workspace: WorkspaceId, id: DeliveryId) -> Option<DeliveryDetail>;
+    redrive(workspace: WorkspaceId, bulk: Bulk, now: UnixMillis) -> BulkDone;
+    discard(workspace: WorkspaceId, bulk: Bulk, by: String, reason: String, now: UnixMillis) -> BulkDone;
+    replay(workspace: WorkspaceId, event: EventId, to: Option<WorkerId>, now: UnixMillis, new_delivery: fn(UnixMillis) -> DeliveryId) -> Option<Replayed>;
+    recover(id: WorkerId, recovery: Recovery, now: UnixMillis) -> RecoverDone;
+    live_now() -> LiveMark;
+    live_since(workspace: WorkspaceId, mark: LiveMark, limit: u32) -> LiveBatch;
 }
 
 impl SqliteStore {

@@ -10,6 +10,7 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         delivery: DeliveryId::new(NOW, [1; 10]),
         event: EventId::new(NOW, [2; 10]),
         webhook_id: "evt_1".into(),
+        redriven: 0,
         worker: WorkerId::new(NOW, [3; 10]),
         url: Some("https://laptop.example/hook".into()),
         secrets: vec![standard::new_secret([7; 32]), standard::new_secret([8; 32])],

@@ -32,7 +32,10 @@ pub(crate) async fn undelivered_ones_expire_first(mut world: World) {
     assert_eq!(world.store().prune(after(1_000), KEEP, 100).await.unwrap(), 2);
     assert!(!exists(&world, delivered.id).await);
     let record = world.record(held.id).await;
-    assert_eq!((record.deliveries[0].state, record.deliveries[0].attempts.len()), (DeliveryState::Dead, 1));
+    assert_eq!(
+        (record.deliveries[0].state, record.deliveries[0].attempts.len()),
+        (DeliveryState::Expired, 1)
+    );
     assert_eq!(world.store().depth().await.unwrap(), Depth { pending: 0, dead: 1, oldest: None });
     assert_eq!(world.store().waiting(id).await.unwrap().count, 0);
     assert!(world.claim(after(1_000)).await.is_empty());

@@ -10,9 +10,9 @@ use super::roster::{Holding, WorkerNo};
 use super::rows;
 use super::workers::{missing, number};
 use super::writer::{Batch, Tx};
-use crate::store::{Redelivery, StoreError};
+use crate::store::StoreError;
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, DeliveryState, Held, SkippedBy};
+use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, Held, SkippedBy};
 use postern_protocol::id::{EventId, WorkerId};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -47,15 +47,6 @@ impl SqliteStore {
             choose(tx, no, &choice, SkippedBy::Choice, now)
         };
         self.writer.write(Batch::Joins, choose).await
-    }
-
-    pub(super) async fn redeliver(
-        &self,
-        id: WorkerId,
-        event: EventId,
-        now: UnixMillis,
-    ) -> Result<Redelivery, StoreError> {
-        self.writer.write(Batch::Joins, move |tx| redeliver(tx, id, event, now)).await
     }
 
     /// What a worker's held deliveries are, counted unless known.
@@ -186,41 +177,6 @@ fn skip(tx: &mut Tx<'_>, no: WorkerNo, which: &str, by: SkippedBy, now: UnixMill
         tx.after_commit(move |memory| memory.roster.unheld(no));
     }
     Ok(skipped)
-}
-
-fn redeliver(tx: &mut Tx<'_>, id: WorkerId, event: EventId, now: UnixMillis) -> Result<Redelivery, Problem> {
-    let found: Option<(WorkerNo, i64, Vec<u8>, i64)> = tx
-        .db
-        .prepare_cached(
-            "SELECT d.worker, d.event, d.id, d.state FROM events e
-               JOIN deliveries d ON d.event = e.seq JOIN workers w ON w.no = d.worker
-             WHERE e.id = ? AND w.id = ? ORDER BY d.id DESC LIMIT 1",
-        )?
-        .query_row(params![event.to_bytes(), id.to_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    let Some((no, seq, delivery, state)) = found else { return Ok(Redelivery::Unknown) };
-    match state {
-        0 => return Ok(Redelivery::Already(DeliveryState::Pending)),
-        1 => return Ok(Redelivery::Already(DeliveryState::Delivered)),
-        2..=4 => {}
-        _ => return Err(Problem::Damaged("a delivery's state")),
-    }
-    tx.db
-        .prepare_cached(
-            "UPDATE deliveries SET state = 0, due_at = ?, failures = 0, first_attempt_at = NULL,
-                    settled_at = NULL, dead_reason = NULL, skipped_by = NULL
-             WHERE event = ? AND id = ?",
-        )?
-        .execute(params![now.0, seq, delivery])?;
-    tx.after_commit(move |memory| {
-        if state == 2 {
-            memory.roster.revived();
-        }
-        memory.roster.released(no, 1);
-    });
-    Ok(Redelivery::Due)
 }
 
 fn count_held(db: &Connection, no: WorkerNo) -> Result<Option<Held>, Problem> {

@@ -188,7 +188,7 @@ fn due(
 fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT e.id, e.workspace, e.source_name, e.provider, e.event_type, e.action, e.received_at, e.synthetic,
-                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at
+                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay
          FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.event = ? AND d.id = ?",
     )?;
     let mut rows = statement.query(params![due.event, due.id.to_bytes()])?;
@@ -203,7 +203,11 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
     Ok(Claimed {
         delivery: due.id,
         event,
-        webhook_id: event.to_string(),
+        webhook_id: match row.get::<_, u32>(14)? {
+            0 => event.to_string(),
+            replay => format!("{event}.r{replay}"),
+        },
+        redriven: row.get(13)?,
         worker: member.id,
         url: member.url.clone(),
         secrets: member.secrets(now),

@@ -68,7 +68,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
             "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
                     first_attempt_at = coalesce(first_attempt_at, ?5), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
                     settled_at = iif(?1 IN (0, 4), NULL, coalesce(settled_at, ?5)),
-                    skipped_by = iif(?1 = 1, NULL, skipped_by),
+                    skipped_by = iif(?1 = 1, NULL, skipped_by), settled_by = iif(?1 = 1, NULL, settled_by),
+                    settled_reason = iif(?1 = 1, NULL, settled_reason),
                     commit_micros = coalesce(commit_micros, ?7)
              WHERE event = ?8 AND id = ?9",
         )?

@@ -16,6 +16,7 @@ const AT_ONCE: u32 = 200;
 impl SqliteStore {
     pub(super) async fn prune(&self, now: UnixMillis, keep: Duration, batch: u32) -> Result<u64, StoreError> {
         self.serving()?;
+        self.prune_changes().await?;
         let before = now.plus(-i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         let mut handled = 0;
         while handled < batch {

@@ -1,6 +1,7 @@
 //! What became of an event, and how much there is of what.
 
 use super::SqliteStore;
+use super::deliveries::{STANDING, standing};
 use super::problem::Problem;
 use super::roster::WorkerNo;
 use super::rows;
@@ -87,50 +88,42 @@ fn event(
 
 /// The deliveries without their attempts, and how long the commit had taken.
 fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option<u64>)>, Problem> {
-    let mut statement = db.prepare_cached(
-        "SELECT d.id, w.id, w.name, d.state, w.state, d.due_at, d.commit_micros, d.settled_at, d.skipped_by
-         FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ? ORDER BY d.id",
-    )?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT d.id, w.id, w.name, d.due_at, d.commit_micros, d.redriven, d.replay, {STANDING}
+         FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ? ORDER BY d.replay, d.id"
+    ))?;
     let mut rows = statement.query([event])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let gone = row.get_ref(4)?.as_str().map_err(|_| Problem::Damaged("a worker's state"))? == "gone";
-        let state = match row.get::<_, i64>(3)? {
-            0 if !gone => DeliveryState::Pending,
-            1 => DeliveryState::Delivered,
-            0 | 2 => DeliveryState::Dead,
-            3 => DeliveryState::Skipped,
-            4 => DeliveryState::Held,
-            _ => return Err(Problem::Damaged("a delivery's state")),
-        };
-        let due = UnixMillis(row.get(5)?);
+        let (state, ended) = standing(row, 7)?;
+        let due = UnixMillis(row.get(3)?);
+        let skipped = ended.as_ref().filter(|_| state == DeliveryState::Skipped);
+        let skipped = skipped.map(|ended| -> Result<_, Problem> {
+            Ok(Skipped { by: rows::named(&ended.by, "who skipped a delivery")?, at: ended.at })
+        });
         let record = DeliveryRecord {
             id: DeliveryId::from_bytes(row.get(0)?),
             worker_id: WorkerId::from_bytes(row.get(1)?),
             worker: row.get(2)?,
             state,
             next_attempt_at: Some(due).filter(|_| state == DeliveryState::Pending),
-            skipped: if state == DeliveryState::Skipped { Some(skipped(row)?) } else { None },
+            skipped: skipped.transpose()?,
+            ended,
+            redriven: row.get(5)?,
+            replay: row.get(6)?,
             attempts: Vec::new(),
         };
-        let micros = row.get::<_, Option<i64>>(6)?.and_then(|micros| u64::try_from(micros).ok());
+        let micros = row.get::<_, Option<i64>>(4)?.and_then(|micros| u64::try_from(micros).ok());
         found.push((record, micros));
     }
     Ok(found)
 }
 
-fn skipped(row: &Row<'_>) -> Result<Skipped, Problem> {
-    let by: Option<String> = row.get(8)?;
-    let at: Option<i64> = row.get(7)?;
-    match (by, at) {
-        (Some(by), Some(at)) => {
-            Ok(Skipped { by: rows::named(&by, "who skipped a delivery")?, at: UnixMillis(at) })
-        }
-        _ => Err(Problem::Damaged("who skipped a delivery")),
-    }
-}
-
-fn attempts(db: &Connection, event: i64, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, Problem> {
+pub(super) fn attempts(
+    db: &Connection,
+    event: i64,
+    delivery: DeliveryId,
+) -> Result<Vec<AttemptRecord>, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT number, at, micros, outcome, status, error, answer FROM attempts
          WHERE event = ? AND delivery = ? ORDER BY number",
@@ -138,15 +131,33 @@ fn attempts(db: &Connection, event: i64, delivery: DeliveryId) -> Result<Vec<Att
     let mut rows = statement.query(params![event, delivery.to_bytes()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(AttemptRecord {
-            number: row.get(0)?,
-            at: UnixMillis(row.get(1)?),
-            micros: rows::count(row, 2)?,
-            outcome: rows::named(&row.get::<_, String>(3)?, "an attempt's outcome")?,
-            status: row.get(4)?,
-            error: row.get(5)?,
-            answer: row.get(6)?,
-        });
+        found.push(attempt(row)?);
     }
     Ok(found)
+}
+
+/// The last attempt of a delivery.
+pub(super) fn last_attempt(
+    db: &Connection,
+    event: i64,
+    delivery: DeliveryId,
+) -> Result<Option<AttemptRecord>, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, at, micros, outcome, status, error, answer FROM attempts
+         WHERE event = ? AND delivery = ? ORDER BY number DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query(params![event, delivery.to_bytes()])?;
+    rows.next()?.map(attempt).transpose()
+}
+
+fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Problem> {
+    Ok(AttemptRecord {
+        number: row.get(0)?,
+        at: UnixMillis(row.get(1)?),
+        micros: rows::count(row, 2)?,
+        outcome: rows::named(&row.get::<_, String>(3)?, "an attempt's outcome")?,
+        status: row.get(4)?,
+        error: row.get(5)?,
+        answer: row.get(6)?,
+    })
 }

@@ -189,7 +189,8 @@ impl Roster {
                 member.due(UnixMillis(due));
             });
         }
-        let dead = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 2";
+        let dead = "SELECT count(*) FROM deliveries INDEXED BY deliveries_ended
+                    WHERE state = 2 AND state IN (2, 3, 5)";
         self.dead = db.query_row(dead, [], |row| rows::count(row, 0))?;
         Ok(())
     }

@@ -1,11 +1,15 @@
 use async_trait::async_trait;
 use postern_protocol::Secret;
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{CatchUp, CatchUpChoice, CaughtUp, EventRecord, Waiting};
-use postern_protocol::id::{EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_protocol::api::{
+    CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
+    EventFilter, EventInfo, EventRecord, Replayed, Waiting,
+};
+use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::store::{
-    Accepted, Claim, Claimed, DeadReason, Depth, FinishAttempt, LinearApp, LinearMember, LinearOrganization,
-    NewEvent, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
+    Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
+    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
+    RecoverDone, Recovery, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,4 +165,15 @@ spy! {
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
     set_back(now: UnixMillis, by: Duration) -> ();
     depth() -> Depth;
+    list_events(workspace: WorkspaceId, filter: EventFilter, from: Option<EventCursor>, limit: u32) -> Page<EventInfo, 16>;
+    event_content(workspace: WorkspaceId, id: EventId) -> Option<EventContent>;
+    list_deliveries(workspace: WorkspaceId, filter: DeliveryFilter, from: Option<DeliveryCursor>, limit: u32) -> Page<DeliveryInfo, 24>;
+    list_dead_letters(workspace: WorkspaceId, filter: DeadLetterFilter, from: Option<DeliveryCursor>, limit: u32) -> Page<DeliveryInfo, 24>;
+    delivery(workspace: WorkspaceId, id: DeliveryId) -> Option<DeliveryDetail>;
+    redrive(workspace: WorkspaceId, bulk: Bulk, now: UnixMillis) -> BulkDone;
+    discard(workspace: WorkspaceId, bulk: Bulk, by: String, reason: String, now: UnixMillis) -> BulkDone;
+    replay(workspace: WorkspaceId, event: EventId, to: Option<WorkerId>, now: UnixMillis, new_delivery: fn(UnixMillis) -> DeliveryId) -> Option<Replayed>;
+    recover(id: WorkerId, recovery: Recovery, now: UnixMillis) -> RecoverDone;
+    live_now() -> LiveMark;
+    live_since(workspace: WorkspaceId, mark: LiveMark, limit: u32) -> LiveBatch;
 }
