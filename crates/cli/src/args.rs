@@ -1,5 +1,9 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
+mod dead_letters;
+
+pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
+
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
 use postern_edge::api::Template;
@@ -87,6 +91,11 @@ pub(crate) enum Command {
     },
     /// Have the proxy sign with a new secret; the old one holds beside it for a while.
     RotateSecret,
+    /// What the proxy gave up: look at it, have it delivered, or discard it.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// Have what did not reach this machine delivered to it.
+    Recover(Recover),
     /// List the requests that the receiver refused, and why.
     Rejected(Rejected),
     /// List the workspace's workers, and how each stands.
@@ -265,6 +274,13 @@ pub(crate) struct Replay {
     /// Where to [default: the forward target].
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
+    /// Have the proxy deliver it once more, as a new delivery, instead of
+    /// sending it from the history.
+    #[arg(long, requires = "id", conflicts_with = "to")]
+    pub(crate) from_proxy: bool,
+    /// With --from-proxy: to every worker whose filter takes it.
+    #[arg(long, requires = "from_proxy")]
+    pub(crate) all_workers: bool,
     /// Several without asking.
     #[arg(long, short)]
     pub(crate) yes: bool,

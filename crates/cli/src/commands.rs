@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod completions;
+mod dead_letters;
 mod doctor;
 mod events;
 mod forward;
@@ -17,7 +18,7 @@ mod workers;
 
 pub(crate) use doctor::{Finding, Verdict};
 
-use crate::args::{Cli, Command, Events, Forward};
+use crate::args::{self, Cli, Command, Events, Forward};
 use crate::backend::Settings;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -45,6 +46,9 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         }
         Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
         Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
+        Command::Replay(args::Replay { id: Some(id), from_proxy: true, all_workers, .. }) => {
+            dead_letters::replay(&settings, id, all_workers, output).await
+        }
         Command::Replay(args) => replay::replay(&settings, args, output).await,
         Command::Trigger(args) => trigger::trigger(&settings, args, output).await,
         Command::Forward(Forward::Set { url }) => forward::set(&settings, Some(url), output).await,
@@ -55,6 +59,8 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,
         Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
+        Command::DeadLetters(command) => dead_letters::dead_letters(&settings, command, output).await,
+        Command::Recover(args) => dead_letters::recover(&settings, args, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
         Command::Workers => workers::workers(&settings, output).await,
         Command::Doctor(args) => doctor::doctor(&settings, args.proxy, output).await,

@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 mod catch_up;
+mod dead_letters;
 mod detail;
 mod doctor;
 mod row;
@@ -21,6 +22,7 @@ mod status;
 mod workers;
 
 pub(crate) use catch_up::{caught_up, held};
+pub(crate) use dead_letters::{dead_letter, dead_letters, done, recovered, would};
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use doctor::findings;
 pub(crate) use row::{live_row, page, templates};
@@ -189,7 +191,7 @@ fn count(n: u64) -> String {
 }
 
 /// `1 event`, `2 events`.
-fn counted(n: u64, thing: &str) -> String {
+pub(crate) fn counted(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
 }
 

@@ -21,6 +21,12 @@
 //! | `event` | [`EventKey`] | [`EventDetail`] |
 //! | `event_record` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (asked of the proxy) |
 //! | `redeliver` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (done by the proxy) |
+//! | `dead_letters` | [`DeadLetterQuery`] | [`postern_protocol::api::DeliveryList`] (asked of the proxy) |
+//! | `dead_letter` | [`DeliveryKey`] | [`postern_protocol::api::DeliveryDetail`] (asked of the proxy) |
+//! | `redrive` | [`DeadLetterWork`] | [`postern_protocol::api::Progress`] (done by the proxy) |
+//! | `discard` | [`DeadLetterWork`] | [`postern_protocol::api::Progress`] (done by the proxy) |
+//! | `recover` | [`postern_protocol::api::RecoverRequest`] | [`postern_protocol::api::Recovered`] (done by the proxy) |
+//! | `proxy_replay` | [`ProxyReplay`] | [`postern_protocol::api::Replayed`] (done by the proxy) |
 //! | `replay` | [`Replay`] | [`HandlerRun`] |
 //! | `trigger` | [`Trigger`] | [`Triggered`] |
 //! | `templates` | – | [`Templates`] |
@@ -36,18 +42,20 @@
 //! that the capability terms in `&filter={terms}` take, one term to a line.
 
 mod arrival;
+mod dead_letters;
 pub mod http;
 pub(crate) mod live;
 pub(crate) mod operations;
 pub mod types;
 
 pub use arrival::{Arrival, Tunnel, Via};
+pub use dead_letters::*;
 pub use operations::*;
 pub use types::*;
 
 use crate::EdgeHandle;
 use postern_protocol::ErrorCode;
-use postern_protocol::api::CatchUpRequest;
+use postern_protocol::api::{CatchUpRequest, RecoverRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -121,6 +129,12 @@ operations! {
     event(EventKey);
     event_record(EventKey);
     redeliver(EventKey);
+    dead_letters(DeadLetterQuery);
+    dead_letter(DeliveryKey);
+    redrive(DeadLetterWork);
+    discard(DeadLetterWork);
+    recover(RecoverRequest);
+    proxy_replay(ProxyReplay);
     replay(Replay);
     trigger(Trigger);
     templates;

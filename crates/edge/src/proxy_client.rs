@@ -3,9 +3,12 @@
 use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
-    CatchUpRequest, CaughtUp, EventRecord, LeaseRequest, LeaseResponse, RegisterRequest, RegisterResponse,
-    RotatedSecret, SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
+    CatchUpRequest, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryList, DiscardRequest, EventRecord,
+    LeaseRequest, LeaseResponse, Progress, RecoverRequest, Recovered, RedriveRequest, RegisterRequest,
+    RegisterResponse, ReplayRequest, Replayed, RotatedSecret, SourceList, TriggerRequest, TriggerResponse,
+    WorkerList, WorkspaceInfo,
 };
+use postern_protocol::id::{DeliveryId, WorkerId};
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
@@ -174,6 +177,66 @@ impl ProxyClient {
     pub(crate) async fn redeliver(&self, event: &str, credential: &Secret) -> Result<(), ProxyError> {
         let path = format!("/edge/events/{event}/redeliver");
         send(self.request(Method::POST, &path, Some(credential))).await.map(|_| ())
+    }
+
+    pub(crate) async fn dead_letters(
+        &self,
+        bearer: &Secret,
+        filter: &DeadLetterFilter,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<DeliveryList, ProxyError> {
+        let unwritten = |_| ProxyError::Foreign("the filter cannot be written as a query".into());
+        let filter = serde_urlencoded::to_string(filter).map_err(unwritten)?;
+        let page = [("cursor", cursor.map(str::to_owned)), ("limit", limit.map(|limit| limit.to_string()))];
+        let page = serde_urlencoded::to_string(page).map_err(unwritten)?;
+        let path = format!("/v1/dead-letters?{filter}&{page}");
+        json(self.request(Method::GET, &path, Some(bearer))).await
+    }
+
+    pub(crate) async fn delivery(
+        &self,
+        id: DeliveryId,
+        bearer: &Secret,
+    ) -> Result<DeliveryDetail, ProxyError> {
+        json(self.request(Method::GET, &format!("/v1/deliveries/{id}"), Some(bearer))).await
+    }
+
+    pub(crate) async fn redrive(
+        &self,
+        bearer: &Secret,
+        request: &RedriveRequest,
+    ) -> Result<Progress, ProxyError> {
+        json(self.request(Method::POST, "/v1/dead-letters/redrive", Some(bearer)).json(request)).await
+    }
+
+    pub(crate) async fn discard(
+        &self,
+        bearer: &Secret,
+        request: &DiscardRequest,
+    ) -> Result<Progress, ProxyError> {
+        json(self.request(Method::POST, "/v1/dead-letters/discard", Some(bearer)).json(request)).await
+    }
+
+    pub(crate) async fn recover(
+        &self,
+        worker: WorkerId,
+        bearer: &Secret,
+        request: &RecoverRequest,
+    ) -> Result<Recovered, ProxyError> {
+        let path = format!("/v1/workers/{worker}/recover");
+        json(self.request(Method::POST, &path, Some(bearer)).json(request)).await
+    }
+
+    /// Has the proxy deliver an event once more.
+    pub(crate) async fn replay(
+        &self,
+        event: &str,
+        bearer: &Secret,
+        request: &ReplayRequest,
+    ) -> Result<Replayed, ProxyError> {
+        let path = format!("/v1/events/{event}/replay");
+        json(self.request(Method::POST, &path, Some(bearer)).json(request)).await
     }
 
     /// The worker leaves.

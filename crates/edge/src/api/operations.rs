@@ -205,7 +205,7 @@ pub async fn event_record(edge: &EdgeHandle, args: EventKey) -> Result<EventReco
 }
 
 /// The event's id at the proxy: a replay has its event's record.
-fn event_id(id: &str) -> Result<&str, ApiError> {
+pub(super) fn event_id(id: &str) -> Result<&str, ApiError> {
     let event = id.split_once('.').map_or(id, |(event, _)| event);
     match event.parse::<postern_protocol::id::EventId>() {
         Ok(_) => Ok(event),

@@ -48,8 +48,8 @@ fn text(report: &Report, key: &str) -> String {
         ),
         format!("kept        {} events, {} attempts", counts.events, counts.attempts),
         format!(
-            "deliveries  {} waiting, {} held, {} delivered, {} dead, {} skipped",
-            counts.pending, counts.held, counts.delivered, counts.dead, counts.skipped
+            "deliveries  {} waiting, {} held, {} delivered, {} dead, {} discarded, {} skipped",
+            counts.pending, counts.held, counts.delivered, counts.dead, counts.discarded, counts.skipped
         ),
     ]);
     lines.join("\n")

@@ -15,11 +15,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 /// How long accepting rests when the system has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take nothing of what it is sent before its connection
+/// is cut: what was meant for it takes memory.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Times of a server.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +120,9 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Answers,
 {
-    let serving = http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut io = TimeoutStream::new(io);
+    io.set_write_timeout(Some(STALLED));
+    let serving = http.serve_connection(TokioIo::new(Box::pin(io)), service).with_upgrades();
     tokio::pin!(serving);
     let served = tokio::select! {
         served = &mut serving => served,
@@ -135,4 +142,27 @@ fn service(router: Router, peer: SocketAddr) -> impl Answers {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().call(request)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::io::AsyncWriteExt;
+
+    /// Whoever asks for a stream and takes nothing of it is cut.
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_client_is_cut() {
+        let endless = || stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024])));
+        let router = Router::new().route("/", get(async move || Body::from_stream(endless())));
+        let (mut client, server) = tokio::io::duplex(4096);
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let stop = CancellationToken::new();
+        let began = tokio::time::Instant::now();
+        let service = service(router, SocketAddr::from(([127, 0, 0, 1], 1)));
+        connection(&http1::Builder::new(), &stop, server, service).await;
+        assert!(began.elapsed() >= STALLED && began.elapsed() < 2 * STALLED);
+    }
 }

@@ -1,9 +1,7 @@
 //! What becomes of dead letters, replays, and recovery, over HTTP.
 
 use crate::harness::{Answer, Proxy, Receiver, Registered, Reply};
-use postern_protocol::api::{
-    DeliveryDetail, DeliveryList, DeliveryState, Progress, Recovered, Replayed,
-};
+use postern_protocol::api::{DeliveryDetail, DeliveryList, DeliveryState, Progress, Recovered, Replayed};
 use postern_protocol::id::EventId;
 use postern_protocol::{Provider, Secret};
 use postern_proxy::store::{Next, Scope, Source};
@@ -46,7 +44,10 @@ async fn a_dead_letter_is_found_looked_at_and_redriven() {
     let done = post(&proxy, "/v1/dead-letters/redrive", &token, json!({ "which": which })).await;
     assert_eq!(done.json::<Progress>(), Progress { matched: 1, changed: 1, ..Progress::default() });
     let again = receiver.delivery().await;
-    assert_eq!((again.header("webhook-id"), again.header("postern-redriven")), (event.to_string().as_str(), "1"));
+    assert_eq!(
+        (again.header("webhook-id"), again.header("postern-redriven")),
+        (event.to_string().as_str(), "1")
+    );
     assert_eq!(proxy.finished().await.next, Next::Delivered);
     let list: DeliveryList = proxy.get("/v1/dead-letters", &token).await.json();
     assert!(list.deliveries.is_empty());
@@ -69,7 +70,10 @@ async fn a_dead_letter_is_discarded_by_somebody_for_a_reason() {
     let shown: DeliveryDetail = proxy.get(&format!("/v1/deliveries/{id}"), &token).await.json();
     let ended = shown.delivery.ended.unwrap();
     assert_eq!(shown.delivery.state, DeliveryState::Discarded);
-    assert_eq!((ended.at, ended.by, ended.reason.as_deref()), (proxy.now(), worker.id.to_string(), Some("a bug of ours")));
+    assert_eq!(
+        (ended.at, ended.by, ended.reason.as_deref()),
+        (proxy.now(), worker.id.to_string(), Some("a bug of ours"))
+    );
     let list: DeliveryList = proxy.get("/v1/dead-letters?state=discarded", &token).await.json();
     assert_eq!(list.deliveries.len(), 1);
 }
@@ -89,7 +93,9 @@ async fn a_worker_may_act_on_its_own_and_a_token_needs_the_scope() {
     let all = json!({"which": {"filter": {}}});
     let of_worker = json!({"which": {"filter": {"worker": worker.id}}});
     let own = json!({"which": {"filter": {"worker": other.id}}});
-    for (bearer, body) in [(&reader, &all), (&reader, &of_worker), (&other.credential, &all), (&other.credential, &of_worker)] {
+    for (bearer, body) in
+        [(&reader, &all), (&reader, &of_worker), (&other.credential, &all), (&other.credential, &of_worker)]
+    {
         let refused = post(&proxy, "/v1/dead-letters/redrive", bearer, body.clone()).await;
         assert_eq!(refused.error(), "403 auth.forbidden");
     }
@@ -133,7 +139,16 @@ async fn a_misspelt_filter_does_nothing() {
         let refused = post(&proxy, "/v1/dead-letters/redrive", &token, body.clone()).await;
         assert_eq!(refused.error(), "400 request.malformed", "{body}");
     }
-    for query in ["stat=dead", "state=nothing", "limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=00", "since=x"] {
+    for query in [
+        "stat=dead",
+        "state=nothing",
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=1&limit=2",
+        "cursor=00",
+        "since=x",
+    ] {
         let refused = proxy.get(&format!("/v1/dead-letters?{query}"), &token).await;
         assert_eq!(refused.error(), "400 request.malformed", "{query}");
     }
@@ -185,7 +200,10 @@ async fn a_worker_recovers_what_came_before_it() {
     let done = post(&proxy, &path, &worker.credential, json!({ "since": since })).await;
     assert_eq!(done.json::<Recovered>(), Recovered { missing: 1, delivering: 1, ..Recovered::default() });
     let arrived = receiver.delivery().await;
-    assert_eq!((arrived.header("webhook-id"), arrived.header("postern-redriven")), (event.to_string().as_str(), "1"));
+    assert_eq!(
+        (arrived.header("webhook-id"), arrived.header("postern-redriven")),
+        (event.to_string().as_str(), "1")
+    );
     proxy.finished().await;
     assert!(proxy.record(old).await.deliveries.is_empty());
 }

@@ -80,7 +80,10 @@ async fn it_tells_what_happens_and_goes_on_where_it_stopped() {
 
     let first = proxy.event(&source, 1).await.to_string();
     let told = tail.until("event", |data| data["id"] == first.as_str()).await;
-    assert_eq!((&told.data["name"], &told.data["source"]), (&Value::from("Issue.update"), &Value::from("linear")));
+    assert_eq!(
+        (&told.data["name"], &told.data["source"]),
+        (&Value::from("Issue.update"), &Value::from("linear"))
+    );
     receiver.delivery().await;
     proxy.finished().await;
     tail.until("delivery", |data| data["eventId"] == first.as_str() && data["state"] == "delivered").await;

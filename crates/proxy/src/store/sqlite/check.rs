@@ -56,6 +56,8 @@ pub struct Counts {
     pub skipped: u64,
     /// Deliveries held until someone chooses.
     pub held: u64,
+    /// Dead letters discarded.
+    pub discarded: u64,
     /// Attempts.
     pub attempts: u64,
 }
@@ -122,7 +124,8 @@ fn counts(db: &Connection) -> rusqlite::Result<Counts> {
             1 => &mut counts.delivered,
             2 => &mut counts.dead,
             3 => &mut counts.skipped,
-            _ => &mut counts.held,
+            4 => &mut counts.held,
+            _ => &mut counts.discarded,
         };
         *of_state = rows::count(row, 1)?;
     }
