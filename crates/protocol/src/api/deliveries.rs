@@ -91,37 +91,30 @@ pub struct DeadLetterFilter {
     /// To this worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub worker: Option<WorkerId>,
     /// In this state; absent: dead or expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub state: Option<EndState>,
     /// That died of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub reason: Option<DeadReason>,
     /// Of events of this source: its id or its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub source: Option<String>,
     /// Of events of this type (`Issue`) or this name (`Issue.update`).
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub event_type: Option<String>,
     /// Of events accepted then or later, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub since: Option<UnixMillis>,
     /// Of events accepted before then, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
-    #[schema(nullable = false)]
     pub until: Option<UnixMillis>,
 }
 
@@ -236,7 +229,7 @@ pub struct RedriveRequest {
     pub dry_run: bool,
     /// `next` of the answer before; absent: from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9a-f]{82}$")]
+    #[schema(pattern = "^[0-9a-f]{82}$")]
     pub cursor: Option<String>,
 }
 
@@ -255,7 +248,7 @@ pub struct DiscardRequest {
     pub dry_run: bool,
     /// `next` of the answer before; absent: from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9a-f]{82}$")]
+    #[schema(pattern = "^[0-9a-f]{82}$")]
     pub cursor: Option<String>,
 }
 
@@ -287,7 +280,6 @@ pub struct RecoverRequest {
     pub since: UnixMillis,
     /// Events accepted before then; absent: before the first request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     #[ts(optional)]
     pub until: Option<UnixMillis>,
     /// Only say how many it concerns.
@@ -295,7 +287,7 @@ pub struct RecoverRequest {
     pub dry_run: bool,
     /// `next` of the answer before; absent: from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9a-f]{48}$")]
+    #[schema(pattern = "^[0-9a-f]{48}$")]
     #[ts(optional)]
     pub cursor: Option<String>,
 }

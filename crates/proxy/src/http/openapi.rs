@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use postern_protocol::ErrorCode;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
@@ -89,10 +90,33 @@ impl IntoResponses for Refusals {
 pub(crate) fn described(routes: OpenApiRouter) -> Router {
     let (router, mut document) = OpenApiRouter::with_openapi(frame()).merge(routes).split_for_parts();
     document.info.version = env!("CARGO_PKG_VERSION").into();
+    let mut json = serde_json::to_value(&document).unwrap_or_default();
+    complete(&mut json);
     // The types' documentation links to other types, which mean nothing here.
-    let json = document.to_json().unwrap_or_default().replace("[`", "`").replace("`]", "`");
+    let json = json.to_string().replace("[`", "`").replace("`]", "`");
     let answer = ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json);
     router.route("/v1/openapi.json", get(async move || answer.clone().into_response()))
+}
+
+/// Adds what the types do not say of themselves.
+fn complete(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for schema in schemas.values_mut() {
+        // A variant with a value is an object with the one member.
+        let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+        for variant in
+            variants.filter(|variant| variant["properties"].as_object().is_some_and(|p| p.len() == 1))
+        {
+            variant["additionalProperties"] = json!(false);
+        }
+    }
+    // A token has no worker of its own to make an event for.
+    if let Some(trigger) = schemas.get_mut("TriggerRequest") {
+        trigger["anyOf"] = json!([
+            {"required": ["worker"], "properties": {"worker": {"type": "string"}}},
+            {"required": ["all"], "properties": {"all": {"const": true}}},
+        ]);
+    }
 }
 
 fn frame() -> OpenApi {
