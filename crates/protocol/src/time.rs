@@ -6,19 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored. Negative
 /// before 1970; never a duration.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    ts_rs::TS,
-    utoipa::ToSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ts_rs::TS, utoipa::ToSchema,
 )]
 #[serde(transparent)]
 #[ts(as = "f64")]

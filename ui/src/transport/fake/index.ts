@@ -261,6 +261,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
             state: "delivered",
             nextAttemptAt: null,
             skipped: null,
+            ended: null,
+            redriven: 0,
+            replay: 0,
             attempts: [
               {
                 number: 1,
@@ -289,6 +292,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
             state: "pending",
             nextAttemptAt: Date.now() + 60_000,
             skipped: null,
+            ended: null,
+            redriven: 0,
+            replay: 0,
             attempts: [],
           },
         ],

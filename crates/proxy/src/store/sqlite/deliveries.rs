@@ -246,7 +246,7 @@ impl SqliteStore {
         let passes = move |listed: &Listed| listed.workspace == workspace && listed.passes(&filter);
         match ended {
             Some(state) => self.page_of_ended(workspace, state, worker, from, limit, passes).await,
-            None => self.page(from, limit, passes, |db, before| newest(db, before)).await,
+            None => self.page(from, limit, passes, newest).await,
         }
     }
 

@@ -78,6 +78,7 @@ impl Fresh {
             delivery: self.delivery,
             event: event.id,
             webhook_id: event.id.to_string(),
+            redriven: 0,
             worker: member.id,
             url: member.url.clone(),
             secrets: member.secrets(now),

@@ -71,7 +71,7 @@ impl SqliteStore {
                     delivering += u32::from(match need {
                         Need::Revival(found) => revive(tx, found, now)?,
                         Need::Delivery { event, received_at } => {
-                            deliver(tx, (no, id), *event, *received_at, now, recovery.new_delivery)?
+                            deliver(tx, no, *event, *received_at, now, recovery.new_delivery)?
                         }
                     });
                 }
@@ -119,7 +119,9 @@ fn replay(
         insert(tx, found.seq, *no, (at, now), (0, replay), new_delivery)?;
     }
     let deliveries = u32::try_from(workers.len()).unwrap_or(u32::MAX);
-    tx.after_commit(move |memory| memory.roster.delivered_to(&workers, UnixMillis(0)));
+    tx.after_commit(move |memory| {
+        workers.iter().for_each(|(no, _)| memory.roster.released(*no, 1));
+    });
     Ok(Some(Replayed { replay, deliveries }))
 }
 
@@ -159,7 +161,7 @@ fn insert(
 /// Delivers an event to a worker that it was not meant for, unless it is by now.
 fn deliver(
     tx: &mut Tx<'_>,
-    worker: (WorkerNo, WorkerId),
+    worker: WorkerNo,
     event: i64,
     received_at: UnixMillis,
     now: UnixMillis,
@@ -171,12 +173,12 @@ fn deliver(
             "SELECT 1 FROM deliveries WHERE event = ?1 AND worker = ?2
              UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = ?1)",
         )?
-        .exists(params![event, worker.0])?;
-    if known || tx.memory.look(|memory| memory.roster.get(worker.0).is_none()) {
+        .exists(params![event, worker])?;
+    if known || tx.memory.look(|memory| memory.roster.get(worker).is_none()) {
         return Ok(false);
     }
-    insert(tx, event, worker.0, (received_at, now), (1, 0), new_delivery)?;
-    tx.after_commit(move |memory| memory.roster.delivered_to(&[worker], UnixMillis(0)));
+    insert(tx, event, worker, (received_at, now), (1, 0), new_delivery)?;
+    tx.after_commit(move |memory| memory.roster.released(worker, 1));
     Ok(true)
 }
 

@@ -91,6 +91,9 @@ describe("timeline", () => {
         state: "delivered",
         nextAttemptAt: null,
         skipped: null,
+        ended: null,
+        redriven: 0,
+        replay: 0,
         attempts: [
           {
             number: 1,
@@ -119,6 +122,9 @@ describe("timeline", () => {
         state: "pending",
         nextAttemptAt: AT,
         skipped: null,
+        ended: null,
+        redriven: 0,
+        replay: 0,
         attempts: [],
       },
     ],

@@ -37,8 +37,10 @@ const STATES: Record<DeliveryRecord["state"], string> = {
   sending: "on its way",
   delivered: "delivered",
   dead: "given up",
+  expired: "given up: too old",
   held: "held until chosen",
   skipped: "skipped",
+  discarded: "discarded",
 };
 
 function attempt(record: AttemptRecord, offset: (at: number) => string): Step {
@@ -80,7 +82,11 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
       offset: `+ ${latency(took)}`,
       answer: null,
     });
-    const own = record.deliveries.find((delivery) => delivery.workerId === workerId);
+    // A replay arrives as an event of its own, `evt_….r2`.
+    const replay = Number(/\.r(\d+)$/.exec(summary.id)?.[1] ?? 0);
+    const own = record.deliveries.find(
+      (delivery) => delivery.workerId === workerId && delivery.replay === replay,
+    );
     for (const made of own?.attempts ?? []) list.push(attempt(made, offset));
     if (own && (own.state === "dead" || (own.state === "pending" && own.attempts.length > 0))) {
       list.push({
