@@ -2,6 +2,7 @@
 import type { AttemptRecord } from "./AttemptRecord";
 import type { DeliveryId } from "./DeliveryId";
 import type { DeliveryState } from "./DeliveryState";
+import type { Ended } from "./Ended";
 import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
 import type { WorkerId } from "./WorkerId";
@@ -34,6 +35,20 @@ nextAttemptAt: UnixMillis | null,
  * Who skipped it and when, while it is skipped.
  */
 skipped: Skipped | null, 
+/**
+ * Who ended it, when and why, while it is dead, expired, skipped or
+ * discarded.
+ */
+ended: Ended | null, 
+/**
+ * How often it was made due again after it had ended. What was redriven
+ * or replayed is outside the worker's order.
+ */
+redriven: number, 
+/**
+ * Which deliberate replay of the event it is, from 1; 0: none.
+ */
+replay: number, 
 /**
  * The attempts made, oldest first.
  */

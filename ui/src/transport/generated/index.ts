@@ -16,6 +16,7 @@ export type { DeliveryId } from "./DeliveryId";
 export type { DeliveryRecord } from "./DeliveryRecord";
 export type { DeliveryState } from "./DeliveryState";
 export type { Encoding } from "./Encoding";
+export type { Ended } from "./Ended";
 export type { ErrorCode } from "./ErrorCode";
 export type { EventDetail } from "./EventDetail";
 export type { EventId } from "./EventId";
