@@ -2,24 +2,21 @@
 //! beside a server that pushes from memory. At 50 a second, how long it takes;
 //! at full load, how many arrive a second and what each costs.
 
-use crate::load::{self, Post, Sender, connect};
+use crate::load::{self, Sender};
 use crate::options::Options;
+use crate::pace::{self, Times, arrival};
 use crate::process::Process;
 use crate::proxy::{Arrivals, Worker};
 use crate::report::Spread;
 use crate::{Result, ndjson, proxy};
 use http::Uri;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Between two posts when the time of each is measured.
 const PACE: Duration = Duration::from_millis(20);
-/// How long the last deliveries of a flood may take.
-const DRAIN: Duration = Duration::from_secs(300);
 
 struct Subject {
     name: &'static str,
@@ -41,34 +38,12 @@ impl Subject {
         Self { name, process, uri, arrivals, p50, p99, flood, cpu }
     }
 
-    async fn arrival(&mut self) -> Result<(String, Instant)> {
-        Ok(timeout(DRAIN, self.arrivals.recv()).await?.ok_or("deliveries stopped")?)
-    }
-
     /// One post at a time, each on its beat.
     async fn pace(&mut self, length: Duration) -> Result<()> {
-        let post = Post::new(Sender::Linear, self.uri.clone());
-        let mut connection = connect(&self.uri).await?;
-        let mut sent = HashMap::new();
-        let mut beat = interval(PACE);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let end = Instant::now() + length;
-        while beat.tick().await.into_std() < end {
-            let at = Instant::now();
-            sent.insert(post.send(&mut connection).await?, at);
-        }
-        let mut took = Vec::with_capacity(sent.len());
-        while !sent.is_empty() {
-            let (id, at) = self.arrival().await?;
-            if let Some(posted) = sent.remove(&id) {
-                took.push(at.saturating_duration_since(posted).as_secs_f64() * 1e3);
-            }
-        }
-        took.sort_by(f64::total_cmp);
-        let share = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-        self.p50.push(share(0.5));
-        self.p99.push(share(0.99));
-        println!("  {:<24} p50 {:.2} ms, p99 {:.2} ms", self.name, share(0.5), share(0.99));
+        let Times { p50, p99 } = pace::pace(&self.uri, &mut self.arrivals, 1, PACE, length).await?;
+        self.p50.push(p50);
+        self.p99.push(p99);
+        println!("  {:<24} p50 {p50:.2} ms, p99 {p99:.2} ms", self.name);
         Ok(())
     }
 
@@ -79,7 +54,7 @@ impl Subject {
         let accepted = load::run(Sender::Linear, &self.uri, connections, length).await?.accepted;
         let mut last = began;
         for _ in 0..accepted {
-            last = last.max(self.arrival().await?.1);
+            last = last.max(arrival(&mut self.arrivals).await?.1);
         }
         let rate = accepted as f64 / last.duration_since(began).as_secs_f64();
         self.flood.push(rate);

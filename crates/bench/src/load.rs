@@ -89,6 +89,29 @@ pub(crate) async fn run(sender: Sender, uri: &Uri, connections: usize, length: D
     Ok(Seen { accepted: micros.len(), elapsed, micros })
 }
 
+/// Posts `count` events to `uri`, as fast as they are accepted.
+///
+/// # Errors
+/// When any is not answered 200.
+pub(crate) async fn fill(uri: &Uri, connections: usize, count: usize) -> Result<()> {
+    let post = Arc::new(Post::new(Sender::Linear, uri.clone()));
+    let mut lanes = JoinSet::new();
+    for lane in 0..connections {
+        let post = Arc::clone(&post);
+        lanes.spawn(async move {
+            let mut connection = connect(&post.uri).await?;
+            for _ in (lane..count).step_by(connections) {
+                post.send(&mut connection).await?;
+            }
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+        });
+    }
+    while let Some(lane) = lanes.join_next().await {
+        lane??;
+    }
+    Ok(())
+}
+
 async fn lane(post: Arc<Post>, end: Instant) -> Result<Vec<u32>> {
     let mut connection = connect(&post.uri).await?;
     let mut micros = Vec::new();

@@ -7,11 +7,14 @@
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+mod backlog;
 mod baseline;
+mod crowd;
 mod delivery;
 mod load;
 mod ndjson;
 mod options;
+mod pace;
 mod process;
 mod proxy;
 mod report;
@@ -41,6 +44,11 @@ enum What {
     /// From the provider's POST to the body at the worker: how long it takes,
     /// and how many a second.
     Delivery(options::Options),
+    /// The same to 1, 10 and 100 workers, with none and with a tenth of them
+    /// dead.
+    Crowd(options::Options),
+    /// The same while 10,000 and a million deliveries wait, and after a restart.
+    Backlog(options::Options),
     /// The baseline of `intake` and `receiver`: verifies and answers, stores
     /// nothing.
     #[command(hide = true)]
@@ -57,6 +65,8 @@ async fn main() -> ExitCode {
         What::Intake(options) => versus::intake(&options).await,
         What::Receiver(options) => versus::receiver(&options).await,
         What::Delivery(options) => delivery::run(&options).await,
+        What::Crowd(options) => crowd::run(&options).await,
+        What::Backlog(options) => backlog::run(&options).await,
         What::VerifyOnly => baseline::serve().await,
         What::Ndjson => ndjson::serve().await,
     };

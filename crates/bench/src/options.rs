@@ -32,6 +32,11 @@ impl Options {
         if self.quick { 2 } else { self.rounds }
     }
 
+    /// Whether it is only to be seen that it works.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
+    }
+
     /// How long one measurement takes.
     pub(crate) fn length(&self) -> Duration {
         Duration::from_secs(if self.quick { 1 } else { self.seconds.into() })

@@ -40,6 +40,23 @@ impl Process {
         Ok(line.ok_or("a program ended while it was measured")?)
     }
 
+    /// Kills it; returns when it has ended.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// The memory it holds, in MiB; `None` where the system does not tell by
+    /// `/proc`.
+    pub(crate) fn memory(&self) -> Option<f64> {
+        let path = Path::new("/proc").join(self.child.id()?.to_string()).join("status");
+        let status = std::fs::read_to_string(path).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+    }
+
     /// CPU seconds, user and system, since it started; `None` where the
     /// system does not tell by `/proc`.
     pub(crate) fn cpu(&self) -> Option<f64> {

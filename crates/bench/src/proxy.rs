@@ -1,6 +1,6 @@
-//! The proxy under load: its own program with its defaults, a Linear source,
-//! and one worker, in this process, that wants everything. Paused, every event
-//! makes a delivery that nobody sends; otherwise it tells when each arrived.
+//! The proxy under load: its own program with its defaults, Linear sources, and
+//! workers, in this process, that want everything. For a paused one every event
+//! makes a delivery that nobody sends; another tells when each arrived.
 
 use crate::load::{SECRET, connect};
 use crate::process::Process;
@@ -16,20 +16,22 @@ use postern_protocol::header::POSTERN_KIND;
 use postern_protocol::signature::standard;
 use postern_protocol::time::UnixMillis;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 /// The defaults, but for the limit on a source's rate, which is what is
-/// measured, and the lease, which nobody renews.
+/// measured, on registrations, and the lease, which nobody renews.
 const CONFIG: &str = "\
 [limits]
 source_rate = 0
 [registration]
 allow_loopback = true
 lease_seconds = 86400
+rate_per_minute = 100000
 [log]
 level = \"warn\"
 ";
@@ -40,7 +42,8 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 /// What arrived, by its delivery id, and when.
 pub(crate) type Arrivals = mpsc::UnboundedReceiver<(String, Instant)>;
 
-/// The worker.
+/// A worker in this process.
+#[derive(Clone)]
 pub(crate) struct Worker {
     arrived: Option<mpsc::UnboundedSender<(String, Instant)>>,
 }
@@ -51,44 +54,124 @@ impl Worker {
         Self { arrived: None }
     }
 
-    /// One that answers 200 and tells what arrived.
+    /// One that answers 200 and tells what arrived; its copies tell the same.
     pub(crate) fn active() -> (Self, Arrivals) {
         let (arrived, arrivals) = mpsc::unbounded_channel();
         (Self { arrived: Some(arrived) }, arrivals)
     }
 }
 
-/// Starts it on free ports with its store in `home`; the URL of its source.
+/// A running proxy.
+pub(crate) struct Proxy {
+    home: PathBuf,
+    pub(crate) process: Process,
+    url: Uri,
+}
+
+/// A workspace with a Linear source, and a token for its workers.
+pub(crate) struct Workspace {
+    token: String,
+    source: String,
+}
+
+/// A worker that a proxy knows.
+pub(crate) struct Registered {
+    lease: String,
+    credential: String,
+    serving: AbortHandle,
+}
+
+/// Starts one on free ports with its store in `home`, and one worker; the URL
+/// of its source.
 ///
 /// # Errors
 /// When it does not start, or does not do as it is told.
 pub(crate) async fn start(home: &Path, worker: Worker) -> Result<(Process, Uri)> {
-    let binary = beside("postern-proxy")?;
-    let config = home.join("proxy.toml");
-    std::fs::write(&config, CONFIG)?;
-    let command = |args: &[&str]| {
-        let mut command = Command::new(&binary);
-        command
-            .arg("--json")
-            .arg("--config")
-            .arg(&config)
-            .arg("--data-dir")
-            .arg(home.join("data"))
-            .args(args);
-        command.env("BENCH_SECRET", SECRET);
-        command
-    };
-    ask(command(&["workspace", "create", "Bench"])).await?;
-    let token = ask(command(&["token", "create", "bench"])).await?;
-    let source = ["source", "create", "linear", "--provider", "linear", "--secret-env", "BENCH_SECRET"];
-    let source = ask(command(&source)).await?;
+    let (proxy, workspaces) = Proxy::start(home, 1).await?;
+    let paused = worker.arrived.is_none();
+    let registered = proxy.register(&workspaces[0], worker).await?;
+    if paused {
+        proxy.pause(&registered, true).await?;
+    }
+    let hook = proxy.hook(&workspaces[0])?;
+    Ok((proxy.process, hook))
+}
 
-    let mut process =
-        Process::start(command(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]))?;
+impl Proxy {
+    /// Starts one on free ports with its store in `home`, and makes so many
+    /// workspaces.
+    ///
+    /// # Errors
+    /// When it does not start, or does not do as it is told.
+    pub(crate) async fn start(home: &Path, workspaces: usize) -> Result<(Self, Vec<Workspace>)> {
+        std::fs::write(home.join("proxy.toml"), CONFIG)?;
+        let mut made = Vec::new();
+        for number in 0..workspaces {
+            let name = format!("bench-{number}");
+            ask(command(home, &["workspace", "create", &name])?).await?;
+            let token = ask(command(home, &["token", "create", "bench", "--workspace", &name])?).await?;
+            let source = ["source", "create", "linear", "--provider", "linear", "--workspace", &name];
+            let source =
+                ask(command(home, &[&source[..], &["--secret-env", "BENCH_SECRET"]].concat())?).await?;
+            made.push(Workspace {
+                token: text(&token, "token")?.to_owned(),
+                source: text(&source, "id")?.to_owned(),
+            });
+        }
+        let (process, url) = serve(home).await?;
+        Ok((Self { home: home.to_owned(), process, url }, made))
+    }
+
+    /// Kills it and starts it again; when that was. Returns once it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) async fn restart(&mut self) -> Result<Instant> {
+        self.process.kill().await?;
+        let began = Instant::now();
+        (self.process, self.url) = serve(&self.home).await?;
+        Ok(began)
+    }
+
+    /// Where a workspace's source takes webhooks.
+    ///
+    /// # Errors
+    /// None with the ids that a proxy gives.
+    pub(crate) fn hook(&self, workspace: &Workspace) -> Result<Uri> {
+        Ok(format!("{}hooks/{}", self.url, workspace.source).parse()?)
+    }
+
+    /// Pauses a worker, or lets it go on.
+    ///
+    /// # Errors
+    /// When the proxy does not do so.
+    pub(crate) async fn pause(&self, worker: &Registered, paused: bool) -> Result<()> {
+        let wanted = if paused { "paused" } else { "active" };
+        let said = json!({ "paused": paused });
+        let answer = call(&self.url, &worker.lease, Some(&worker.credential), &said).await?;
+        if answer["state"] == wanted { Ok(()) } else { Err(format!("not {wanted}: {answer}").into()) }
+    }
+}
+
+impl Registered {
+    /// From now on nothing listens at its address.
+    pub(crate) fn die(&self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(home: &Path) -> Result<(Process, Uri)> {
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut process = Process::start(command(home, &listen)?)?;
     let bound: Value = serde_json::from_str(&process.line().await?)?;
-    let url = text(&bound, "proxyUrl")?;
-    register(&url.parse()?, text(&token, "token")?, worker).await?;
-    Ok((process, format!("{url}/hooks/{}", text(&source, "id")?).parse()?))
+    Ok((process, text(&bound, "proxyUrl")?.parse()?))
+}
+
+fn command(home: &Path, args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(beside("postern-proxy")?);
+    command.arg("--json").arg("--config").arg(home.join("proxy.toml"));
+    command.arg("--data-dir").arg(home.join("data")).args(args).env("BENCH_SECRET", SECRET);
+    Ok(command)
 }
 
 /// Runs a command to its end; its JSON answer.
@@ -104,48 +187,46 @@ pub(crate) fn text<'v>(value: &'v Value, key: &str) -> Result<&'v str> {
     Ok(value[key].as_str().ok_or_else(|| format!("the proxy's answer has no {key}"))?)
 }
 
-/// Registers the worker at `proxy`, proves it, and pauses it if it is to be.
-async fn register(proxy: &Uri, token: &str, worker: Worker) -> Result<()> {
-    let (secret, known) = watch::channel(None::<Secret>);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let url = format!("http://{}/", listener.local_addr()?);
-    let pause = worker.arrived.is_none();
-    let answer = async move |headers: HeaderMap, body: Bytes| {
-        if headers.get(POSTERN_KIND).is_none() {
-            let id = headers.get(LINEAR_DELIVERY).and_then(|id| id.to_str().ok());
-            if let (Some(arrived), Some(id)) = (&worker.arrived, id) {
-                // Nobody listens any more: the measurement is over.
-                let _ = arrived.send((id.to_owned(), Instant::now()));
+impl Proxy {
+    /// Registers a worker and proves it.
+    ///
+    /// # Errors
+    /// When the proxy refuses it.
+    pub(crate) async fn register(&self, workspace: &Workspace, worker: Worker) -> Result<Registered> {
+        let (secret, known) = watch::channel(None::<Secret>);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        let answer = async move |headers: HeaderMap, body: Bytes| {
+            if headers.get(POSTERN_KIND).is_none() {
+                let id = headers.get(LINEAR_DELIVERY).and_then(|id| id.to_str().ok());
+                if let (Some(arrived), Some(id)) = (&worker.arrived, id) {
+                    // Nobody listens any more: the measurement is over.
+                    let _ = arrived.send((id.to_owned(), Instant::now()));
+                }
+                return String::new();
             }
-            return String::new();
-        }
-        let mut known = known.clone();
-        let secret = known.wait_for(Option::is_some).await.ok().and_then(|secret| secret.clone());
-        let asked =
-            serde_json::from_slice::<Challenge>(&body).map(|asked| asked.challenge).unwrap_or_default();
-        let answer = standard::sign(secret.as_slice(), "challenge", UnixMillis(0), asked.as_bytes());
-        serde_json::to_string(&ChallengeAnswer { answer }).unwrap_or_default()
-    };
-    tokio::spawn(axum::serve(listener, axum::Router::new().route("/", post(answer))).into_future());
+            let mut known = known.clone();
+            let secret = known.wait_for(Option::is_some).await.ok().and_then(|secret| secret.clone());
+            let asked =
+                serde_json::from_slice::<Challenge>(&body).map(|asked| asked.challenge).unwrap_or_default();
+            let answer = standard::sign(secret.as_slice(), "challenge", UnixMillis(0), asked.as_bytes());
+            serde_json::to_string(&ChallengeAnswer { answer }).unwrap_or_default()
+        };
+        let app = axum::Router::new().route("/", post(answer));
+        let serving = tokio::spawn(axum::serve(listener, app).into_future()).abort_handle();
 
-    let wanted = json!({
-        "webhookUrl": url, "token": token, "name": "bench", "protocolVersion": postern_protocol::PROTOCOL_VERSION,
-    });
-    let worker = call(proxy, "/edge/register", None, &wanted).await?;
-    secret.send_replace(Some(Secret::new(text(&worker, "secret")?)));
-    let lease = format!("/edge/workers/{}/lease", text(&worker, "workerId")?);
-    let credential = text(&worker, "credential")?;
-    while call(proxy, &lease, Some(credential), &json!({})).await?["state"] != "active" {
-        tokio::time::sleep(LOOK).await;
-    }
-    if !pause {
-        return Ok(());
-    }
-    let paused = call(proxy, &lease, Some(credential), &json!({ "paused": true })).await?;
-    if paused["state"] == "paused" {
-        Ok(())
-    } else {
-        Err(format!("the worker is not paused: {paused}").into())
+        let wanted = json!({
+            "webhookUrl": url, "token": workspace.token, "name": url,
+            "protocolVersion": postern_protocol::PROTOCOL_VERSION,
+        });
+        let worker = call(&self.url, "/edge/register", None, &wanted).await?;
+        secret.send_replace(Some(Secret::new(text(&worker, "secret")?)));
+        let lease = format!("/edge/workers/{}/lease", text(&worker, "workerId")?);
+        let credential = text(&worker, "credential")?.to_owned();
+        while call(&self.url, &lease, Some(&credential), &json!({})).await?["state"] != "active" {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Registered { lease, credential, serving })
     }
 }
 
