@@ -1,6 +1,7 @@
 //! Opening the history's database file.
 
 use super::HistoryError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, HistoryError> {
         )
         .map_err(&failed)?;
     connection.busy_timeout(BUSY).map_err(&failed)?;
+    compile_once(&connection).map_err(&failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     embedded::migrations::runner()
         .run(&mut connection)
@@ -50,9 +52,16 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(BUSY)?;
+    compile_once(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0;")?;
     Ok(connection)
+}
+
+/// Without this a statement whose plan might depend on a parameter is compiled
+/// anew each time that one is bound.
+fn compile_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Opens the file for the checkpoint alone.

@@ -94,7 +94,8 @@ impl Json {
 
     /// A text, as much of it as is kept.
     pub(super) fn brief(text: &str) -> Self {
-        Self::Text(text.chars().take(TEXT).collect())
+        let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
+        Self::Text(text[..end].to_owned())
     }
 
     /// How many items the list at a path has.

@@ -9,6 +9,10 @@ const LONGEST_QUOTE: usize = 90;
 /// On one line: runs of white space become one space; control characters,
 /// invisible ones and those that change the direction of writing are dropped.
 pub(super) fn clean(text: &str) -> String {
+    // Most texts are clean.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) && !text.contains("  ") {
+        return text.trim().to_owned();
+    }
     let mut clean = String::with_capacity(text.len());
     let mut gap = false;
     for c in text.chars() {

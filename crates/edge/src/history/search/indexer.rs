@@ -8,10 +8,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// So many events share a transaction of the index.
-const BATCH: i64 = 200;
+/// So many events at most share a transaction of the index.
+const BATCH: i64 = 1000;
+/// At least so long from one look for new events to the next. One alone is
+/// indexed at once; in a flood many share a transaction, and there are fewer
+/// small pieces of the index to be merged.
+const GATHER: Duration = Duration::from_millis(100);
+/// Bytes that a transaction keeps in memory before it writes a piece: what a
+/// full batch takes.
+const PIECE: i64 = 4 << 20;
 /// Of larger bodies only the beginning is indexed.
 const LONGEST: usize = 1 << 20;
 
@@ -48,6 +56,7 @@ struct Indexer {
 impl Indexer {
     fn run(mut self, woken: &mpsc::Receiver<()>) {
         loop {
+            let looked = Instant::now();
             match self.catch_up() {
                 Ok(()) => {}
                 Err(e) if e.is_damage() && self.connection.is_some() => {
@@ -60,6 +69,7 @@ impl Indexer {
             if woken.recv().is_err() {
                 return;
             }
+            std::thread::sleep(GATHER.saturating_sub(looked.elapsed()));
         }
     }
 
@@ -146,6 +156,7 @@ fn open(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError
         connection.execute("INSERT INTO progress VALUES (?1, ?2, 0)", params![FORM, history_id])?;
         connection.execute_batch("COMMIT")?;
     }
+    connection.execute("INSERT INTO doc (doc, rank) VALUES ('hashsize', ?1)", [PIECE])?;
     let ours = "SELECT indexed FROM progress WHERE form = ?1 AND history = ?2";
     let indexed = connection.query_row(ours, params![FORM, history_id], |row| row.get(0)).optional()?;
     let indexed = indexed.ok_or(HistoryError::ForeignIndex)?;

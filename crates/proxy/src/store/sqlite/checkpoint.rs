@@ -1,26 +1,32 @@
 //! Moves what the write-ahead log holds into the database, on a thread and a
 //! connection of its own, so that the writer goes on meanwhile.
 //!
-//! A passive checkpoint under a busy writer never quite catches up, and only a
-//! log that is wholly copied starts over from its beginning. So the bulk is
-//! done here, in passes of which each leaves less than the one before, and the
-//! writer itself copies the little that is left between two of its batches.
-//! The log's file is never shortened: overwriting blocks that exist is much
-//! quicker than appending new ones.
+//! It copies in small steps, so that the disk is never busy for long with
+//! anything but commits. A passive checkpoint under a busy writer never quite
+//! catches up, though, and only a log that is wholly copied starts over from
+//! its beginning. So when the log is full, passes of which each leaves less
+//! than the one before copy the bulk, and the writer itself copies the little
+//! that is left between two of its batches. The log's file is never shortened:
+//! overwriting blocks that exist is much quicker than appending new ones.
 
 use super::connection;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Pages in the log from which it is copied: 64 MiB. Whoever waits while the
-/// writer does its part waits long, so that should be rare; with 32 MiB it was
-/// more than one webhook in a hundred at full load.
+/// Pages that a step copies: 4 MiB.
+const STEP: u32 = 1_024;
+/// Pages in the log from which it is to start over: 64 MiB. Whoever waits while
+/// the writer does its part waits long, so that should be rare; with 32 MiB it
+/// was more than one webhook in a hundred at full load.
 const FULL: u32 = 16_384;
+/// Pages in the log from which the writer waits for the copying: on a disk
+/// that is too slow for what comes in, the log must not take all of it.
+const OVERFULL: u32 = 2 * FULL;
 /// Pages the writer may copy itself without being missed.
 const REST: u32 = 256;
 const PASSES: u32 = 4;
@@ -30,8 +36,12 @@ const PASSES: u32 = 4;
 pub(super) struct Level {
     /// Pages in the log after the last commit.
     pub(super) pages: AtomicU32,
+    /// Pages of it that the last step found copied.
+    copied: AtomicU32,
     /// The bulk is copied: the writer is to do the rest.
     rest: AtomicBool,
+    /// Held by the thread while it copies.
+    copying: Mutex<()>,
 }
 
 /// The handle on the thread; ends it when dropped.
@@ -53,9 +63,20 @@ impl Checkpointer {
 
     /// The writer calls this after each commit.
     pub(super) fn after_commit(&self, connection: &Connection) {
-        if self.level.rest.swap(false, Ordering::AcqRel) {
+        let level = &self.level;
+        let pages = level.pages.load(Ordering::Acquire);
+        if pages < level.copied.load(Ordering::Acquire) {
+            // The log has started over.
+            level.copied.store(0, Ordering::Release);
+        }
+        let todo = pages.saturating_sub(level.copied.load(Ordering::Acquire));
+        if level.rest.swap(false, Ordering::AcqRel) {
             checkpoint(connection);
-        } else if self.level.pages.load(Ordering::Acquire) >= FULL
+        } else if pages >= OVERFULL {
+            // Waits for a pass that is under way, not for whoever reads.
+            let _alone = level.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            checkpoint(connection);
+        } else if todo >= STEP
             && let Some(wake) = &self.wake
         {
             // Full means: woken already.
@@ -82,19 +103,25 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
                 .ok();
         }
         let Some(open) = &connection else { continue };
-        for _ in 0..PASSES {
-            match checkpoint(open) {
-                // What came in meanwhile is left; fewer than were copied: the
-                // log has started over.
-                Some(copied) if level.pages.load(Ordering::Acquire) > copied.saturating_add(REST) => {}
-                Some(_) => break,
-                None => {
-                    connection = None;
-                    break;
-                }
+        let full = level.pages.load(Ordering::Acquire) >= FULL;
+        for _ in 0..if full { PASSES } else { 1 } {
+            let alone = level.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            let pass = checkpoint(open);
+            drop(alone);
+            let Some(copied) = pass else {
+                connection = None;
+                break;
+            };
+            level.copied.store(copied, Ordering::Release);
+            // What came in meanwhile is left; fewer than were copied: the log
+            // has started over.
+            if level.pages.load(Ordering::Acquire) <= copied.saturating_add(REST) {
+                break;
             }
         }
-        level.rest.store(true, Ordering::Release);
+        if full {
+            level.rest.store(true, Ordering::Release);
+        }
     }
 }
 
