@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// So many events at most share a transaction of the index.
-const BATCH: i64 = 1000;
+const BATCH: usize = 1000;
 /// At least so long from one look for new events to the next. One alone is
 /// indexed at once; in a flood many share a transaction, and there are fewer
 /// small pieces of the index to be merged.
 const GATHER: Duration = Duration::from_millis(100);
-/// Bytes that a transaction keeps in memory before it writes a piece: what a
-/// full batch takes.
-const PIECE: i64 = 4 << 20;
+/// From so many bytes on, a transaction takes no more; and what it keeps in
+/// memory before it writes a piece of the index.
+const PIECE: usize = 4 << 20;
 /// Of larger bodies only the beginning is indexed.
 const LONGEST: usize = 1 << 20;
 
@@ -90,39 +90,51 @@ impl Indexer {
 
     /// Indexes a batch; says whether there may be more.
     fn index_batch(&mut self) -> Result<bool, HistoryError> {
-        let Some(connection) = &mut self.connection else { return Ok(false) };
         let after = self.state.borrow().indexed;
-        let mut last = after;
-        let mut n = 0;
+        // Read before anything is written: a long read would keep the
+        // history's log from starting over.
+        let (texts, more) = self.read(after)?;
+        let (Some(connection), Some((last, _))) = (&mut self.connection, texts.last()) else {
+            return Ok(false);
+        };
+        let last = *last;
         let tx = connection.transaction()?;
         {
-            let mut events = self.reader.prepare_cached(
-                "SELECT e.id, e.source, e.event_type, e.action, e.subject, e.detail, p.headers, p.body
-                 FROM event e JOIN payload p ON p.event = e.id WHERE e.id > ?1 ORDER BY e.id LIMIT ?2",
-            )?;
             let mut insert = tx.prepare_cached("INSERT INTO doc (rowid, text) VALUES (?1, ?2)")?;
-            let mut rows = events.query(params![after, BATCH])?;
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                let mut text = String::new();
-                for column in 1..=6 {
-                    if let Some(part) = row.get_ref(column)?.as_str_or_null()? {
-                        text.push_str(part);
-                        text.push('\n');
-                    }
-                }
-                let body = row.get_ref(7)?.as_blob()?;
-                text.push_str(&String::from_utf8_lossy(&body[..body.len().min(LONGEST)]));
-                insert.execute(params![last, text])?;
-                n += 1;
+            for (event, text) in &texts {
+                insert.execute(params![event, text])?;
             }
             tx.prepare_cached("UPDATE progress SET indexed = ?1")?.execute([last])?;
         }
         tx.commit()?;
-        if last != after {
-            self.state.send_modify(|state| state.indexed = last);
+        self.state.send_modify(|state| state.indexed = last);
+        Ok(more)
+    }
+
+    /// The texts of the events after that one, as many as a batch takes, and
+    /// whether there may be more.
+    fn read(&self, after: i64) -> Result<(Vec<(i64, String)>, bool), HistoryError> {
+        let mut events = self.reader.prepare_cached(
+            "SELECT e.id, e.source, e.event_type, e.action, e.subject, e.detail, p.headers, p.body
+             FROM event e JOIN payload p ON p.event = e.id WHERE e.id > ?1 ORDER BY e.id",
+        )?;
+        let mut rows = events.query([after])?;
+        let (mut texts, mut size) = (Vec::new(), 0);
+        while texts.len() < BATCH && size < PIECE {
+            let Some(row) = rows.next()? else { return Ok((texts, false)) };
+            let mut text = String::new();
+            for column in 1..=6 {
+                if let Some(part) = row.get_ref(column)?.as_str_or_null()? {
+                    text.push_str(part);
+                    text.push('\n');
+                }
+            }
+            let body = row.get_ref(7)?.as_blob()?;
+            text.push_str(&String::from_utf8_lossy(&body[..body.len().min(LONGEST)]));
+            size += text.len();
+            texts.push((row.get(0)?, text));
         }
-        Ok(n == BATCH)
+        Ok((texts, true))
     }
 }
 
@@ -156,7 +168,10 @@ fn open(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError
         connection.execute("INSERT INTO progress VALUES (?1, ?2, 0)", params![FORM, history_id])?;
         connection.execute_batch("COMMIT")?;
     }
-    connection.execute("INSERT INTO doc (doc, rank) VALUES ('hashsize', ?1)", [PIECE])?;
+    connection.execute(
+        "INSERT INTO doc (doc, rank) VALUES ('hashsize', ?1)",
+        [i64::try_from(PIECE).unwrap_or(i64::MAX)],
+    )?;
     let ours = "SELECT indexed FROM progress WHERE form = ?1 AND history = ?2";
     let indexed = connection.query_row(ours, params![FORM, history_id], |row| row.get(0)).optional()?;
     let indexed = indexed.ok_or(HistoryError::ForeignIndex)?;
