@@ -164,6 +164,11 @@ pub(crate) struct Serve {
     /// How events arrive, remembered for the next time [at first: auto].
     #[arg(long, value_name = "WAY")]
     pub(crate) via: Option<Via>,
+    /// In which order events come and are forwarded: as they are (none), or
+    /// those of one issue, pull request, … one after the other (entity).
+    /// Remembered until another is given.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub(crate) ordering: Option<Ordering>,
 }
 
 /// How events arrive.
@@ -184,6 +189,24 @@ impl From<Via> for postern_edge::api::Via {
             Via::Auto => Self::Auto,
             Via::Tunnel => Self::Tunnel,
             Via::Address => Self::Address,
+        }
+    }
+}
+
+/// In which order events come.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Ordering {
+    /// As they are.
+    None,
+    /// Those of one issue, pull request, … one after the other.
+    Entity,
+}
+
+impl From<Ordering> for postern_protocol::api::Ordering {
+    fn from(ordering: Ordering) -> Self {
+        match ordering {
+            Ordering::None => Self::None,
+            Ordering::Entity => Self::Entity,
         }
     }
 }

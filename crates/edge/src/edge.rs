@@ -207,7 +207,11 @@ impl Edge {
 async fn settings(config: &EdgeConfig, history: &History) -> Result<Settings, HistoryError> {
     let kept = history.setting(SETTINGS).await?;
     let kept: Settings = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default();
-    let settings = Settings { via: config.via.unwrap_or(kept.via), ..kept };
+    let settings = Settings {
+        via: config.via.unwrap_or(kept.via),
+        ordering: config.ordering.unwrap_or(kept.ordering),
+        ..kept
+    };
     if settings != kept
         && let Ok(text) = serde_json::to_string(&settings)
     {

@@ -3,6 +3,7 @@
 
 mod forward;
 mod headers;
+mod lanes;
 mod listeners;
 mod pool;
 mod resolve;

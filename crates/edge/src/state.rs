@@ -10,10 +10,10 @@ use crate::history::{History, HistoryError, Profile};
 use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
-use postern_protocol::api::{CatchUp, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{self, AtomicI64};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -164,7 +164,7 @@ impl Session {
 
     /// A delivery has proven the path.
     pub(crate) fn delivered(&self, now: UnixMillis) {
-        self.delivered_at.fetch_max(now.0, Ordering::Relaxed);
+        self.delivered_at.fetch_max(now.0, atomic::Ordering::Relaxed);
     }
 }
 
@@ -254,6 +254,11 @@ impl Shared {
         self.settings.borrow().catch_up.unwrap_or(self.config.catch_up)
     }
 
+    /// In which order the proxy is to deliver, and events are forwarded.
+    pub(crate) fn ordering(&self) -> Ordering {
+        self.settings.borrow().ordering
+    }
+
     /// Something in the status has changed.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|n| *n += 1);
@@ -272,7 +277,7 @@ impl Shared {
         let arrival = account.profile().map(|profile| self.arrival(profile));
         let mut connection = self.connection.borrow().clone();
         if let (Connection::Live { proven_at, .. }, Some(session)) = (&mut connection, session) {
-            *proven_at = (*proven_at).max(UnixMillis(session.delivered_at.load(Ordering::Relaxed)));
+            *proven_at = (*proven_at).max(UnixMillis(session.delivered_at.load(atomic::Ordering::Relaxed)));
         }
         if let Some(Arrival::Tunnel { tunnel, .. }) = &arrival {
             connection = through(connection, tunnel);

@@ -244,6 +244,10 @@ pub struct LeaseRequest {
     /// ends included; absent leaves as is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
+    /// In which order it wants its deliveries, those that wait included;
+    /// absent leaves as is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<Ordering>,
 }
 
 /// The answer to `POST /edge/workers/{id}/secret`: a new signing secret. The
@@ -483,6 +487,8 @@ pub enum DeliveryState {
     Skipped,
     /// A dead letter that someone discarded: see [`DeliveryRecord::ended`].
     Discarded,
+    /// In line behind an earlier event of its entity ([`Ordering::Entity`]).
+    Queued,
 }
 
 /// That a delivery was skipped.

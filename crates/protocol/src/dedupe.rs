@@ -70,6 +70,15 @@ pub enum IdFrom {
 #[ts(type = "string")]
 pub struct Pointer(String);
 
+impl Pointer {
+    /// The text or number a body has there, as an id of at most 200 bytes (a
+    /// longer one is `sha256:` and its hex digest); `None` for anything else.
+    #[must_use]
+    pub fn id(&self, body: &[u8]) -> Option<String> {
+        body_id(body, &self.0)
+    }
+}
+
 /// A text that is not a JSON pointer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a JSON pointer begins with `/`, has `~` only in `~0` and `~1`, and at most 200 characters")]
@@ -130,7 +139,7 @@ pub fn key(
         }),
         Scheme::Hmac(_) | Scheme::Timestamped(_) | Scheme::None => match (configured, scheme) {
             (Some(IdFrom::Header(name)), _) => delivery_id(headers, name.as_str()).map(whole),
-            (Some(IdFrom::Pointer(pointer)), _) => body_id(body, &pointer.0).map(signed),
+            (Some(IdFrom::Pointer(pointer)), _) => pointer.id(body).map(signed),
             (None, Scheme::Timestamped(named)) => delivery_id(headers, &named.delivery_header()).map(whole),
             (None, _) => None,
         },

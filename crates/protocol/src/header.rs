@@ -27,6 +27,9 @@ pub const POSTERN_RECEIVED_AT: &str = "postern-received-at";
 pub const POSTERN_SYNTHETIC: &str = "postern-synthetic";
 /// On a delivery that had ended and was made due again: how often.
 pub const POSTERN_REDRIVEN: &str = "postern-redriven";
+/// What the event is about, to a worker that gets the events of each entity
+/// in their order; absent otherwise.
+pub const POSTERN_ENTITY: &str = "postern-entity";
 /// `challenge` on the ownership challenge, absent otherwise.
 pub const POSTERN_KIND: &str = "postern-kind";
 /// Prefix under which a provider's header travels whose name collides with

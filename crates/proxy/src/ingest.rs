@@ -151,7 +151,11 @@ impl Ingest {
         verified: Verified,
         origin: Origin,
     ) -> Result<Receipt, ApiError> {
-        let Verified { posted, dedupe, described } = verified;
+        let Verified { posted, dedupe, mut described } = verified;
+        if let Some(pointer) = &source.entity_pointer {
+            let found = pointer.id(&posted.body);
+            described.entity = found.map(|id| format!("{}:{id}", source.name));
+        }
         let id = crate::entropy::event_id(posted.received_at);
         let event = NewEvent {
             id,

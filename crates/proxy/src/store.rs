@@ -28,7 +28,7 @@ use postern_protocol::api::{
     DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Ordering, Replayed,
     Waiting, WorkerState,
 };
-use postern_protocol::dedupe::{DedupeKey, IdFrom};
+use postern_protocol::dedupe::{DedupeKey, IdFrom, Pointer};
 use postern_protocol::event::{Described, Provider};
 use postern_protocol::filter::Filter;
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
@@ -136,6 +136,8 @@ pub trait Store: Send + Sync + 'static {
     /// Stores an event and a delivery for each worker of the workspace whose
     /// filter takes it (away and paused ones included, gone and never
     /// activated ones not), unless its dedupe key is known within the window.
+    /// For a worker with [`Ordering::Entity`] it waits in line while an earlier
+    /// event of its entity is not delivered, held, or given up.
     async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError>;
 
     // -- registry -----------------------------------------------------------
@@ -204,6 +206,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<WorkerId>, StoreError>;
     /// Sets what becomes of events held during a worker's absences.
     async fn set_catch_up(&self, id: WorkerId, catch_up: CatchUp) -> Result<(), StoreError>;
+    /// Sets in which order a worker gets its deliveries, those that wait
+    /// included; attempts under way are not called back.
+    async fn set_ordering(&self, id: WorkerId, ordering: Ordering) -> Result<(), StoreError>;
     /// Ends a worker's absence, when it has one: what was accepted for it since
     /// its lease ran out is left to flow, skipped or held, as its `catch_up`
     /// says (a choice it makes by itself concerns what was held before, too).
@@ -386,6 +391,9 @@ pub struct Source {
     pub scheme: Scheme,
     /// Where an event's id stands, for senders that Postern does not know.
     pub id_from: Option<IdFrom>,
+    /// Where in the body an event's entity stands, the unit of ordering; absent:
+    /// as its provider's events are described.
+    pub entity_pointer: Option<Pointer>,
     /// The secrets it has, newest first; empty only for [`Scheme::None`].
     pub secrets: Vec<Secret>,
     /// Until when those but the newest count; absent: until they are replaced.
@@ -655,6 +663,8 @@ pub struct Claimed {
     pub attempt: u32,
     /// How many answered failures the schedule has counted so far.
     pub failures: u32,
+    /// The entity whose next event waits for it, with an ordered worker.
+    pub entity: Option<String>,
     /// When the first attempt was made.
     pub first_attempt_at: Option<UnixMillis>,
     /// Transport failures of the worker in a row.

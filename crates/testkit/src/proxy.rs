@@ -121,6 +121,7 @@ impl Proxy {
             name: name.into(),
             scheme: Scheme::of(provider).expect("a provider without parameters"),
             id_from: None,
+            entity_pointer: None,
             secrets: vec![secret],
             old_until: None,
             created_at: now,

@@ -44,6 +44,7 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
         .map(|(certificate, key)| postern_edge::CertificateFiles { certificate, key });
     config.webhook_base = args.webhook_base;
     config.via = args.via.map(Into::into);
+    config.ordering = args.ordering.map(Into::into);
     config.api = Some(ApiConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, args.ui_port)),
         ui: Some(ui::router()),

@@ -38,6 +38,7 @@ fn standing(style: &Style, delivery: &DeliveryInfo) -> String {
         DeliveryState::Expired => (Ink::Bad, "expired"),
         DeliveryState::Held => (Ink::Busy, "held"),
         DeliveryState::Skipped => (Ink::Faint, "skipped"),
+        DeliveryState::Queued => (Ink::Busy, "in line"),
         DeliveryState::Discarded => (Ink::Faint, "discarded"),
     };
     let reason = delivery.ended.as_ref().and_then(|ended| ended.reason.as_deref());

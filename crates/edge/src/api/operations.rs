@@ -93,9 +93,10 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
-    let before = (edge.shared.catch_up(), edge.shared.settings.borrow().via);
+    let before = *edge.shared.settings.borrow();
+    let caught_up = edge.shared.catch_up();
     edge.shared.settings.send_replace(args);
-    if (edge.shared.catch_up(), args.via) != before {
+    if edge.shared.catch_up() != caught_up || args.via != before.via || args.ordering != before.ordering {
         // A renewal, or another registration, tells the proxy.
         edge.shared.renew.notify_one();
     }

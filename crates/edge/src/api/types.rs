@@ -2,7 +2,7 @@
 //! from these types (`ui/src/transport/generated/`).
 
 use super::{Arrival, Via};
-use postern_protocol::api::{CatchUp, SourceInfo, Waiting, WorkerInfo, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -131,11 +131,13 @@ pub struct Settings {
     pub catch_up: Option<CatchUp>,
     /// How events are to arrive.
     pub via: Via,
+    /// In which order events are delivered and forwarded.
+    pub ordering: Ordering,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notifications: true, catch_up: None, via: Via::Auto }
+        Self { notifications: true, catch_up: None, via: Via::Auto, ordering: Ordering::None }
     }
 }
 

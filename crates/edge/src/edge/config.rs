@@ -2,7 +2,7 @@
 
 use crate::api::Via;
 use crate::{SecretStore, SystemClock, TunnelTiming};
-use postern_protocol::api::CatchUp;
+use postern_protocol::api::{CatchUp, Ordering};
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,6 +46,9 @@ pub struct EdgeConfig {
     /// ([`crate::api::Settings::catch_up`]). Default: all are delivered; a
     /// shell with someone in front of it asks.
     pub catch_up: CatchUp,
+    /// In which order events are delivered and forwarded, from now on
+    /// ([`crate::api::Settings::ordering`]); absent: as it was set before.
+    pub ordering: Option<Ordering>,
     /// Intervals and limits.
     pub timing: Timing,
 }
@@ -66,6 +69,7 @@ impl EdgeConfig {
             default_name: "this machine".into(),
             environment: None,
             catch_up: CatchUp::All,
+            ordering: None,
             timing: Timing::default(),
         }
     }

@@ -3,13 +3,16 @@
 //! The loop reads the truth from the history, woken by each commit and by
 //! each change of targets; the path after a restart is the same. An event
 //! waits until its run has ended and been noted, so it is forwarded at least
-//! once: a crash in between forwards it again.
+//! once: a crash in between forwards it again. Where the proxy delivers in the
+//! order of entities, forwards keep it too: one of an entity at a time.
 
 use super::Target;
+use super::lanes::Lanes;
 use crate::api::HandlerRun;
 use crate::history::{HistoryError, RunEnd, StoredPayload};
 use crate::state::{Session, Shared};
 use futures_util::FutureExt;
+use postern_protocol::api::Ordering;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +29,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Forwarding {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
+    lanes: Arc<Lanes>,
     runs: TaskTracker,
 }
 
 impl Forwarding {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let permits = Arc::new(Semaphore::new(shared.config.timing.forward_concurrency.max(1)));
-        Self { shared, permits, runs: TaskTracker::new() }
+        Self { shared, permits, lanes: Arc::default(), runs: TaskTracker::new() }
     }
 
     /// Works until `stop`; then waits for the runs under way.
@@ -58,7 +62,7 @@ impl Forwarding {
                 && (look || self.shared.forwards(session))
             {
                 let failed = tokio::select! {
-                    looked = self.take_up(session, &mut after) => looked.is_err(),
+                    looked = self.take_up(session, &mut after, &stop) => looked.is_err(),
                     () = stop.cancelled() => break,
                 };
                 if failed {
@@ -81,19 +85,39 @@ impl Forwarding {
     }
 
     /// Begins a run for all that waits, as permits come free.
-    async fn take_up(&self, session: &Arc<Session>, after: &mut i64) -> Result<(), HistoryError> {
+    async fn take_up(
+        &self,
+        session: &Arc<Session>,
+        after: &mut i64,
+        stop: &CancellationToken,
+    ) -> Result<(), HistoryError> {
         loop {
             let waiting = self.shared.history.pending(session.profile.id, *after, BATCH).await?;
             let more = waiting.len() == BATCH;
             for event in waiting {
+                let ordered = self.shared.ordering() == Ordering::Entity;
+                let lane = event.entity.filter(|_| ordered).map(|entity| (session.profile.id, entity));
+                if lane.as_ref().is_some_and(|lane| self.lanes.queue(lane, event.id)) {
+                    *after = event.id;
+                    continue;
+                }
                 let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return Ok(()) };
-                *after = event;
+                *after = event.id;
+                if let Some(lane) = &lane {
+                    self.lanes.begin(lane.clone(), event.id);
+                }
                 let (shared, session) = (Arc::clone(&self.shared), Arc::clone(session));
+                let (lanes, stop) = (Arc::clone(&self.lanes), stop.clone());
                 self.runs.spawn(async move {
                     let _permit = permit;
-                    while let Err(e) = handle(&shared, &session, event).await {
-                        tracing::warn!(error = %e, "an event's run could not be noted; it is tried again");
-                        tokio::time::sleep(PAUSE).await;
+                    let mut next = Some(event.id);
+                    while let Some(event) = next {
+                        while let Err(e) = handle(&shared, &session, event).await {
+                            tracing::warn!(error = %e, "an event's run could not be noted; it is tried again");
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        // What still waits then is forwarded after the next start.
+                        next = lane.as_ref().and_then(|lane| lanes.next(lane)).filter(|_| !stop.is_cancelled());
                     }
                 });
             }

@@ -8,6 +8,13 @@ use bytes::Bytes;
 use postern_protocol::{HeaderList, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+/// An event that waits to be forwarded.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: i64,
+    pub(crate) entity: Option<String>,
+}
+
 /// What a handler is given.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPayload {
@@ -82,16 +89,16 @@ impl History {
         profile: i64,
         after: i64,
         limit: usize,
-    ) -> Result<Vec<i64>, HistoryError> {
+    ) -> Result<Vec<Pending>, HistoryError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.readers
             .read(move |reader, _| {
                 reader
                     .connection
                     .prepare_cached(
-                        "SELECT id FROM event WHERE profile = ?1 AND pending = 1 AND id > ?2 ORDER BY id LIMIT ?3",
+                        "SELECT id, entity FROM event WHERE profile = ?1 AND pending = 1 AND id > ?2 ORDER BY id LIMIT ?3",
                     )?
-                    .query_map(params![profile, after, limit], |row| row.get(0))?
+                    .query_map(params![profile, after, limit], |row| Ok(Pending { id: row.get(0)?, entity: row.get(1)? }))?
                     .collect()
             })
             .await

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use postern_protocol::HeaderList;
 use postern_protocol::UnixMillis;
 use postern_protocol::header::{
-    POSTERN_ATTEMPT, POSTERN_RECEIVED_AT, POSTERN_SOURCE, POSTERN_SYNTHETIC, WEBHOOK_ID,
+    POSTERN_ATTEMPT, POSTERN_ENTITY, POSTERN_RECEIVED_AT, POSTERN_SOURCE, POSTERN_SYNTHETIC, WEBHOOK_ID,
 };
 use std::sync::Arc;
 
@@ -19,7 +19,11 @@ pub(super) async fn store(
     session: &Arc<Session>,
     delivery: Delivery,
 ) -> Result<Response, Refusal> {
-    let Delivery { headers, body, verified, described, provider } = delivery;
+    let Delivery { headers, body, verified, mut described, provider } = delivery;
+    // A source's own notion of what its events are about.
+    if let Some(entity) = headers.get(POSTERN_ENTITY) {
+        described.entity = Some(entity.to_owned());
+    }
     let now = shared.now();
     let event = NewEvent {
         profile: session.profile.id,

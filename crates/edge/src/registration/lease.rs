@@ -20,8 +20,11 @@ impl Registration {
         if matches!(*self.shared.connection.borrow(), Connection::SignedOut) {
             self.connecting(account, None);
         }
-        let request =
-            LeaseRequest { paused: Some(*session.paused.borrow()), catch_up: Some(self.shared.catch_up()) };
+        let request = LeaseRequest {
+            paused: Some(*session.paused.borrow()),
+            catch_up: Some(self.shared.catch_up()),
+            ordering: Some(self.shared.ordering()),
+        };
         let mut changed = self.shared.account.subscribe();
         let mut awake = self.awake.clone();
         let asked = self.shared.now();

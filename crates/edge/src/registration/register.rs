@@ -5,7 +5,7 @@ use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::secrets::{SigningSecret, WorkerSecrets};
 use crate::state::{Account, Session, Shared, with_causes};
-use postern_protocol::api::{Ordering, RegisterRequest, RegisterResponse};
+use postern_protocol::api::{RegisterRequest, RegisterResponse};
 use postern_protocol::{PROTOCOL_VERSION, Secret, UnixMillis};
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ async fn register(
         token: session.token.clone(),
         name: session.profile.name.clone(),
         capabilities: Vec::new(),
-        ordering: Ordering::None,
+        ordering: shared.ordering(),
         catch_up: shared.catch_up(),
         protocol_version: PROTOCOL_VERSION.into(),
     };

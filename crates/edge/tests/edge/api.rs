@@ -5,7 +5,7 @@ use crate::support::{Delivery, TestEdge, soon};
 use futures_util::StreamExt;
 use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger, Via};
 use postern_protocol::Provider;
-use postern_protocol::api::CatchUp;
+use postern_protocol::api::{CatchUp, Ordering};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -114,7 +114,12 @@ async fn the_streams_end_with_the_edge() {
 #[tokio::test]
 async fn settings_are_kept() {
     let edge = TestEdge::start().await;
-    let quiet = Settings { notifications: false, catch_up: Some(CatchUp::None), via: Via::Auto };
+    let quiet = Settings {
+        notifications: false,
+        catch_up: Some(CatchUp::None),
+        via: Via::Auto,
+        ordering: Ordering::Entity,
+    };
     assert_eq!(api::set_settings(&edge.handle, quiet).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);

@@ -37,6 +37,8 @@ pub(crate) struct Book {
     pub(crate) held: Option<Held>,
     /// What it was last told to do after absences.
     pub(crate) catch_up: Option<CatchUp>,
+    /// The order it was last told.
+    pub(crate) ordering: Option<Ordering>,
     pub(crate) chosen: Vec<CatchUpChoice>,
     pub(crate) redelivered: Vec<String>,
 }
@@ -83,6 +85,7 @@ impl FakeProxy {
             waiting: 0,
             held: None,
             catch_up: None,
+            ordering: None,
             chosen: Vec::new(),
             redelivered: Vec::new(),
         };
@@ -303,6 +306,7 @@ async fn lease(
     let now = proxy.now();
     let mut book = proxy.book();
     book.catch_up = request.catch_up.or(book.catch_up);
+    book.ordering = request.ordering.or(book.ordering);
     let (lease_seconds, waiting, held) = (book.lease_seconds, book.waiting, book.held.clone());
     let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
     if bearer(&headers) != Some(&worker.credential) {

@@ -1,8 +1,9 @@
 //! A local server that events are forwarded to, by hand: it sees every byte.
 
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// A request as it came over the wire.
 #[derive(Debug)]
@@ -42,6 +43,27 @@ impl Target {
         Self { port, seen }
     }
 
+    /// Answers each request when there is a permit for it.
+    pub(crate) async fn held() -> (Self, Arc<Semaphore>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, seen) = mpsc::unbounded_channel();
+        let permits = Arc::new(Semaphore::new(0));
+        let held = permits.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (sender, held) = (sender.clone(), held.clone());
+                tokio::spawn(async move {
+                    let Some(request) = read(&mut stream).await else { return };
+                    let _ = sender.send(request);
+                    held.acquire().await.unwrap().forget();
+                    answer(stream, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+                });
+            }
+        });
+        (Self { port, seen }, permits)
+    }
+
     pub(crate) async fn ok() -> Self {
         Self::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-app: 1\r\nconnection: close\r\n\r\nOK")
             .await
@@ -56,14 +78,25 @@ impl Target {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: mpsc::UnboundedSender<Seen>, answer: Vec<u8>) {
+async fn serve(mut stream: TcpStream, seen: mpsc::UnboundedSender<Seen>, bytes: Vec<u8>) {
+    let Some(request) = read(&mut stream).await else { return };
+    let _ = seen.send(request);
+    answer(stream, &bytes).await;
+}
+
+async fn answer(mut stream: TcpStream, bytes: &[u8]) {
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
             break end;
         }
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     };
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
@@ -76,10 +109,8 @@ async fn serve(mut stream: TcpStream, seen: mpsc::UnboundedSender<Seen>, answer:
         headers.iter().find(|(n, _)| n == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
     while bytes.len() < head + 4 + length {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
-    let _ = seen.send(Seen { line, headers, body: bytes[head + 4..].to_vec() });
-    let _ = stream.write_all(&answer).await;
-    let _ = stream.shutdown().await;
+    Some(Seen { line, headers, body: bytes[head + 4..].to_vec() })
 }

@@ -6,7 +6,7 @@ use super::{CliError, Common, Terminal, open, workspace};
 use crate::config::Config;
 use crate::store::{Source, Store};
 use clap::Subcommand;
-use postern_protocol::dedupe::IdFrom;
+use postern_protocol::dedupe::{IdFrom, Pointer};
 use postern_protocol::id::{SourceId, WorkspaceId};
 use postern_protocol::signature::Scheme;
 use postern_protocol::{Provider, Secret, UnixMillis};
@@ -68,6 +68,8 @@ struct Shown {
     scheme: Scheme,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_from: Option<IdFrom>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_pointer: Option<Pointer>,
     url: String,
     secrets: usize,
     /// Until when those but the newest count.
@@ -88,6 +90,7 @@ impl Shown {
             provider: source.provider(),
             scheme: source.scheme.clone(),
             id_from: source.id_from.clone(),
+            entity_pointer: source.entity_pointer.clone(),
             url: url(config, source.id),
             secrets: source.secrets.len(),
             old_until: source.old_until,
@@ -111,6 +114,7 @@ pub(super) async fn run(
     match command {
         SourceCommand::Create { name, scheme, workspace, secret } => {
             check_name(&name)?;
+            let entity_pointer = scheme.entity_pointer();
             let (scheme, id_from) = (scheme.scheme()?, scheme.id_from()?);
             let provider = scheme.provider();
             let given = secret.read()?;
@@ -120,6 +124,7 @@ pub(super) async fn run(
             let (config, store) = open::administer(common)?;
             let workspace = workspace::find(&store, workspace.as_deref()).await?;
             let source = make(workspace.id, &name, scheme, id_from, given.as_ref(), now);
+            let source = Source { entity_pointer, ..source };
             store.create_source(source.clone()).await?;
             // Some choose their secret themselves: what was made merely keeps
             // the source shut until that one is known.
@@ -194,6 +199,7 @@ pub(super) fn make(
         name: name.to_owned(),
         scheme,
         id_from,
+        entity_pointer: None,
         secrets,
         old_until: None,
         created_at: now,

@@ -5,6 +5,8 @@
 //! * Any other answer is a failure and uses up one attempt of the schedule;
 //!   429 and 503 may ask for more time (`Retry-After`). The schedule's end, or
 //!   the time after which to give up, makes a dead letter.
+//! * A delivery that the next of its entity waits for is given up after six
+//!   failures at the latest.
 //! * No answer (DNS, connect, TLS, timeout) uses up nothing: the worker is
 //!   left alone for a while that doubles from failure to failure.
 //! * A worker whose clock differs too much is asked again later, and nothing
@@ -21,6 +23,9 @@ const SKEW_HOLD: Duration = Duration::from_secs(60);
 /// How long a worker may ask for at least, however short the schedule's waits.
 const RETRY_AFTER_BOUND: Duration = Duration::from_secs(3600);
 
+/// How many attempts are made of a delivery that others of its entity wait for.
+const ORDERED_ATTEMPTS: u32 = 6;
+
 /// What came before this attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
@@ -28,6 +33,8 @@ pub(crate) struct Past {
     pub(crate) failures: u32,
     /// Transport failures of the worker in a row.
     pub(crate) transport_failures: u32,
+    /// Whether the next of its entity waits for it.
+    pub(crate) ordered: bool,
     /// When the delivery's first attempt was made; absent: this is it.
     pub(crate) first_attempt_at: Option<UnixMillis>,
 }
@@ -60,8 +67,9 @@ pub(crate) fn decide(
             let deadline = first.plus(millis(policy.give_up_after));
             let next =
                 usize::try_from(past.failures).ok().and_then(|n| policy.schedule.get(n.saturating_add(1)));
+            let holds_back_enough = past.ordered && past.failures.saturating_add(1) >= ORDERED_ATTEMPTS;
             match next {
-                Some(wait) if now < deadline => {
+                Some(wait) if now < deadline && !holds_back_enough => {
                     let asked = asked_for(policy, outcome, now).unwrap_or(now);
                     Next::RetryAt(later(*wait).max(asked).min(deadline))
                 }

@@ -89,6 +89,7 @@ impl Sender {
         let past = Past {
             failures: ticket.failures,
             transport_failures: ticket.transport_failures,
+            ordered: ticket.ordered,
             first_attempt_at: ticket.first_attempt_at,
         };
         let outcome =

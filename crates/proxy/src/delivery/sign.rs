@@ -33,6 +33,8 @@ pub(crate) struct Ticket {
     pub(crate) failures: u32,
     /// The worker's transport failures in a row so far.
     pub(crate) transport_failures: u32,
+    /// Whether the next of its entity waits for it.
+    pub(crate) ordered: bool,
     /// When the first attempt was made.
     pub(crate) first_attempt_at: Option<UnixMillis>,
     /// When the event was accepted.
@@ -48,6 +50,7 @@ impl From<&Claimed> for Ticket {
             attempt: claimed.attempt,
             failures: claimed.failures,
             transport_failures: claimed.transport_failures,
+            ordered: claimed.entity.is_some(),
             first_attempt_at: claimed.first_attempt_at,
             received_at: claimed.received_at,
         }
@@ -98,6 +101,9 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     ours(names::POSTERN_RECEIVED_AT, &claimed.received_at.0.to_string());
     if claimed.redriven > 0 {
         ours(names::POSTERN_REDRIVEN, &claimed.redriven.to_string());
+    }
+    if let Some(entity) = &claimed.entity {
+        ours(names::POSTERN_ENTITY, entity);
     }
     if claimed.synthetic {
         ours(names::POSTERN_SYNTHETIC, "true");

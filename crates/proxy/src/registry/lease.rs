@@ -29,6 +29,9 @@ pub(crate) async fn renew(
     if let Some(catch_up) = request.catch_up.filter(|wanted| *wanted != before.catch_up) {
         registry.store.set_catch_up(before.id, catch_up).await?;
     }
+    if let Some(ordering) = request.ordering.filter(|wanted| *wanted != before.ordering) {
+        registry.store.set_ordering(before.id, ordering).await?;
+    }
     if before.state == WorkerState::Away {
         registry.store.end_absence(before.id, now).await?;
     }

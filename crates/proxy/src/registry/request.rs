@@ -1,6 +1,5 @@
 //! Reads a registration: each part is checked, and what is wrong is said
-//! precisely. What this version of the proxy does not serve yet is refused in
-//! one place ([`served`]).
+//! precisely.
 
 use super::address::AddressPolicy;
 use super::{url, version};
@@ -31,7 +30,6 @@ pub(super) fn check(
     me: Option<&str>,
 ) -> Result<Wanted, ApiError> {
     version::check(&request.protocol_version)?;
-    served(request)?;
     let name = request.name.trim();
     let length = name.chars().count();
     if !(1..=LONGEST_NAME).contains(&length) || name.chars().any(char::is_control) {
@@ -63,16 +61,6 @@ fn filter(capabilities: &[String], me: Option<&str>) -> Result<Filter, ApiError>
         )
     })?;
     filter.resolve_me(me).map_err(|error| invalid(error.to_string()))
-}
-
-/// Orders this proxy does not serve are refused rather than silently served as
-/// others.
-fn served(request: &RegisterRequest) -> Result<(), ApiError> {
-    let unserved = |message: &str| Err(ApiError::new(ErrorCode::Unsupported, message));
-    match request.ordering {
-        Ordering::None => Ok(()),
-        Ordering::Entity => unserved("ordering: this proxy delivers with `none` only, not `entity`"),
-    }
 }
 
 #[cfg(test)]
@@ -111,7 +99,6 @@ mod tests {
         assert_eq!(code(|r| r.name = "a\nb".into()), ErrorCode::BadRequest);
         assert_eq!(code(|r| r.capabilities = vec!["Issue.".into()]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.capabilities = vec!["Issue".into(); 101]), ErrorCode::FilterInvalid);
-        assert_eq!(code(|r| r.ordering = Ordering::Entity), ErrorCode::Unsupported);
         assert_eq!(code(|r| r.webhook_url = Some("http://laptop.example".into())), ErrorCode::UrlRefused);
         for version in ["", "1", "2.0", "0.9", "1.1", "1.0.0", "+1.0", "1.x", "1. 0"] {
             assert_eq!(

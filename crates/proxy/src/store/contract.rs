@@ -15,6 +15,8 @@ pub(super) mod claims;
 pub(super) mod dead_letters;
 pub(super) mod ingest;
 pub(super) mod model;
+pub(super) mod order;
+pub(super) mod order_model;
 pub(super) mod outcomes;
 pub(super) mod retention;
 pub(super) mod workers;
@@ -51,6 +53,7 @@ impl World {
             name: "linear".into(),
             scheme: Scheme::Linear,
             id_from: None,
+            entity_pointer: None,
             secrets: vec!["lin_whs_a".into()],
             old_until: None,
             created_at: T0,
@@ -149,7 +152,7 @@ impl World {
             secret: Secret::new(format!("whsec_{n}")),
             previous_secret: None,
             filter: Filter::parse(filter).unwrap(),
-            ordering: Ordering::Entity,
+            ordering: Ordering::None,
             catch_up: CatchUp::Ask,
             state: WorkerState::Pending,
             leased_until: T0,
@@ -273,6 +276,12 @@ macro_rules! run_on {
                 many_dead_letters_are_redriven_a_part_at_a_time, discarding_keeps_who_when_and_why,
                 what_is_too_old_has_expired, a_replay_arrives_again, a_worker_recovers_what_did_not_reach_it,
                 recovery_goes_on_where_it_stopped, what_happened_since_is_told_without_gaps;
+            order:
+                one_of_an_entity_at_a_time, the_order_outlives_the_process, a_changed_order_counts_for_what_waits,
+                what_is_asked_for_by_itself_leaves_the_order, a_choice_among_the_held_keeps_their_order,
+                an_attempt_that_outlasts_its_turn_is_waited_for, a_queue_dies_with_its_worker;
+            order_model:
+                no_sequence_of_calls_breaks_the_order;
             retention:
                 old_events_go_and_young_ones_stay, undelivered_ones_expire_first, a_pruned_key_is_new_again;
             model:

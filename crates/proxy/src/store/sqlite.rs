@@ -13,7 +13,7 @@ use claim::Claimer;
 use memory::SharedMemory;
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
-    EventFilter, EventInfo, EventRecord, Replayed, Waiting,
+    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
@@ -43,6 +43,7 @@ mod linear;
 mod live;
 mod memory;
 mod open;
+mod order;
 mod problem;
 mod prune;
 mod readers;
@@ -214,6 +215,7 @@ delegate! {
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    set_ordering(id: WorkerId, ordering: Ordering) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;

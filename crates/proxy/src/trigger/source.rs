@@ -47,8 +47,17 @@ async fn make(
     for name in [provider.as_str().to_owned(), format!("{provider}-trigger")] {
         let id = entropy::source_id(now);
         let (scheme, secrets) = (scheme.clone(), secrets(provider));
-        let source =
-            Source { id, workspace, name, scheme, id_from: None, secrets, old_until: None, created_at: now };
+        let source = Source {
+            id,
+            workspace,
+            name,
+            scheme,
+            id_from: None,
+            entity_pointer: None,
+            secrets,
+            old_until: None,
+            created_at: now,
+        };
         match store.create_source(source.clone()).await {
             Ok(()) => return Ok(source),
             // Taken by a source of another provider, or made a moment ago.

@@ -128,7 +128,12 @@ fn each_scheme_has_its_options() {
     let create = |name: &str, provider: &str, options: &[&str]| {
         place.json(&[&["source", "create", name, "--provider", provider], options].concat())
     };
-    let acme = create("acme", "hmac", &["--header", "X-Acme-Hmac", "--id-pointer", "/event/id"]);
+    let acme = create(
+        "acme",
+        "hmac",
+        &["--header", "X-Acme-Hmac", "--id-pointer", "/event/id", "--entity-pointer", "/order/id"],
+    );
+    assert_eq!(acme["entityPointer"], "/order/id");
     let scheme = serde_json::json!({
         "provider": "hmac", "header": "x-acme-hmac", "algorithm": "sha256", "encoding": "hex", "prefix": "",
     });

@@ -16,6 +16,7 @@ mod leases;
 mod linear_app;
 mod linear_sign_in;
 mod live;
+mod order;
 mod registration;
 mod retries;
 mod rotation;

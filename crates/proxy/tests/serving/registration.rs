@@ -169,7 +169,7 @@ async fn what_is_wrong_with_a_registration_is_said_precisely() {
         ("capabilities", json!(["Issue", "Issue.up*"]), "422 filter.invalid", "character 9"),
         ("capabilities", json!(["Issue[data.x = 1]"]), "422 filter.invalid", "character 14"),
         ("capabilities", json!(["Issue[data.id == me]"]), "422 filter.invalid", "stands for none"),
-        ("ordering", json!("entity"), "422 request.unsupported", "ordering"),
+        ("ordering", json!("fifo"), "400 request.malformed", "entity"),
         ("catchUp", json!("newest"), "400 request.malformed", "newest_per_entity"),
         ("webhookUrl", json!("http://laptop.example/"), "422 worker.url_refused", "https://"),
         ("webhookUrl", json!("https://169.254.169.254/"), "422 worker.url_refused", "inside"),

@@ -35,6 +35,10 @@ pub(in crate::cli) struct SchemeArgs {
     /// hmac, timestamped, none: where in the body the event's id stands, such as /event/id
     #[arg(long, value_name = "POINTER")]
     id_pointer: Option<Pointer>,
+    /// Where in the body the thing stands that an event is about, such as /order/id: workers that
+    /// ask for it get the events of one in their order
+    #[arg(long, value_name = "POINTER")]
+    entity_pointer: Option<Pointer>,
 }
 
 fn algorithm(name: String) -> Algorithm {
@@ -97,6 +101,11 @@ impl SchemeArgs {
         }
         let header = self.id_header.clone().map(IdFrom::Header);
         Ok(header.or_else(|| self.id_pointer.clone().map(IdFrom::Pointer)))
+    }
+
+    /// Where an event's entity stands, where that is configured.
+    pub(in crate::cli) fn entity_pointer(&self) -> Option<Pointer> {
+        self.entity_pointer.clone()
     }
 
     fn refuse(&self, given: &[(&str, bool)], belongs: &str) -> Result<(), CliError> {

@@ -69,6 +69,14 @@ fn statuses() {
 }
 
 #[test]
+fn one_that_others_wait_for_is_given_up_after_six_attempts() {
+    let next =
+        |failures| decide(&policy(), Past { ordered: true, ..after(failures) }, answered(500), NOW, 0.5);
+    assert!(matches!(next(4), Next::RetryAt(_)));
+    assert_eq!(next(5), Next::Dead(DeadReason::Exhausted));
+}
+
+#[test]
 fn retry_after_lengthens_and_never_shortens() {
     let asked = |status, text, failures| {
         let outcome = Outcome { retry_after: Some(text), ..answered(status) };
@@ -148,7 +156,7 @@ proptest! {
 
     #[test]
     fn no_answer_never_uses_up_an_attempt(kind in transport(), failures: u32, row: u32, random in 0.0f64..=1.0) {
-        let past = Past { failures, transport_failures: row, first_attempt_at: Some(UnixMillis(0)) };
+        let past = Past { failures, transport_failures: row, ordered: false, first_attempt_at: Some(UnixMillis(0)) };
         let next = decide(&policy(), past, without_answer(kind), NOW, random);
         prop_assert!(matches!(next, Next::WorkerUnreachableUntil(at) if at > NOW && at <= NOW.plus(360_000)));
     }

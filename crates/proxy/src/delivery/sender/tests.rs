@@ -35,6 +35,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         name: "open".into(),
         scheme: Scheme::None,
         id_from: None,
+        entity_pointer: None,
         secrets: vec![],
         old_until: None,
         created_at: NOW,

@@ -16,6 +16,7 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         secrets: vec![standard::new_secret([7; 32]), standard::new_secret([8; 32])],
         attempt: 3,
         failures: 2,
+        entity: None,
         first_attempt_at: None,
         transport_failures: 0,
         workspace: postern_protocol::id::WorkspaceId::new(NOW, [4; 10]),

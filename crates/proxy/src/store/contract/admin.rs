@@ -16,6 +16,7 @@ fn source(world: &World, name: &str) -> Source {
         name: name.into(),
         scheme: Scheme::Github,
         id_from: None,
+        entity_pointer: None,
         secrets: vec!["one".into(), "two".into()],
         old_until: None,
         created_at: T0.plus(5),
@@ -36,11 +37,13 @@ pub(crate) async fn sources_are_kept_and_listed(world: World) {
     let own = Source {
         scheme: serde_json::from_value(scheme).unwrap(),
         id_from: serde_json::from_value(id_from).unwrap(),
+        entity_pointer: Some("/order/id".parse().unwrap()),
         ..source(&world, "own")
     };
     world.store().create_source(own.clone()).await.unwrap();
     let found = world.store().source(own.id).await.unwrap().unwrap();
     assert_eq!((found.scheme, found.id_from), (own.scheme, own.id_from));
+    assert_eq!(found.entity_pointer, own.entity_pointer);
     let names: Vec<_> =
         world.store().sources(world.workspace).await.unwrap().into_iter().map(|s| s.name).collect();
     assert_eq!(names, ["linear", "github", "own"]);

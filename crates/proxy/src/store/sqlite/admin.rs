@@ -53,11 +53,13 @@ impl SqliteStore {
                 source.created_at.0,
                 scheme,
                 id_from,
-                source.old_until.map(|at| at.0)
+                source.old_until.map(|at| at.0),
+                source.entity_pointer.clone().map(String::from)
             ];
             let sql =
-                "INSERT INTO sources (id, workspace, name, provider, secrets, created_at, scheme, id_from, old_until)
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                "INSERT INTO sources (id, workspace, name, provider, secrets, created_at, scheme, id_from, old_until,
+                                      entity_pointer)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             insert_new(tx.db, sql, row, || format!("the source {}", source.name))
         };
         self.writer.write(Batch::Joins, insert).await

@@ -5,6 +5,8 @@
 //! deliveries are in none of the indexes that claims read.
 
 use super::SqliteStore;
+use super::deliveries::QUEUED;
+use super::order;
 use super::problem::Problem;
 use super::roster::{Holding, WorkerNo};
 use super::rows;
@@ -103,7 +105,9 @@ fn hold(tx: &mut Tx<'_>, no: WorkerNo, since: i64) -> Result<(), Problem> {
         .prepare_cached(
             "UPDATE deliveries SET state = 4 WHERE (event, id) IN
                (SELECT event, id FROM deliveries INDEXED BY deliveries_pending
-                WHERE worker = ?1 AND state = 0 AND accepted_at >= ?2)",
+                  WHERE worker = ?1 AND state = 0 AND accepted_at >= ?2
+                UNION ALL SELECT event, id FROM deliveries INDEXED BY deliveries_queued
+                  WHERE worker = ?1 AND state = 6 AND accepted_at >= ?2)",
         )?
         .execute(params![no, since])? as u64;
     if held > 0 {
@@ -121,7 +125,11 @@ fn choose(
 ) -> Result<CaughtUp, Problem> {
     let caught_up = match choice {
         CatchUpChoice::All => CaughtUp { delivering: release(tx, no)?, ..CaughtUp::default() },
-        CatchUpChoice::None => CaughtUp { skipped: skip(tx, no, HELD, by, now)?, ..CaughtUp::default() },
+        CatchUpChoice::None => {
+            let skipped = skip(tx, no, HELD, by, now)?;
+            order::advance_all(tx, no)?;
+            CaughtUp { skipped, ..CaughtUp::default() }
+        }
         CatchUpChoice::NewestPerEntity => {
             let older = "SELECT event, id FROM
                 (SELECT d.event, d.id, row_number() OVER (PARTITION BY e.entity ORDER BY d.event DESC, d.id DESC) AS place
@@ -140,26 +148,46 @@ fn choose(
     Ok(caught_up)
 }
 
-/// Makes all that is held due; returns how much that is.
+/// Makes all that is held due, in its order; returns how much that is.
 pub(super) fn release(tx: &mut Tx<'_>, no: WorkerNo) -> Result<u64, Problem> {
-    let sql = format!("UPDATE deliveries SET state = 0 WHERE (event, id) IN ({HELD})");
+    let sql =
+        format!("UPDATE deliveries SET state = iif(lane IS NULL, 0, {QUEUED}) WHERE (event, id) IN ({HELD})");
     let released = tx.db.prepare_cached(&sql)?.execute([no])? as u64;
     if released > 0 {
+        order::advance_all(tx, no)?;
         tx.after_commit(move |memory| memory.roster.released(no, released));
     }
     Ok(released)
 }
 
+/// Makes these due, in their order. What is held before one of them, and stays
+/// so, leaves the order.
 fn release_events(tx: &mut Tx<'_>, no: WorkerNo, events: &[EventId]) -> Result<u64, Problem> {
     let mut released = 0;
+    let mut lanes = Vec::new();
     for event in events {
-        released += tx
-            .db
+        let mut release = tx.db.prepare_cached(
+            "UPDATE deliveries SET state = iif(lane IS NULL, 0, 6)
+             WHERE event = (SELECT seq FROM events WHERE id = ?2) AND worker = ?1 AND state = 4
+             RETURNING event, lane",
+        )?;
+        let mut rows = release.query(params![no, event.to_bytes()])?;
+        while let Some(row) = rows.next()? {
+            released += 1;
+            let (event, lane): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            lanes.extend(lane.map(|lane| (lane, event)));
+        }
+    }
+    for (lane, event) in lanes {
+        tx.db
             .prepare_cached(
-                "UPDATE deliveries SET state = 0
-                 WHERE event = (SELECT seq FROM events WHERE id = ?2) AND worker = ?1 AND state = 4",
+                "UPDATE deliveries SET lane = NULL WHERE (event, id) IN
+                   (SELECT event, id FROM deliveries INDEXED BY deliveries_lane
+                    WHERE worker = ?1 AND lane = ?2 AND lane IS NOT NULL AND state IN (0, 4, 6, 7)
+                      AND event < ?3 AND state = 4)",
             )?
-            .execute(params![no, event.to_bytes()])? as u64;
+            .execute(params![no, lane, event])?;
+        order::advance(tx, no, &lane)?;
     }
     if released > 0 {
         tx.after_commit(move |memory| memory.roster.released(no, released));

@@ -143,9 +143,16 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
                 roster.update(member.no, |present| present.due(claim.now));
                 continue;
             }
+            // The one before it was held or given up, and is still under way.
+            let lane = delivery.as_ref().ok().and_then(|delivery| delivery.entity.as_deref());
+            if lane.is_some_and(|lane| roster.lane_busy(member.no, lane)) {
+                roster.update(member.no, |present| present.due(claim.now));
+                continue;
+            }
             let (event, transport_failures) = (due.event, member.transport_failures);
             let id = delivery.as_ref().ok().map(|delivery| delivery.event);
-            roster.claim(due.id, Flight { event, id, worker: member.no, transport_failures });
+            let lane = lane.map(Into::into);
+            roster.claim(due.id, Flight { event, id, worker: member.no, transport_failures, lane });
             match delivery {
                 Ok(delivery) => claimed.push(delivery),
                 // Nobody gets it, nobody tries it again in this process, and
@@ -188,7 +195,7 @@ fn due(
 fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT e.id, e.workspace, e.source_name, e.provider, e.event_type, e.action, e.received_at, e.synthetic,
-                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay
+                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay, d.lane
          FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.event = ? AND d.id = ?",
     )?;
     let mut rows = statement.query(params![due.event, due.id.to_bytes()])?;
@@ -213,6 +220,7 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         secrets: member.secrets(now),
         attempt: row.get::<_, u32>(10)?.saturating_add(1),
         failures: row.get(11)?,
+        entity: row.get(15)?,
         first_attempt_at: row.get::<_, Option<i64>>(12)?.map(UnixMillis),
         transport_failures: member.transport_failures,
         workspace: WorkspaceId::from_bytes(row.get(1)?),

@@ -3,9 +3,10 @@
 //! only if it still stands as it was found.
 
 use super::SqliteStore;
-use super::deliveries::{DEAD, DISCARDED, HELD, Key, Listed, PENDING, SKIPPED};
+use super::deliveries::{DEAD, DISCARDED, HELD, Key, Listed, PENDING, QUEUED, SKIPPED};
 use super::deliveries::{ended_state, event_of, key, listed, numbers};
 use super::memory::SharedMemory;
+use super::order;
 use super::problem::Problem;
 use super::roster::WorkerNo;
 use super::workers;
@@ -236,6 +237,7 @@ fn oldest_ended(
 /// what waits for its worker. `false`: it stands differently by now.
 pub(super) fn revive(tx: &mut Tx<'_>, found: &Found, now: UnixMillis) -> Result<bool, Problem> {
     let Found { key, worker, state } = *found;
+    let lane = if state == HELD { order::lane(tx.db, key)? } else { None };
     if tx.memory.look(|memory| memory.roster.get(worker).is_none()) {
         return Ok(false);
     }
@@ -244,12 +246,16 @@ pub(super) fn revive(tx: &mut Tx<'_>, found: &Found, now: UnixMillis) -> Result<
         .prepare_cached(
             "UPDATE deliveries SET state = 0, due_at = min(accepted_at, ?1), failures = 0, first_attempt_at = NULL,
                     settled_at = NULL, dead_reason = NULL, skipped_by = NULL, settled_by = NULL,
-                    settled_reason = NULL, redriven = redriven + 1
+                    settled_reason = NULL, redriven = redriven + 1, lane = NULL
              WHERE event = ?2 AND id = ?3 AND state = ?4",
         )?
         .execute(params![now.0, key.event, key.id, state])?;
     if changed == 0 {
         return Ok(false);
+    }
+    // It goes outside the order: what stood behind it need not wait.
+    if let Some(lane) = lane {
+        order::advance(tx, worker, &lane)?;
     }
     tx.after_commit(move |memory| {
         if state == DEAD {
@@ -290,6 +296,7 @@ fn redeliver(tx: &mut Tx<'_>, id: WorkerId, event: EventId, now: UnixMillis) -> 
     let Some((key, state)) = found else { return Ok(Redelivery::Unknown) };
     match state {
         PENDING => Ok(Redelivery::Already(DeliveryState::Pending)),
+        QUEUED => Ok(Redelivery::Already(DeliveryState::Queued)),
         DEAD | SKIPPED | HELD | DISCARDED => {
             let revived = revive(tx, &Found { key, worker, state }, now)?;
             Ok(if revived { Redelivery::Due } else { Redelivery::Unknown })

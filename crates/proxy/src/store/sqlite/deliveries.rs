@@ -29,6 +29,7 @@ pub(super) const DEAD: i64 = 2;
 pub(super) const SKIPPED: i64 = 3;
 pub(super) const HELD: i64 = 4;
 pub(super) const DISCARDED: i64 = 5;
+pub(super) const QUEUED: i64 = 6;
 
 /// A delivery's place in the order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,9 +66,12 @@ pub(super) fn standing(row: &Row<'_>, column: usize) -> Result<(DeliveryState, O
     let reason: Option<String> = row.get(column + 3)?;
     let state = match row.get::<_, i64>(column)? {
         PENDING if !row.get::<_, bool>(column + 1)? => DeliveryState::Pending,
+        QUEUED if !row.get::<_, bool>(column + 1)? => DeliveryState::Queued,
         DELIVERED => DeliveryState::Delivered,
-        PENDING | DEAD if reason.as_deref() == Some(DeadReason::Expired.as_str()) => DeliveryState::Expired,
-        PENDING | DEAD => DeliveryState::Dead,
+        PENDING | QUEUED | DEAD if reason.as_deref() == Some(DeadReason::Expired.as_str()) => {
+            DeliveryState::Expired
+        }
+        PENDING | QUEUED | DEAD => DeliveryState::Dead,
         SKIPPED => DeliveryState::Skipped,
         HELD => DeliveryState::Held,
         DISCARDED => DeliveryState::Discarded,

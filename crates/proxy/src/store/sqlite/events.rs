@@ -77,7 +77,7 @@ fn counts(db: &Connection, event: i64) -> Result<DeliveryCounts, Problem> {
 
 fn in_state(counts: &mut DeliveryCounts, state: DeliveryState) -> &mut u32 {
     match state {
-        DeliveryState::Pending | DeliveryState::Sending => &mut counts.pending,
+        DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Queued => &mut counts.pending,
         DeliveryState::Delivered => &mut counts.delivered,
         DeliveryState::Dead => &mut counts.dead,
         DeliveryState::Expired => &mut counts.expired,

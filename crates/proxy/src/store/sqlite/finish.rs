@@ -1,6 +1,8 @@
 //! Recording an attempt and what follows from it.
 
 use super::SqliteStore;
+use super::deliveries::QUEUED;
+use super::order;
 use super::problem::Problem;
 use super::roster::Flight;
 use super::rows::outcome_name;
@@ -28,24 +30,27 @@ impl SqliteStore {
             flight.ok_or_else(|| StoreError::Missing(format!("a claim on the delivery {delivery}")))?;
         let gone = finish.next == Next::WorkerGone;
         let batch = if gone { Batch::Ends } else { Batch::Joins };
-        self.writer.write(batch, move |tx| record(tx, &finish, flight)).await?;
-        if gone { self.bury(flight.worker).await } else { Ok(()) }
+        let worker = flight.worker;
+        self.writer.write(batch, move |tx| record(tx, &finish, flight.clone())).await?;
+        if gone { self.bury(worker).await } else { Ok(()) }
     }
 }
 
 fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
     let delivery = finish.delivery;
-    let before: Option<(i64, i64)> = tx
+    let before: Option<(i64, i64, Option<String>)> = tx
         .db
-        .prepare_cached("SELECT state, due_at FROM deliveries WHERE event = ? AND id = ?")?
-        .query_row(params![flight.event, delivery.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached("SELECT state, due_at, lane FROM deliveries WHERE event = ? AND id = ?")?
+        .query_row(params![flight.event, delivery.to_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    let Some((state, due_at)) = before else {
+    let Some((state, due_at, lane)) = before else {
         // Pruned while it was under way.
         tx.after_commit(move |memory| memory.roster.release(delivery));
         return Ok(());
     };
-    add_attempt(tx, finish, flight)?;
+    add_attempt(tx, finish, &flight)?;
 
     let (before, pending) = (state, state == PENDING);
     let at = finish.attempt.at.0;
@@ -57,8 +62,8 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
             (DEAD, due_at, *reason == DeadReason::Exhausted, Some(reason.as_str()))
         }
         Next::WorkerGone if pending => (DEAD, due_at, false, Some(DeadReason::WorkerGone.as_str())),
-        // Not reached: it stays as it is. Dead, held or skipped meanwhile: it
-        // stays so.
+        // Not reached: it stays as it is. Dead, held, skipped or queued
+        // meanwhile: it stays so.
         _ => (state, due_at, false, None),
     };
     let micros = flight.id.and_then(|event| tx.memory.look(|memory| memory.commit_micros(event)));
@@ -86,27 +91,34 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
         ])?;
 
     let due = UnixMillis(due);
-    mark_worker(tx, finish, flight)?;
+    mark_worker(tx, finish, &flight)?;
+    if let Some(lane) =
+        lane.filter(|_| matches!(before, PENDING | HELD | QUEUED) && matches!(state, DELIVERED | DEAD))
+    {
+        order::advance(tx, flight.worker, &lane)?;
+    }
+    let worker = flight.worker;
     tx.after_commit(move |memory| {
         let roster = &mut memory.roster;
         match (pending, state) {
-            (true, DELIVERED) => roster.settled(flight.worker, false),
-            (true, DEAD) => roster.settled(flight.worker, true),
-            (true, _) => roster.update(flight.worker, |member| member.due(due)),
+            (true, DELIVERED) => roster.settled(worker, false),
+            (true, DEAD) => roster.settled(worker, true),
+            (true, _) => roster.update(worker, |member| member.due(due)),
+            (false, DELIVERED) if before == QUEUED => roster.settled(worker, false),
             (false, DELIVERED) if before == DEAD => roster.revived(),
-            (false, DELIVERED) if before == HELD => roster.unheld(flight.worker),
+            (false, DELIVERED) if before == HELD => roster.unheld(worker),
             (false, _) => {}
         }
         roster.release(delivery);
     });
     // After the above: a gone worker's counts go with it.
     if finish.next == Next::WorkerGone {
-        retire(tx, flight.worker, DeadReason::WorkerGone, finish.attempt.at)?;
+        retire(tx, worker, DeadReason::WorkerGone, finish.attempt.at)?;
     }
     Ok(())
 }
 
-fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(), Problem> {
     let attempt = &finish.attempt;
     let delivery = finish.delivery.to_bytes();
     tx.db
@@ -134,7 +146,7 @@ fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<()
 }
 
 /// What the attempt tells of the worker: it was reached, or it was not.
-fn mark_worker(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+fn mark_worker(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(), Problem> {
     let no = flight.worker;
     if let Next::WorkerUnreachableUntil(until) = finish.next {
         // Attempts that failed together are one failure of the worker.

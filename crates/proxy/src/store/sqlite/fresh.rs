@@ -84,6 +84,8 @@ impl Fresh {
             secrets: member.secrets(now),
             attempt: 1,
             failures: 0,
+            // What keeps an order is read from the database.
+            entity: None,
             first_attempt_at: None,
             transport_failures: member.transport_failures,
             workspace: event.workspace,

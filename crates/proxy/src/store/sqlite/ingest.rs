@@ -1,13 +1,15 @@
 //! Taking a webhook in: dedupe, event, deliveries, in one transaction.
 
 use super::SqliteStore;
+use super::deliveries::QUEUED;
+use super::order;
 use super::problem::Problem;
-use super::roster::WorkerNo;
+use super::roster::{Inserted, Taker};
 use super::writer::{Batch, Tx};
 use crate::store::{Accepted, NewEvent, StoreError};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::WorkerState;
-use postern_protocol::id::{EventId, SourceId, WorkerId};
+use postern_protocol::id::{EventId, SourceId};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -52,17 +54,21 @@ fn accept(
     *tx.last_event = seq;
     insert_event(tx, seq, event, key, headers)?;
     let mut deliver = tx.db.prepare_cached(
-        "INSERT INTO deliveries (event, id, worker, accepted_at, due_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+        "INSERT INTO deliveries (event, id, worker, accepted_at, due_at, state, lane)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
     )?;
     let mut deliveries = Vec::with_capacity(workers.len());
-    for (no, _) in &workers {
+    for worker in &workers {
         let id = (event.new_delivery)(event.received_at);
-        deliver.execute(params![seq, id.to_bytes(), no, event.received_at.0])?;
-        deliveries.push((*no, id));
+        let lane = event.described.entity.as_deref().filter(|_| worker.ordered);
+        let queued = lane.map_or(Ok(false), |lane| order::behind(tx, worker.no, lane))?;
+        let state = if queued { QUEUED } else { 0 };
+        deliver.execute(params![seq, id.to_bytes(), worker.no, event.received_at.0, state, lane])?;
+        deliveries.push(Inserted { no: worker.no, id, in_line: lane.is_some(), queued });
     }
     drop(deliver);
 
-    let ids = workers.iter().map(|(_, id)| *id).collect();
+    let ids = workers.iter().map(|worker| worker.id).collect();
     let event = Arc::clone(event);
     tx.after_commit(move |memory| {
         memory.note_commit(event.id, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -71,14 +77,14 @@ fn accept(
     Ok(Accepted::Stored { workers: ids })
 }
 
-fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<(WorkerNo, WorkerId)>, Problem> {
+fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<Taker>, Problem> {
     tx.memory.look(|memory| match event.only {
         None => Ok(memory.roster.takers(event.workspace, event.provider, &event.described, &event.body)),
         Some(id) => memory
             .roster
             .by_id(id)
             .filter(|member| member.workspace == event.workspace && member.state != WorkerState::Gone)
-            .map(|member| vec![(member.no, id)])
+            .map(|member| vec![member.taker()])
             .ok_or_else(|| Problem::Missing(format!("the worker {id}"))),
     })
 }

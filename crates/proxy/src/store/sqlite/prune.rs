@@ -1,6 +1,7 @@
 //! Retention: what is too old goes, a small batch at a time.
 
 use super::SqliteStore;
+use super::order;
 use super::problem::Problem;
 use super::roster::WorkerNo;
 use super::rows;
@@ -39,10 +40,12 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
         .collect::<Result<_, _>>()?;
     let mut handled = 0;
     for (event, key) in old {
-        let undelivered: Vec<(WorkerNo, bool)> = tx
+        let undelivered: Vec<Undelivered> = tx
             .db
-            .prepare_cached("SELECT worker, state = 4 FROM deliveries WHERE event = ? AND state IN (0, 4)")?
-            .query_map([event], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .prepare_cached(
+                "SELECT worker, state, lane FROM deliveries WHERE event = ? AND state IN (0, 4, 6)",
+            )?
+            .query_map([event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         if undelivered.is_empty() {
             delete(tx, event, key)?;
@@ -54,21 +57,24 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
     Ok(handled)
 }
 
-fn expire(
-    tx: &mut Tx<'_>,
-    event: i64,
-    workers: Vec<(WorkerNo, bool)>,
-    now: UnixMillis,
-) -> Result<(), Problem> {
+/// To whom, its state, and the entity within which it keeps the order.
+type Undelivered = (WorkerNo, i64, Option<String>);
+
+fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMillis) -> Result<(), Problem> {
     tx.db
         .prepare_cached(
-            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4)",
+            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4, 6)",
         )?
         .execute(params![DeadReason::Expired.as_str(), now.0, event])?;
     tx.db.prepare_cached("UPDATE events SET kept_from = ? WHERE seq = ?")?.execute(params![now.0, event])?;
+    for (no, _, lane) in &workers {
+        if let Some(lane) = lane {
+            order::advance(tx, *no, lane)?;
+        }
+    }
     tx.after_commit(move |memory| {
-        for (no, held) in workers {
-            if held {
+        for (no, state, _) in workers {
+            if state == 4 {
                 memory.roster.dead += 1;
                 memory.roster.unheld(no);
             } else {

@@ -99,28 +99,30 @@ fn replay(
         found.next()?.map(Listed::read).transpose()?
     };
     let Some(found) = found else { return Ok(None) };
-    let workers: Vec<(WorkerNo, WorkerId)> = match to {
+    let workers: Vec<WorkerNo> = match to {
         Some(id) => {
             let here = |member: &&Member| member.workspace == workspace && member.state != WorkerState::Gone;
             let no = tx.memory.look(|memory| memory.roster.by_id(id).filter(here).map(|member| member.no));
-            vec![(no.ok_or_else(|| Problem::Missing(format!("the worker {id}")))?, id)]
+            vec![no.ok_or_else(|| Problem::Missing(format!("the worker {id}")))?]
         }
         None => {
             let (provider, body) = (found.info.provider, body(tx.db, found.seq)?);
             let described = described(&found);
-            tx.memory.look(|memory| memory.roster.takers(workspace, provider, &described, &body))
+            let takers =
+                tx.memory.look(|memory| memory.roster.takers(workspace, provider, &described, &body));
+            takers.iter().map(|taker| taker.no).collect()
         }
     };
     let next = "SELECT max(replay) + 1 FROM deliveries WHERE event = ?";
     let next: Option<u32> = tx.db.prepare_cached(next)?.query_row([found.seq], |row| row.get(0))?;
     let replay = next.unwrap_or(1);
     let at = found.info.received_at;
-    for (no, _) in &workers {
+    for no in &workers {
         insert(tx, found.seq, *no, (at, now), (0, replay), new_delivery)?;
     }
     let deliveries = u32::try_from(workers.len()).unwrap_or(u32::MAX);
     tx.after_commit(move |memory| {
-        workers.iter().for_each(|(no, _)| memory.roster.released(*no, 1));
+        workers.iter().for_each(|no| memory.roster.released(*no, 1));
     });
     Ok(Some(Replayed { replay, deliveries }))
 }

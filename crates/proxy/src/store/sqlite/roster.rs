@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::rows;
 use crate::store::{Claim, Claimed, NewEvent};
 use crate::vault::Vault;
-use postern_protocol::api::{Held, WorkerState};
+use postern_protocol::api::{Held, Ordering, WorkerState};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
@@ -35,12 +35,13 @@ pub(super) struct Member {
     pub(super) secret: Secret,
     pub(super) previous_secret: Option<(Secret, UnixMillis)>,
     pub(super) filter: Filter,
+    pub(super) ordering: Ordering,
     pub(super) state: WorkerState,
     pub(super) activated: bool,
     pub(super) leased_until: UnixMillis,
     pub(super) unreachable_until: Option<UnixMillis>,
     pub(super) transport_failures: u32,
-    /// Deliveries pending, claimed ones included; held ones are not.
+    /// Deliveries pending or queued, claimed ones included; held ones are not.
     pub(super) waiting: u64,
     pub(super) holding: Holding,
     /// Absences that have ended in this process: what was found due before
@@ -78,8 +79,28 @@ impl Holding {
     }
 }
 
-/// A claimed delivery.
+/// A worker that gets an event.
 #[derive(Clone, Copy)]
+pub(super) struct Taker {
+    pub(super) no: WorkerNo,
+    pub(super) id: WorkerId,
+    /// First in, first out for each entity.
+    pub(super) ordered: bool,
+}
+
+/// A delivery that was committed with its event.
+#[derive(Clone, Copy)]
+pub(super) struct Inserted {
+    pub(super) no: WorkerNo,
+    pub(super) id: DeliveryId,
+    /// It keeps the order of its entity.
+    pub(super) in_line: bool,
+    /// It waits behind another one.
+    pub(super) queued: bool,
+}
+
+/// A claimed delivery.
+#[derive(Clone)]
 pub(super) struct Flight {
     pub(super) event: i64,
     /// That event's id, when it could be read.
@@ -88,6 +109,8 @@ pub(super) struct Flight {
     /// The worker's transport failures when it was claimed: those of one
     /// burst count as one.
     pub(super) transport_failures: u32,
+    /// The entity within which it keeps the order.
+    pub(super) lane: Option<Box<str>>,
 }
 
 #[derive(Default)]
@@ -117,6 +140,7 @@ impl Member {
             secret: worker.secret,
             previous_secret: worker.previous_secret,
             filter: worker.filter,
+            ordering: worker.ordering,
             state: worker.state,
             activated: row.activated,
             leased_until: worker.leased_until,
@@ -132,6 +156,10 @@ impl Member {
             claimed: Vec::new(),
             sorted_at: None,
         }
+    }
+
+    pub(super) fn taker(&self) -> Taker {
+        Taker { no: self.no, id: self.id, ordered: self.ordering == Ordering::Entity }
     }
 
     /// How many more may be claimed.
@@ -188,6 +216,15 @@ impl Roster {
                 member.waiting = waiting;
                 member.due(UnixMillis(due));
             });
+        }
+        let mut statement = db.prepare(
+            "SELECT worker, count(*) FROM deliveries INDEXED BY deliveries_queued WHERE state = 6 GROUP BY worker",
+        )?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let queued = rows::count(row, 1)?;
+            self.pending += queued;
+            self.update(row.get(0)?, |member| member.waiting += queued);
         }
         let dead = "SELECT count(*) FROM deliveries INDEXED BY deliveries_ended
                     WHERE state = 2 AND state IN (2, 3, 5)";
@@ -265,10 +302,10 @@ impl Roster {
         provider: Provider,
         event: &Described,
         body: &[u8],
-    ) -> Vec<(WorkerNo, WorkerId)> {
+    ) -> Vec<Taker> {
         let workers = self.by_workspace.get(&workspace).map_or(&[][..], Vec::as_slice);
         let members = workers.iter().filter_map(|no| self.members.get(no)).filter(|member| member.activated);
-        filter::takers(provider, event, body, members.map(|member| ((member.no, member.id), &member.filter)))
+        filter::takers(provider, event, body, members.map(|member| (member.taker(), &member.filter)))
     }
 
     /// Changes a worker, and sorts it anew.
@@ -285,20 +322,18 @@ impl Roster {
     }
 
     /// The event's deliveries were committed.
-    pub(super) fn delivered_to(
-        &mut self,
-        seq: i64,
-        event: Arc<NewEvent>,
-        deliveries: &[(WorkerNo, DeliveryId)],
-    ) {
+    pub(super) fn delivered_to(&mut self, seq: i64, event: Arc<NewEvent>, deliveries: &[Inserted]) {
         let due = event.received_at;
         let kept = self.room.keep(seq, event, deliveries.len());
-        for (no, id) in deliveries {
+        for delivery in deliveries {
             self.pending += 1;
-            self.update(*no, |member| {
+            self.update(delivery.no, |member| {
                 member.waiting += 1;
                 match &kept {
-                    Some(kept) if member.may_keep(due) => member.fresh.push_back(kept(*id)),
+                    _ if delivery.queued => {}
+                    Some(kept) if !delivery.in_line && member.may_keep(due) => {
+                        member.fresh.push_back(kept(delivery.id));
+                    }
                     _ => member.due(due),
                 }
             });
@@ -408,7 +443,7 @@ impl Roster {
         self.turn = no;
         self.claim(
             claimed.delivery,
-            Flight { event, id: Some(claimed.event), worker: no, transport_failures },
+            Flight { event, id: Some(claimed.event), worker: no, transport_failures, lane: None },
         );
         Some(claimed)
     }
@@ -434,12 +469,20 @@ impl Roster {
     }
 
     pub(super) fn flight(&self, delivery: DeliveryId) -> Option<Flight> {
-        self.flights.get(&delivery).copied()
+        self.flights.get(&delivery).cloned()
+    }
+
+    /// Whether a delivery of this entity is under way to the worker.
+    pub(super) fn lane_busy(&self, no: WorkerNo, lane: &str) -> bool {
+        let Some(member) = self.members.get(&no) else { return false };
+        let lanes = member.claimed.iter().filter_map(|id| self.flights.get(id)?.lane.as_deref());
+        lanes.into_iter().any(|other| other == lane)
     }
 
     pub(super) fn claim(&mut self, delivery: DeliveryId, flight: Flight) {
+        let worker = flight.worker;
         self.flights.insert(delivery, flight);
-        self.update(flight.worker, |member| member.claimed.push(delivery));
+        self.update(worker, |member| member.claimed.push(delivery));
     }
 
     pub(super) fn release(&mut self, delivery: DeliveryId) {

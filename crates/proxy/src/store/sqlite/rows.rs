@@ -75,7 +75,8 @@ pub(super) fn workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
 }
 
 pub(super) const SOURCE: &str =
-    "SELECT id, workspace, name, provider, secrets, created_at, scheme, id_from, old_until FROM sources";
+    "SELECT id, workspace, name, provider, secrets, created_at, scheme, id_from, old_until, entity_pointer
+     FROM sources";
 
 fn json_of<T: DeserializeOwned>(json: &str, what: &'static str) -> Result<T, Problem> {
     serde_json::from_str(json).map_err(|_| Problem::Damaged(what))
@@ -95,12 +96,16 @@ pub(super) fn source(row: &Row<'_>, vault: &Vault) -> Result<Source, Problem> {
         }
     };
     let id_from: Option<String> = row.get(7)?;
+    let pointer: Option<String> = row.get(9)?;
     Ok(Source {
         id,
         workspace: postern_protocol::id::WorkspaceId::from_bytes(row.get(1)?),
         name: row.get(2)?,
         scheme,
         id_from: id_from.map(|json| json_of(&json, "where a source's ids stand")).transpose()?,
+        entity_pointer: pointer
+            .map(|text| text.parse().map_err(|_| Problem::Damaged("a source's entity pointer")))
+            .transpose()?,
         secrets: unseal(vault, &source_context(id), &row.get::<_, Vec<u8>>(4)?)?,
         old_until: row.get::<_, Option<i64>>(8)?.map(UnixMillis),
         created_at: UnixMillis(row.get(5)?),

@@ -19,6 +19,8 @@ impl SqliteStore {
 fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
     for sql in [
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 0 AND due_at > ?2",
+        "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 4 AND due_at > ?2",
+        "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 6 AND due_at > ?2",
         "UPDATE workers SET leased_until = leased_until - ?1 WHERE leased_until > ?2",
         "UPDATE workers SET unreachable_until = unreachable_until - ?1 WHERE unreachable_until > ?2",
     ] {

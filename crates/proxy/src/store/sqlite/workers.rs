@@ -2,6 +2,8 @@
 
 use super::SqliteStore;
 use super::catch_up;
+use super::deliveries::QUEUED;
+use super::order;
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
 use super::rows;
@@ -52,6 +54,7 @@ impl SqliteStore {
                 WHERE id = ? AND state <> 'gone'";
             let mut row = columns.clone();
             row.push(worker.id.to_bytes().to_vec().into());
+            order::change(tx, worker.id, worker.ordering)?;
             match tx.db.prepare_cached(sql)?.execute(params_from_iter(row))? {
                 0 => Err(missing(worker.id)),
                 _ => refresh(tx, worker.id),
@@ -313,18 +316,19 @@ impl SqliteStore {
 /// suffice: one that was not put off is due when it was accepted, so the first
 /// in the order of due times is older than all others of its kind.
 pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>, Problem> {
-    let first = |index: &str, order: &str| {
-        let condition = if order == "accepted_at" { "AND due_at <> accepted_at" } else { "" };
+    let first = |index: &str, condition: &str, order: &str| {
         db.prepare_cached(&format!(
             "SELECT accepted_at FROM deliveries INDEXED BY {index}
-             WHERE worker = ? AND state = 0 {condition} ORDER BY {order} LIMIT 1"
+             WHERE worker = ? AND {condition} ORDER BY {order} LIMIT 1"
         ))?
         .query_row([no], |row| row.get::<_, i64>(0))
         .optional()
     };
-    let due = first("deliveries_pending", "due_at")?;
-    let put_off = first("deliveries_put_off", "accepted_at")?;
-    Ok(due.into_iter().chain(put_off).min().map(UnixMillis))
+    let due = first("deliveries_pending", "state = 0", "due_at")?;
+    let put_off = first("deliveries_put_off", "state = 0 AND due_at <> accepted_at", "accepted_at")?;
+    // Of those in line, the first may stand behind one that is held.
+    let queued = first("deliveries_queued", "state = 6", "accepted_at")?;
+    Ok(due.into_iter().chain(put_off).chain(queued).min().map(UnixMillis))
 }
 
 pub(super) fn missing(id: WorkerId) -> Problem {
@@ -373,12 +377,21 @@ pub(super) fn retire(
 }
 
 fn bury_some(db: &Connection, no: WorkerNo) -> Result<usize, Problem> {
-    let sql = "UPDATE deliveries SET state = 2,
-            settled_at = (SELECT gone_at FROM workers WHERE no = ?1),
-            dead_reason = (SELECT gone_reason FROM workers WHERE no = ?1)
-        WHERE (event, id) IN (SELECT event, id FROM deliveries INDEXED BY deliveries_pending
-                              WHERE worker = ?1 AND state = 0 LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.execute(params![no, BURIED_AT_ONCE])?)
+    let bury = |index: &str, state: i64| {
+        let sql = format!(
+            "UPDATE deliveries SET state = 2,
+                settled_at = (SELECT gone_at FROM workers WHERE no = ?1),
+                dead_reason = (SELECT gone_reason FROM workers WHERE no = ?1)
+             WHERE (event, id) IN (SELECT event, id FROM deliveries INDEXED BY {index}
+                                   WHERE worker = ?1 AND state = {state} LIMIT ?2)"
+        );
+        db.prepare_cached(&sql)?.execute(params![no, BURIED_AT_ONCE])
+    };
+    match bury("deliveries_pending", 0)? {
+        0 => Ok(bury("deliveries_queued", QUEUED)?),
+        // There may be queued ones besides.
+        some => Ok(some.max(BURIED_AT_ONCE as usize)),
+    }
 }
 
 /// Finishes burials that the end of a process interrupted.
@@ -386,7 +399,9 @@ pub(super) fn bury_interrupted(db: &Connection) -> Result<(), Problem> {
     let gone: Vec<WorkerNo> = db
         .prepare(
             "SELECT no FROM workers WHERE state = 'gone' AND EXISTS
-               (SELECT 1 FROM deliveries INDEXED BY deliveries_pending WHERE worker = no AND deliveries.state = 0)",
+               (SELECT 1 FROM deliveries INDEXED BY deliveries_pending WHERE worker = no AND deliveries.state = 0
+                UNION ALL
+                SELECT 1 FROM deliveries INDEXED BY deliveries_queued WHERE worker = no AND deliveries.state = 6)",
         )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -177,6 +177,7 @@ impl Proxy {
             name: name.into(),
             scheme,
             id_from,
+            entity_pointer: None,
             secrets,
             old_until: None,
             created_at: self.now(),

@@ -156,6 +156,7 @@ spy! {
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    set_ordering(id: WorkerId, ordering: postern_protocol::api::Ordering) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;

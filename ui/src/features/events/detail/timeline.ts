@@ -41,6 +41,7 @@ const STATES: Record<DeliveryRecord["state"], string> = {
   held: "held until chosen",
   skipped: "skipped",
   discarded: "discarded",
+  queued: "waits for an earlier event of its entity",
 };
 
 function attempt(record: AttemptRecord, offset: (at: number) => string): Step {
