@@ -1,6 +1,7 @@
 //! Health and metrics, on a listener of their own: `/healthz` (the process
 //! answers), `/readyz` (it can do its work), `/metrics` (for Prometheus).
 
+use crate::http::body::BodyReader;
 use crate::http::middleware::{around, method_not_allowed, not_found};
 use crate::store::Store;
 use axum::extract::State;
@@ -28,6 +29,7 @@ pub(crate) struct Admin {
     pub(crate) scheduler: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
     pub(crate) prometheus: PrometheusHandle,
+    pub(crate) bodies: BodyReader,
     pub(crate) depth: DepthMetrics,
 }
 
@@ -76,5 +78,6 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn exposition(State(admin): State<Arc<Admin>>) -> Response {
     admin.depth.measure(admin.store.as_ref(), admin.clock.now()).await;
+    admin.depth.bodies(&admin.bodies);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.prometheus.render()).into_response()
 }

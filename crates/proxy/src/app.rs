@@ -22,14 +22,16 @@ use crate::ingest::{Ingest, IngestMetrics};
 use crate::linear::{self, LinearSignIn};
 use crate::registry::challenge::Challenger;
 use crate::registry::{self, Registry};
-use crate::retention;
-use crate::store::{Access, OpenError, SqliteStore, Store};
+use crate::retention::{self, RetentionMetrics};
+use crate::store::{Access, BATCH_SIZE, OpenError, SqliteStore, Store, WriteMetrics};
 use crate::trigger::Trigger;
 use crate::tunnel::directory::InProcess;
 use crate::tunnel::{self, Directory, Tunnels};
 use crate::vault::{Vault, VaultError};
 use crate::workspace::Reader;
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 use postern_protocol::Clock;
 use postern_tls::{Acceptor, Certificates, FilesError};
 use std::sync::Arc;
@@ -45,6 +47,8 @@ use tokio_util::task::TaskTracker;
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
+/// Upper bounds of the buckets of what shared one transaction.
+const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 /// How often the histograms are folded up.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long connections of the admin listener may take to end.
@@ -160,8 +164,13 @@ impl App {
     /// When the certificate cannot be used, or outbound TLS or metrics cannot
     /// be set up.
     pub fn build(parts: Parts) -> Result<Self, RunError> {
-        let recorder =
-            PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(RunError::Metrics)?.build_recorder();
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), &BATCH_BUCKETS)
+            })
+            .map_err(RunError::Metrics)?
+            .build_recorder();
         let prometheus = recorder.handle();
         let policy = registry::policy(&parts.config.registration);
         let client = Outbound::new(policy, parts.config.delivery.timeout).map_err(TrustError)?;
@@ -182,6 +191,7 @@ impl App {
             linear_url.parse().map_err(RunError::LinearUrl)?,
         ));
         let tunnels = Arc::new(metrics::with_local_recorder(&recorder, InProcess::new));
+        parts.store.measured_by(metrics::with_local_recorder(&recorder, WriteMetrics::new));
         Ok(Self { parts, recorder, prometheus, client, tls, linear, tunnels })
     }
 
@@ -199,10 +209,14 @@ impl App {
         let public_url = self.public_url(&public)?;
         // One for each tunnel.
         let carrying = TaskTracker::new();
-        let routes = http::routes(self.routes_parts(public_url, &tasks, &carrying, &stop));
-        let admin_routes = admin::routes(Arc::new(self.admin(&running, &stop)));
+        let limits = &self.parts.config.limits;
+        let room = usize::try_from(limits.inflight).unwrap_or(usize::MAX);
+        let bodies = BodyReader::new(room, limits.body_timeout);
+        let admin_routes = admin::routes(Arc::new(self.admin(&bodies, &running, &stop)));
+        let routes = http::routes(self.routes_parts(public_url, bodies, &tasks, &carrying, &stop));
         let cut = CancellationToken::new();
         let scheduler = self.scheduler(&running, &tasks, &cut);
+        let retention_metrics = self.measured(RetentionMetrics::new);
         let Parts { config, store, clock, .. } = self.parts;
         let (certificates, tls) = self.tls.unzip();
         let (linear, tunnels) = (self.linear, self.tunnels);
@@ -224,7 +238,10 @@ impl App {
         let keep = tunnel::keep::run(tunnels, store.clone(), clock.clone(), carrying, drain, stop.clone());
         parts.spawn(named("tunnels", keep));
         parts.spawn(named("check of Linear sign-ins", linear::recheck::run(linear, stop.clone())));
-        parts.spawn(named("retention", retention::run(store, clock, config.retention.events, stop.clone())));
+        parts.spawn(named(
+            "retention",
+            retention::run(store, clock, config.retention, retention_metrics, stop.clone()),
+        ));
         parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));
 
         let mut outcome = Ok(());
@@ -262,13 +279,12 @@ impl App {
     fn routes_parts(
         &self,
         public_url: String,
+        bodies: BodyReader,
         tasks: &TaskTracker,
         carrying: &TaskTracker,
         stop: &CancellationToken,
     ) -> http::Parts {
         let Parts { config, store, clock, bus } = &self.parts;
-        let room = usize::try_from(config.limits.inflight).unwrap_or(usize::MAX);
-        let bodies = BodyReader::new(room, config.limits.body_timeout);
         let challenger = Arc::new(Challenger::new(
             store.clone(),
             clock.clone(),
@@ -325,13 +341,14 @@ impl App {
         http::Parts { ingest, registry, tunnels, trigger, reader, api }
     }
 
-    fn admin(&self, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {
+    fn admin(&self, bodies: &BodyReader, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {
         Admin {
             store: self.parts.store.clone(),
             clock: self.parts.clock.clone(),
             scheduler: running.clone(),
             stop: stop.clone(),
             prometheus: self.prometheus.clone(),
+            bodies: bodies.clone(),
             depth: self.measured(DepthMetrics::new),
         }
     }

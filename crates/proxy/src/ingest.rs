@@ -141,7 +141,10 @@ impl Ingest {
     pub(crate) async fn verify(&self, posted: Posted, terms: Terms) -> Result<Verified, ApiError> {
         let oldest = posted.received_at.plus(-self.dedupe_millis);
         let may_guess = |of: &str| self.guesses.take(of.to_owned(), self.clock.now()).is_ok();
-        verify::verify(posted, terms, oldest, may_guess).await
+        let provider = terms.scheme.provider();
+        verify::verify(posted, terms, oldest, may_guess)
+            .await
+            .inspect_err(|_| self.metrics.mismatched(provider))
     }
 
     /// Commits a verified webhook as an event of `source`.
@@ -181,6 +184,8 @@ impl Ingest {
                 if !workers.is_empty() {
                     self.bus.wake();
                 }
+                // By this line and the event's id, a request is followed through every hop.
+                tracing::debug!(event = %id, workers = workers.len(), "accepted");
                 Ok(Receipt { event_id: id, duplicate: false, deliveries: workers.len() })
             }
             Accepted::Duplicate { of } => Ok(Receipt { event_id: of, duplicate: true, deliveries: 0 }),

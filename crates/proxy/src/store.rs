@@ -9,12 +9,14 @@
 #[cfg(test)]
 mod contract;
 mod listing;
+mod metrics;
 mod sqlite;
 
 pub use listing::{
     Bulk, BulkCursor, BulkDone, Cursor, DeliveryCursor, EventContent, EventCursor, InvalidCursor, LiveBatch,
     LiveMark, Page, RecoverCursor, RecoverDone, Recovery,
 };
+pub use metrics::{BATCH_SIZE, WriteMetrics};
 pub use postern_protocol::api::DeadReason;
 pub use sqlite::{
     Access, BackupError, CopyError, Counts, OpenError, Progress, Replaced, Report, SqliteStore, backup,
@@ -263,6 +265,15 @@ pub trait Store: Send + Sync + 'static {
     /// off by that much less, or it would wait for as long as the clock was
     /// wrong.
     async fn set_back(&self, now: UnixMillis, by: Duration) -> Result<(), StoreError>;
+    /// Deletes the oldest events that have nothing undelivered, at most `batch`
+    /// of them, while more than `above` bytes are in use. What is undelivered
+    /// stays. Returns how many events were deleted; fewer than `batch`: nothing
+    /// is left to do.
+    async fn prune_settled(&self, above: u64, batch: u32) -> Result<u64, StoreError>;
+    /// How much room there is.
+    async fn room(&self) -> Result<Room, StoreError>;
+    /// Where writes are measured from now on; the first call counts.
+    fn measured_by(&self, metrics: WriteMetrics);
     /// Counts for metrics.
     async fn depth(&self) -> Result<Depth, StoreError>;
     /// Deletes events (with their deliveries, attempts and dedupe keys)
@@ -717,6 +728,19 @@ pub enum Next {
     Dead(DeadReason),
     /// The worker answered 410: it is gone, with all that waits for it.
     WorkerGone,
+}
+
+/// How much room a store takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The database.
+    pub database: u64,
+    /// How much of it is free, and used again before it grows.
+    pub unused: u64,
+    /// Its log.
+    pub log: u64,
+    /// What is left on its disk, where that can be told.
+    pub disk_free: Option<u64>,
 }
 
 /// How much there is of what, for metrics.

@@ -21,7 +21,8 @@ pub(crate) struct DeliveryMetrics {
     timeout: Counter,
     clock_skew: Counter,
     dead: Counter,
-    latency: Histogram,
+    /// Of deliveries made by the first attempt, and by a later one.
+    latency: [Histogram; 2],
     attempt: Histogram,
 }
 
@@ -35,7 +36,10 @@ impl DeliveryMetrics {
             "Deliveries that became dead letters after an attempt"
         );
         describe_gauge!("postern_delivery_attempts_in_flight", "Delivery attempts under way");
-        describe_histogram!("postern_delivery_latency_seconds", "From a webhook's receipt to a worker's 2xx");
+        describe_histogram!(
+            "postern_delivery_latency_seconds",
+            "From a webhook's receipt to a worker's 2xx, by whether the first attempt brought it"
+        );
         describe_histogram!("postern_delivery_attempt_seconds", "How long attempts took");
         let attempts = |outcome: &'static str| counter!(ATTEMPTS, "outcome" => outcome);
         Self {
@@ -48,7 +52,8 @@ impl DeliveryMetrics {
             timeout: attempts("timeout"),
             clock_skew: attempts("clock_skew"),
             dead: counter!("postern_deliveries_dead_total"),
-            latency: histogram!("postern_delivery_latency_seconds"),
+            latency: ["first", "later"]
+                .map(|attempt| histogram!("postern_delivery_latency_seconds", "attempt" => attempt)),
             attempt: histogram!("postern_delivery_attempt_seconds"),
         }
     }
@@ -71,9 +76,11 @@ impl DeliveryMetrics {
 
     /// Counts what followed.
     #[expect(clippy::cast_precision_loss, reason = "durations")]
-    pub(crate) fn followed_by(&self, next: &Next, received_at: UnixMillis, now: UnixMillis) {
+    pub(crate) fn followed_by(&self, next: &Next, attempt: u32, received_at: UnixMillis, now: UnixMillis) {
         match next {
-            Next::Delivered => self.latency.record(now.since(received_at).max(0) as f64 / 1e3),
+            Next::Delivered => {
+                self.latency[usize::from(attempt > 1)].record(now.since(received_at).max(0) as f64 / 1e3)
+            }
             Next::Dead(_) => self.dead.increment(1),
             Next::RetryAt(_) | Next::HoldUntil(_) | Next::WorkerUnreachableUntil(_) | Next::WorkerGone => {}
         }

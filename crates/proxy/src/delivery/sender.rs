@@ -97,7 +97,7 @@ impl Sender {
         let now = self.clock.now();
         let next = retry::decide(&self.policy, past, outcome, now, random());
         self.metrics.attempt(record.outcome, record.micros);
-        self.metrics.followed_by(&next, ticket.received_at, now);
+        self.metrics.followed_by(&next, ticket.attempt, ticket.received_at, now);
         let finish =
             FinishAttempt { delivery: ticket.delivery, worker: ticket.worker, attempt: record, next };
         Decided { ticket, finish }

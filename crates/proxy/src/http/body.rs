@@ -25,6 +25,8 @@ pub(crate) const JSON_LIMIT: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct BodyReader {
     room: Arc<Semaphore>,
+    /// All of the room, in bytes.
+    size: usize,
     timeout: Duration,
 }
 
@@ -40,7 +42,13 @@ impl BodyReader {
     /// `room`: bytes all bodies in flight may take together. `timeout`: how
     /// long one may take to arrive.
     pub(crate) fn new(room: usize, timeout: Duration) -> Self {
-        Self { room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))), timeout }
+        let size = room.min(Semaphore::MAX_PERMITS);
+        Self { room: Arc::new(Semaphore::new(size)), size, timeout }
+    }
+
+    /// How much of the room is taken, and all of it, in bytes.
+    pub(crate) fn taken(&self) -> (usize, usize) {
+        (self.size.saturating_sub(self.room.available_permits()), self.size)
     }
 
     /// Reads a body of at most `limit` bytes.

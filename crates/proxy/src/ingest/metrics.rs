@@ -2,7 +2,7 @@
 
 use crate::store::Accepted;
 use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
-use postern_protocol::ErrorCode;
+use postern_protocol::{ErrorCode, Provider};
 use std::time::Duration;
 
 /// The codes a webhook can be refused with.
@@ -28,6 +28,7 @@ pub(crate) struct IngestMetrics {
     duplicate: Counter,
     unlinked: Counter,
     rejected: Vec<(ErrorCode, Counter)>,
+    signatures: Vec<(Provider, Counter)>,
     commit: Histogram,
 }
 
@@ -42,6 +43,10 @@ impl IngestMetrics {
         );
         describe_counter!("postern_ingest_rejected_total", "Webhooks refused, by error code");
         describe_histogram!("postern_ingest_commit_seconds", "How long commits of webhooks took");
+        const SIGNATURES: &str = "postern_ingest_signature_failures_total";
+        describe_counter!(SIGNATURES, "Webhooks refused for their signature, by provider");
+        let signatures =
+            |provider: Provider| (provider, counter!(SIGNATURES, "provider" => provider.as_str()));
         let rejected =
             |code: &ErrorCode| (*code, counter!("postern_ingest_rejected_total", "code" => code.as_str()));
         Self {
@@ -49,6 +54,7 @@ impl IngestMetrics {
             duplicate: counter!("postern_ingest_duplicate_total"),
             unlinked: counter!("postern_ingest_unlinked_total"),
             rejected: CODES.iter().map(rejected).collect(),
+            signatures: Provider::ALL.map(signatures).into(),
             commit: histogram!("postern_ingest_commit_seconds"),
         }
     }
@@ -70,6 +76,13 @@ impl IngestMetrics {
     /// Counts a webhook that was refused.
     pub(super) fn rejected(&self, code: ErrorCode) {
         if let Some((_, counter)) = self.rejected.iter().find(|(known, _)| *known == code) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts a webhook whose signature did not hold.
+    pub(super) fn mismatched(&self, provider: Provider) {
+        if let Some((_, counter)) = self.signatures.iter().find(|(known, _)| *known == provider) {
             counter.increment(1);
         }
     }

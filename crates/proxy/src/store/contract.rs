@@ -283,7 +283,7 @@ macro_rules! run_on {
             order_model:
                 no_sequence_of_calls_breaks_the_order;
             retention:
-                old_events_go_and_young_ones_stay, undelivered_ones_expire_first, a_pruned_key_is_new_again;
+                old_events_go_and_young_ones_stay, undelivered_ones_expire_first, beyond_a_size_the_oldest_settled_go, a_pruned_key_is_new_again;
             model:
                 it_does_what_a_simple_model_does;
         }

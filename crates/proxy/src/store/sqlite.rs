@@ -5,7 +5,8 @@
 use super::{
     Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
     FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
-    RecoverDone, Recovery, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
+    RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
+    WriteMetrics,
 };
 use crate::vault::Vault;
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ mod prune;
 mod readers;
 mod records;
 mod replay;
+mod room;
 mod roster;
 mod rotate;
 mod rows;
@@ -169,6 +171,10 @@ macro_rules! delegate {
             $(async fn $method(&self, $($argument: $kind),*) -> Result<$answer, StoreError> {
                 SqliteStore::$method(self, $($argument),*).await
             })*
+
+            fn measured_by(&self, metrics: WriteMetrics) {
+                self.memory.measured_by(metrics);
+            }
         }
     };
 }
@@ -225,6 +231,8 @@ delegate! {
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
     set_back(now: UnixMillis, by: Duration) -> ();
+    prune_settled(above: u64, batch: u32) -> u64;
+    room() -> Room;
     depth() -> Depth;
     prune(now: UnixMillis, keep: Duration, batch: u32) -> u64;
     list_events(workspace: WorkspaceId, filter: EventFilter, from: Option<EventCursor>, limit: u32) -> Page<EventInfo, 16>;

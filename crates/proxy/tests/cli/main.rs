@@ -8,3 +8,4 @@ mod backup;
 mod config;
 mod dev;
 mod harness;
+mod operations;

@@ -48,7 +48,7 @@ async fn metrics_count_what_happened() {
         "postern_ingest_commit_seconds_count 3",
         "postern_delivery_attempts_total{outcome=\"delivered\"} 1",
         "postern_delivery_attempts_total{outcome=\"refused\"} 1",
-        "postern_delivery_latency_seconds_count 1",
+        "postern_delivery_latency_seconds_count{attempt=\"first\"} 1",
         "postern_delivery_attempts_in_flight 0",
         "postern_deliveries_pending 1",
         "postern_oldest_pending_seconds 3",

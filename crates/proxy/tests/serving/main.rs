@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admin;
+mod alerts;
 mod api;
 mod bad_input;
 mod bad_requests;

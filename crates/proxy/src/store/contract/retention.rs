@@ -52,3 +52,38 @@ pub(crate) async fn a_pruned_key_is_new_again(world: World) {
     let again = NewEvent { id: entropy::event_id(T0.plus(1)), ..event };
     assert!(matches!(world.store().accept_event(again).await.unwrap(), Accepted::Stored { .. }));
 }
+
+/// Beyond a size, what is settled goes, oldest first; what waits stays, and
+/// stays deliverable.
+pub(crate) async fn beyond_a_size_the_oldest_settled_go(world: World) {
+    let id = world.active_worker(&["Issue"]).await;
+    let body = Bytes::from(vec![b'x'; 100_000]);
+    let mut events = Vec::new();
+    for n in 0..60 {
+        // Every third is nobody's.
+        let kind = if n % 3 == 0 { "Comment" } else { "Issue" };
+        let event = NewEvent { body: body.clone(), described: described(kind, None), ..world.event() };
+        world.store().accept_event(event.clone()).await.unwrap();
+        events.push(event);
+    }
+    let claimed = world.claim_some(T0.plus(100), 20, 20).await;
+    for delivered in &claimed {
+        world.finish(delivered, T0.plus(100), Next::Delivered).await;
+    }
+    let used = async || {
+        let room = world.store().room().await.unwrap();
+        room.database - room.unused
+    };
+    let full = used().await;
+    assert!(full > 6_000_000, "{full}");
+    assert_eq!(world.store().prune_settled(full, 100).await.unwrap(), 0, "no more than allowed");
+    let some = world.store().prune_settled(full - 1_500_000, 100).await.unwrap();
+    assert!((15..30).contains(&some), "{some}: no more than needed, within a batch");
+    assert!(used().await <= full - 1_500_000);
+    assert!(!exists(&world, events[0].id).await, "the oldest went");
+    let all = world.store().prune_settled(0, 100).await.unwrap();
+    assert_eq!(some + all, 40, "20 delivered, 20 of nobody");
+    assert_eq!(world.store().prune_settled(0, 100).await.unwrap(), 0);
+    assert_eq!(world.store().waiting(id).await.unwrap().count, 20, "what waits stays");
+    assert_eq!(world.claim(T0.plus(200)).await.len(), 20);
+}

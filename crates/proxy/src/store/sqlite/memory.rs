@@ -8,12 +8,13 @@
 
 use super::problem::Problem;
 use super::roster::Roster;
-use crate::store::{LinearApp, Source};
+use crate::store::{LinearApp, Source, WriteMetrics};
 use crate::vault::Vault;
 use postern_protocol::id::{EventId, SourceId};
 use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// Commit times remembered for events that no attempt has carried into the
 /// database yet.
@@ -57,9 +58,21 @@ impl Memory {
 
 /// [`Memory`] under its lock, which is never held across I/O.
 #[derive(Default)]
-pub(super) struct SharedMemory(Mutex<Memory>);
+pub(super) struct SharedMemory(Mutex<Memory>, OnceLock<WriteMetrics>);
 
 impl SharedMemory {
+    /// Where writes are measured; the first call counts.
+    pub(super) fn measured_by(&self, metrics: WriteMetrics) {
+        let _ = self.1.set(metrics);
+    }
+
+    /// Measures a transaction.
+    pub(super) fn committed(&self, writes: usize, took: Duration) {
+        if let Some(metrics) = self.1.get() {
+            metrics.committed(writes, took);
+        }
+    }
+
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -8,7 +8,7 @@ use super::rows;
 use super::writer::{Batch, Tx};
 use crate::store::{DeadReason, StoreError};
 use postern_protocol::UnixMillis;
-use rusqlite::params;
+use rusqlite::{Connection, Row, params};
 use std::time::Duration;
 
 /// Events handled in one transaction, between which webhooks get their turn.
@@ -30,6 +30,72 @@ impl SqliteStore {
         }
         Ok(u64::from(handled))
     }
+}
+
+/// Bytes of bodies deleted in one transaction, more or less: freeing them
+/// takes time in proportion.
+const BYTES_AT_ONCE: i64 = 1 << 20;
+
+impl SqliteStore {
+    pub(super) async fn prune_settled(&self, above: u64, batch: u32) -> Result<u64, StoreError> {
+        self.serving()?;
+        let room = self.room().await?;
+        if room.database - room.unused <= above {
+            return Ok(0);
+        }
+        // Looked for off the writer's thread: many undelivered ones may be older.
+        let mut candidates = self.readers.read(move |db| settled(db, batch)).await?.into_iter().peekable();
+        let mut handled = 0;
+        while candidates.peek().is_some() {
+            let mut bytes = 0;
+            let some: Vec<_> = std::iter::from_fn(|| {
+                candidates.next_if(|next| {
+                    bytes += next.bytes;
+                    bytes == next.bytes || bytes <= BYTES_AT_ONCE
+                })
+            })
+            .take(AT_ONCE as usize)
+            .collect();
+            handled += self.writer.write(Batch::Joins, move |tx| delete_settled(tx, &some)).await?;
+            let room = self.room().await?;
+            if room.database - room.unused <= above {
+                break;
+            }
+        }
+        Ok(handled)
+    }
+}
+
+/// An event with nothing undelivered.
+struct Settled {
+    event: i64,
+    key: Option<Vec<u8>>,
+    bytes: i64,
+}
+
+const UNDELIVERED: &str = "SELECT 1 FROM deliveries WHERE event = ? AND state IN (0, 4)";
+
+/// The oldest.
+fn settled(db: &Connection, most: u32) -> Result<Vec<Settled>, Problem> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, dedupe, length(body) FROM events e WHERE NOT EXISTS
+           (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.state IN (0, 4))
+         ORDER BY kept_from LIMIT ?",
+    )?;
+    let row = |row: &Row<'_>| Ok(Settled { event: row.get(0)?, key: row.get(1)?, bytes: row.get(2)? });
+    Ok(statement.query_map([most], row)?.collect::<Result<_, _>>()?)
+}
+
+fn delete_settled(tx: &mut Tx<'_>, some: &[Settled]) -> Result<u64, Problem> {
+    let mut deleted = 0;
+    for Settled { event, key, .. } in some {
+        // One may have been made due again meanwhile.
+        if !tx.db.prepare_cached(UNDELIVERED)?.exists([event])? {
+            delete(tx, *event, key.clone())?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
 }
 
 fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -> Result<u32, Problem> {

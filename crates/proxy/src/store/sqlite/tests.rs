@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 mod backup;
+mod pruning;
 mod rotate;
 mod upgrade;
 

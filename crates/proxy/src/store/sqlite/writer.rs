@@ -235,11 +235,12 @@ impl Desk {
             self.reopen().map_err(|problem| problem.to_string())?;
         }
         let Some(connection) = self.connection.take() else { return Err("the database is not open".into()) };
-        let mut effects = Vec::new();
+        let (mut effects, began) = (Vec::new(), Instant::now());
         let outcome = self.run_together(&connection, jobs, &mut effects).and_then(|all_well| {
             if all_well { Ok(()) } else { self.run_apart(&connection, jobs, &mut effects) }
         });
         if outcome.is_ok() {
+            self.memory.committed(jobs.len(), began.elapsed());
             self.memory.change(|memory| effects.into_iter().for_each(|effect| effect(memory)));
             self.checkpointer.after_commit(&connection);
         } else if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {

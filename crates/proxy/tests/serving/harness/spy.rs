@@ -9,7 +9,8 @@ use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, Wor
 use postern_proxy::store::{
     Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
     FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
-    RecoverDone, Recovery, Redelivery, Source, Store, StoreError, Token, Worker, Workspace,
+    RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
+    WriteMetrics,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +74,10 @@ macro_rules! spy {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
                 self.inner.$name($($arg),*).await
             })*
+
+            fn measured_by(&self, metrics: WriteMetrics) {
+                self.inner.measured_by(metrics);
+            }
 
             async fn ready(&self) -> Result<(), StoreError> {
                 self.room()?;
@@ -165,6 +170,8 @@ spy! {
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
     set_back(now: UnixMillis, by: Duration) -> ();
+    prune_settled(above: u64, batch: u32) -> u64;
+    room() -> Room;
     depth() -> Depth;
     list_events(workspace: WorkspaceId, filter: EventFilter, from: Option<EventCursor>, limit: u32) -> Page<EventInfo, 16>;
     event_content(workspace: WorkspaceId, id: EventId) -> Option<EventContent>;
