@@ -5,6 +5,9 @@
 import { equal } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serve } from "./http.mjs";
@@ -23,12 +26,16 @@ test("schemathesis finds nothing in the workspace API", async (t) => {
   for (const name of ["Issue.create", "Issue.update", "Comment.create"]) await edge.command("trigger", "linear", name);
   await edge.settled(3);
 
-  const child = spawn(SCHEMATHESIS, [
+  // It leaves notes of what it found where it runs.
+  const cwd = await mkdtemp(join(tmpdir(), "postern-schemathesis-"));
+  t.after(() => rm(cwd, { recursive: true, force: true }));
+  const args = [
     ...["run", `${proxy.url}/v1/openapi.json`, "--header", `Authorization: Bearer ${proxy.token}`],
     ...["--checks", "all", "--mode", "all", "--exclude-path", "/v1/live"],
     ...["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--generation-deterministic"],
     ...["--request-timeout", "10", "--continue-on-failure", "--no-color"],
-  ]);
+  ];
+  const child = spawn(SCHEMATHESIS, args, { cwd });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
   const [code] = await once(child, "close");

@@ -54,13 +54,15 @@ impl<'de> Deserialize<'de> for UnixMillis {
             }
 
             fn visit_f64<E: Error>(self, millis: f64) -> Result<UnixMillis, E> {
-                // Up to here every whole number has a text of its own.
-                const EXACT: f64 = 9_007_199_254_740_992.0;
-                if millis.fract() != 0.0 || millis.abs() > EXACT {
+                // Beyond it no `i64`.
+                const END: f64 = 9_223_372_036_854_775_808.0;
+                // What is whole in the text may be off by a float's last digit.
+                let whole = (millis - millis.round()).abs() <= millis.abs() * f64::EPSILON;
+                if !whole || millis.abs() >= END {
                     return Err(E::custom("a time is whole milliseconds"));
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and within the range")]
-                Ok(UnixMillis(millis as i64))
+                Ok(UnixMillis(millis.round() as i64))
             }
         }
 
@@ -81,9 +83,14 @@ mod tests {
 
     #[test]
     fn a_number_that_is_whole_is_a_time() {
-        for (text, millis) in
-            [("0", 0), ("-5", -5), ("1795348927123", 1_795_348_927_123), ("5.0", 5), ("1e3", 1_000)]
-        {
+        for (text, millis) in [
+            ("0", 0),
+            ("-5", -5),
+            ("1795348927123", 1_795_348_927_123),
+            ("5.0", 5),
+            ("1e3", 1_000),
+            ("2077166623783257.0", 2_077_166_623_783_257),
+        ] {
             assert_eq!(serde_json::from_str::<UnixMillis>(text).unwrap(), UnixMillis(millis), "{text}");
         }
         for text in ["0.5", "1e300", "99999999999999999999", "\"5\"", "null", "true"] {

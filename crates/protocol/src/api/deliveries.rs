@@ -4,7 +4,8 @@ use super::{AttemptRecord, DeliveryState};
 use crate::event::Provider;
 use crate::id::{DeliveryId, EventId, WorkerId};
 use crate::time::UnixMillis;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a delivery became a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
@@ -215,7 +216,13 @@ pub enum Which {
     /// do not count.
     Ids(Vec<DeliveryId>),
     /// All that the filter takes: `{}` takes every dead letter.
-    Filter(DeadLetterFilter),
+    Filter(#[serde(deserialize_with = "object")] DeadLetterFilter),
+}
+
+/// From an object alone: serde would also read a struct from an array.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let members = serde_json::Map::deserialize(deserializer)?;
+    serde_json::from_value(members.into()).map_err(serde::de::Error::custom)
 }
 
 /// `POST /v1/dead-letters/redrive`: makes dead letters due again.

@@ -15,6 +15,7 @@ use postern_protocol::HeaderList;
 use postern_protocol::api::{EventDetail, EventFilter, EventList};
 use postern_protocol::id::EventId;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::sync::Arc;
 
 /// What a body may be called as, and the ending of its file. Anything else,
@@ -126,7 +127,7 @@ pub(crate) async fn body(
     let workspace = api.reading(&headers).await?.workspace();
     let event: EventId = id(&event, "event")?;
     let content = api.store.event_content(workspace, event).await?.ok_or_else(|| missing("event"))?;
-    let (kind, ending) = safe_type(&content.headers);
+    let (kind, ending) = safe_type(&content.headers, &content.body);
     let mut answer = content.body.into_response();
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -139,10 +140,13 @@ pub(crate) async fn body(
 }
 
 /// The content type under which a body is handed out, and its file's ending.
-fn safe_type(headers: &HeaderList) -> (&'static str, &'static str) {
+/// What says that it is JSON, and is not, is bytes.
+fn safe_type(headers: &HeaderList, body: &[u8]) -> (&'static str, &'static str) {
     let said = headers.get(CONTENT_TYPE.as_str()).unwrap_or_default();
     let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    SAFE.into_iter().find(|(kind, _)| *kind == said).unwrap_or(("application/octet-stream", "bin"))
+    let json = || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let is = |kind: &str| kind == said && (kind != "application/json" || json());
+    SAFE.into_iter().find(|(kind, _)| is(kind)).unwrap_or(("application/octet-stream", "bin"))
 }
 
 #[cfg(test)]
@@ -163,8 +167,10 @@ mod tests {
             ("", "application/octet-stream"),
         ] {
             let headers: HeaderList = [("content-type", said)].into_iter().collect();
-            assert_eq!(safe_type(&headers).0, kind, "{said}");
+            assert_eq!(safe_type(&headers, b"{}").0, kind, "{said}");
         }
-        assert_eq!(safe_type(&HeaderList::new()).0, "application/octet-stream");
+        assert_eq!(safe_type(&HeaderList::new(), b"{}").0, "application/octet-stream");
+        let json: HeaderList = [("content-type", "application/json")].into_iter().collect();
+        assert_eq!(safe_type(&json, b"").0, "application/octet-stream");
     }
 }

@@ -116,6 +116,11 @@ fn complete(document: &mut Value) {
             {"required": ["worker"], "properties": {"worker": {"type": "string"}}},
             {"required": ["all"], "properties": {"all": {"const": true}}},
         ]);
+        // A pair is a list of two; what HTTP allows (RFC 9110, section 5).
+        let name = json!({"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"});
+        let value = json!({"type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$"});
+        trigger["properties"]["headers"]["items"] =
+            json!({"type": "array", "prefixItems": [name, value], "items": false, "minItems": 2});
     }
 }
 
