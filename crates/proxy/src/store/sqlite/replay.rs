@@ -4,7 +4,7 @@
 
 use super::SqliteStore;
 use super::dead_letters::{Found, revive};
-use super::deliveries::{DEAD, DELIVERED, HELD, Key, PENDING, SKIPPED};
+use super::deliveries::{DEAD, DISCARDED, Key, SKIPPED};
 use super::events::{EVENT, Listed, first_id};
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
@@ -231,7 +231,8 @@ fn need(db: &Connection, member: &Member, event: &Listed) -> Result<Option<Need>
         let need = Need::Delivery { event: event.seq, received_at: event.info.received_at };
         return Ok(Some(need).filter(|_| !takers.is_empty()));
     }
-    if deliveries.iter().any(|(_, state)| [PENDING, DELIVERED, HELD].contains(state)) {
+    // On its way, there, or held until someone chooses.
+    if deliveries.iter().any(|(_, state)| ![DEAD, SKIPPED, DISCARDED].contains(state)) {
         return Ok(None);
     }
     let ended = deliveries.into_iter().find(|(_, state)| [DEAD, SKIPPED].contains(state));
