@@ -7,8 +7,8 @@
 //! anything of it, so that keys can be rotated and a wrong one is recognised.
 //!
 //! A key kept in a file may be replaced while a proxy serves: what is sealed
-//! with a key the vault does not know makes it look at the file, and at the one
-//! beside it in which the next key waits.
+//! with a key the vault does not know makes it look at the file, and at those
+//! beside it in which the next key waits and replaced ones are kept.
 
 use crate::private;
 use base64::Engine;
@@ -182,6 +182,13 @@ impl Vault {
         Ok(Self { file: Some(path.to_owned()), ..vault })
     }
 
+    /// Where a key is kept that was replaced: old backups open with it.
+    pub(crate) fn kept_file(path: &Path, id: KeyId) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{id}"));
+        PathBuf::from(name)
+    }
+
     /// Where the key waits that is to take the place of the one in `path`.
     pub(crate) fn next_file(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
@@ -215,7 +222,10 @@ impl Vault {
         if known(&self.keys.read().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
-        let files = self.file.iter().flat_map(|file| [file.clone(), Self::next_file(file)]);
+        let files = self
+            .file
+            .iter()
+            .flat_map(|file| [file.clone(), Self::next_file(file), Self::kept_file(file, id)]);
         for found in files.filter_map(|file| Self::read(&file).ok()) {
             let found = found.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
             if known(&found) {

@@ -87,7 +87,7 @@ fn in_file(
     place_next(&next, given)?;
     let new = Vault::from_file(&next, true).map_err(OpenError::from)?;
     let secrets = store::rotate_key(database, &old, &new)?;
-    let kept = PathBuf::from(format!("{}.{before}", path.display()));
+    let kept = Vault::kept_file(path, before);
     let moved = |path: &Path| {
         let path = path.to_owned();
         move |source| CliError::File { path, source }

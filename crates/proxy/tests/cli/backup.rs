@@ -90,6 +90,9 @@ fn a_new_key_is_taken_up_while_it_serves() {
     let place = set_up();
     let serving = serve(&place);
     let before = fs::read_to_string(data(&place, "master.key")).unwrap();
+    let backup = place.path().join("before.db");
+    let backup = backup.to_str().unwrap();
+    place.json(&["backup", backup]);
     let source = place.json(&["source", "list"])[0]["url"].as_str().unwrap().to_owned();
     let path = format!("/hooks/{}", source.rsplit('/').next().unwrap());
     // 401: the source's secret was read.
@@ -106,8 +109,14 @@ fn a_new_key_is_taken_up_while_it_serves() {
     assert!(serving.post(&second).contains("401"), "sealed with the new key, and read");
     drop(serving);
     assert_eq!(place.json(&["check"])["problems"], serde_json::json!([]));
+
+    // The backup opens with the key that is kept, and can be sealed anew.
+    place.json(&["restore", backup, "--replace"]);
     let serving = serve(&place);
     assert!(serving.post(&path).contains("401"));
+    drop(serving);
+    assert_eq!(place.json(&["rotate-key"])["secrets"], 1);
+    assert_eq!(place.json(&["check"])["problems"], serde_json::json!([]));
 }
 
 /// However far it came, it works afterwards, and another run finishes it.
