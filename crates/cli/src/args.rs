@@ -233,6 +233,9 @@ pub(crate) enum Events {
     List(EventsList),
     /// Show one event: headers, verification, runs, payload.
     Show(EventsShow),
+    /// Report to the proxy how the work on an event stands, for all who look
+    /// at its record.
+    Status(EventsStatus),
 }
 
 #[derive(Args, Debug)]
@@ -276,6 +279,28 @@ pub(crate) struct EventsShow {
     /// Only the body, byte for byte as the provider sent it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) raw: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsStatus {
+    /// The event's id, as `events list` prints it.
+    pub(crate) id: String,
+    /// How the work stands.
+    pub(crate) status: WorkStatus,
+    /// Why, in words.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// How the work on an event stands.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum WorkStatus {
+    /// It has begun.
+    Processing,
+    /// It is done.
+    Completed,
+    /// It came to nothing.
+    Failed,
 }
 
 /// The outcomes by the names the API gives them.

@@ -46,6 +46,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         }
         Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
         Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
+        Command::Events(Events::Status(args)) => catch_up::report(&settings, args, output).await,
         Command::Replay(args::Replay { id: Some(id), from_proxy: true, all_workers, .. }) => {
             dead_letters::replay(&settings, id, all_workers, output).await
         }

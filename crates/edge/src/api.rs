@@ -21,6 +21,7 @@
 //! | `event` | [`EventKey`] | [`EventDetail`] |
 //! | `event_record` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (asked of the proxy) |
 //! | `redeliver` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (done by the proxy) |
+//! | `report_work` | [`ReportEvent`] | [`postern_protocol::api::EventRecord`] (done by the proxy) |
 //! | `dead_letters` | [`DeadLetterQuery`] | [`postern_protocol::api::DeliveryList`] (asked of the proxy) |
 //! | `dead_letter` | [`DeliveryKey`] | [`postern_protocol::api::DeliveryDetail`] (asked of the proxy) |
 //! | `redrive` | [`DeadLetterWork`] | [`postern_protocol::api::Progress`] (done by the proxy) |
@@ -129,6 +130,7 @@ operations! {
     event(EventKey);
     event_record(EventKey);
     redeliver(EventKey);
+    report_work(ReportEvent);
     dead_letters(DeadLetterQuery);
     dead_letter(DeliveryKey);
     redrive(DeadLetterWork);

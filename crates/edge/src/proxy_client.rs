@@ -5,8 +5,8 @@ use crate::state::with_causes;
 use postern_protocol::api::{
     CatchUpRequest, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryList, DiscardRequest, EventRecord,
     LeaseRequest, LeaseResponse, Progress, RecoverRequest, Recovered, RedriveRequest, RegisterRequest,
-    RegisterResponse, ReplayRequest, Replayed, RotatedSecret, SourceList, TriggerRequest, TriggerResponse,
-    WorkerList, WorkspaceInfo,
+    RegisterResponse, ReplayRequest, Replayed, ReportWork, RotatedSecret, SourceList, TriggerRequest,
+    TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::id::{DeliveryId, WorkerId};
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
@@ -237,6 +237,17 @@ impl ProxyClient {
     ) -> Result<Replayed, ProxyError> {
         let path = format!("/v1/events/{event}/replay");
         json(self.request(Method::POST, &path, Some(bearer)).json(request)).await
+    }
+
+    /// Says how the work on an event stands.
+    pub(crate) async fn report_work(
+        &self,
+        event: &str,
+        credential: &Secret,
+        report: &ReportWork,
+    ) -> Result<(), ProxyError> {
+        let path = format!("/edge/events/{event}/status");
+        send(self.request(Method::POST, &path, Some(credential)).json(report)).await.map(|_| ())
     }
 
     /// The worker leaves.

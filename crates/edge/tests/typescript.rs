@@ -34,6 +34,7 @@ fn export(dir: &Path) {
         Changes,
         Live,
         EventKey,
+        ReportEvent,
         EventDetail,
         CatchUpRequest,
         CaughtUp,

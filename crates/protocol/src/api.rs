@@ -13,6 +13,7 @@
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
 //! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
 //! | `POST /edge/events/{event}/redeliver` | the worker credential of a worker it was for | → 204 |
+//! | `POST /edge/events/{event}/status` | the worker credential of a worker it went to | [`ReportWork`] → 204 |
 //! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
 //! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
@@ -61,8 +62,10 @@
 
 mod deliveries;
 mod events;
+mod work;
 mod workers;
 
+pub use work::{ReportWork, WorkReport, WorkStatus};
 pub use workers::{TunnelState, WorkerInfo, WorkerList};
 
 /// Where a delivery is posted inside a worker's tunnel. `.invalid` is reserved
@@ -464,6 +467,9 @@ pub struct DeliveryRecord {
     pub replay: u32,
     /// The attempts made, oldest first.
     pub attempts: Vec<AttemptRecord>,
+    /// What the worker reported of its work, oldest first.
+    #[serde(default)]
+    pub reports: Vec<WorkReport>,
 }
 
 /// Where a delivery stands.

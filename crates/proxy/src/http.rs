@@ -52,6 +52,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/workers/{id}/secret", post(registry::secret::rotate))
         .route("/edge/workers/{id}/catch-up", post(registry::catch_up::choose))
         .route("/edge/events/{event}/redeliver", post(registry::catch_up::redeliver))
+        .route("/edge/events/{event}/status", post(registry::work::report))
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
     let tunnels = Router::new().route("/edge/connect", get(tunnel::connect::connect)).with_state(tunnels);

@@ -27,6 +27,7 @@ pub(crate) mod retirement;
 pub(crate) mod secret;
 mod url;
 pub(crate) mod version;
+pub(crate) mod work;
 
 use address::AddressPolicy;
 use challenge::Challenger;

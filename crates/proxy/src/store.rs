@@ -28,7 +28,7 @@ use bytes::Bytes;
 use postern_protocol::api::{
     AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail,
     DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Ordering, Replayed,
-    Waiting, WorkerState,
+    Waiting, WorkReport, WorkerState,
 };
 use postern_protocol::dedupe::{DedupeKey, IdFrom, Pointer};
 use postern_protocol::event::{Described, Provider};
@@ -232,6 +232,17 @@ pub trait Store: Send + Sync + 'static {
         event: EventId,
         now: UnixMillis,
     ) -> Result<Redelivery, StoreError>;
+    /// Keeps what a worker reports of its work on its delivery of an event (of
+    /// the n-th replay of it; 0: of the event itself). A report that says what
+    /// the last one said changes nothing; the newest 100 are kept. `false`: it
+    /// has no such delivery.
+    async fn report_work(
+        &self,
+        id: WorkerId,
+        event: EventId,
+        replay: u32,
+        report: WorkReport,
+    ) -> Result<bool, StoreError>;
     /// What waits for a worker, and what is held.
     async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
 

@@ -13,6 +13,7 @@ import type { HandlerRun } from "./generated/HandlerRun";
 import type { Live } from "./generated/Live";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
+import type { ReportEvent } from "./generated/ReportEvent";
 import type { Replay } from "./generated/Replay";
 import type { RotatedSecret } from "./generated/RotatedSecret";
 import type { SetForward } from "./generated/SetForward";
@@ -45,6 +46,7 @@ export interface Operations {
   event: { args: EventKey; answer: EventDetail };
   event_record: { args: EventKey; answer: EventRecord };
   redeliver: { args: EventKey; answer: EventRecord };
+  report_work: { args: ReportEvent; answer: EventRecord };
   replay: { args: Replay; answer: HandlerRun };
   trigger: { args: Trigger; answer: Triggered };
   templates: { args: Nothing; answer: Templates };

@@ -6,8 +6,8 @@ use crate::args;
 use crate::backend::{Backend, Settings, running};
 use crate::failure::Failure;
 use crate::output::{self, Output};
-use postern_edge::api::{Connection, EventKey, Status};
-use postern_protocol::api::{CatchUpChoice, CatchUpRequest, CaughtUp, EventRecord, Held};
+use postern_edge::api::{Connection, EventKey, ReportEvent, Status};
+use postern_protocol::api::{CatchUpChoice, CatchUpRequest, CaughtUp, EventRecord, Held, WorkStatus};
 use serde::Serialize;
 
 /// What `--json` prints where nothing is chosen.
@@ -45,6 +45,23 @@ pub(crate) async fn redeliver(settings: &Settings, id: String, output: &Output) 
     let edge = worker(settings).await?;
     let record: EventRecord = edge.call("redeliver", EventKey { id }).await?;
     output.show(&record, |_| format!("{} is on its way again.", record.id))
+}
+
+/// Tells the proxy how the work on an event stands.
+pub(crate) async fn report(
+    settings: &Settings,
+    args: args::EventsStatus,
+    output: &Output,
+) -> Result<(), Failure> {
+    let edge = worker(settings).await?;
+    let (status, word) = match args.status {
+        args::WorkStatus::Processing => (WorkStatus::Processing, "in work"),
+        args::WorkStatus::Completed => (WorkStatus::Completed, "completed"),
+        args::WorkStatus::Failed => (WorkStatus::Failed, "failed"),
+    };
+    let report = ReportEvent { id: args.id, status, reason: args.reason };
+    let record: EventRecord = edge.call("report_work", report).await?;
+    output.show(&record, |_| format!("{} is reported as {word}.", record.id))
 }
 
 /// The running worker.

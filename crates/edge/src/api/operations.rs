@@ -6,7 +6,7 @@ use crate::handlers::{self, Target};
 use crate::registration;
 use crate::state::Session;
 use crate::templates;
-use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, TriggerRequest};
+use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest};
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +151,19 @@ pub async fn redeliver(edge: &EdgeHandle, args: EventKey) -> Result<EventRecord,
     let session = edge.shared.session()?;
     let (id, credential) = (event_id(&args.id)?, credential(&session)?);
     session.proxy.redeliver(id, &credential).await?;
+    Ok(session.proxy.event(id, &credential).await?)
+}
+
+/// Tells the proxy how the work on an event stands. Answers with what the
+/// proxy then has on record.
+///
+/// # Errors
+/// As [`event_record`]; `request.malformed` for a reason that is too long.
+pub async fn report_work(edge: &EdgeHandle, args: ReportEvent) -> Result<EventRecord, ApiError> {
+    let session = edge.shared.session()?;
+    let (id, credential) = (event_id(&args.id)?, credential(&session)?);
+    let report = ReportWork { status: args.status, reason: args.reason };
+    session.proxy.report_work(&args.id, &credential, &report).await?;
     Ok(session.proxy.event(id, &credential).await?)
 }
 

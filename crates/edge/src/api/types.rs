@@ -2,7 +2,7 @@
 //! from these types (`ui/src/transport/generated/`).
 
 use super::{Arrival, Via};
-use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkerInfo, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkStatus, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,20 @@ impl Default for Settings {
 pub struct RotatedSecret {
     /// Until when the proxy signs with the one before, too.
     pub old_until: UnixMillis,
+}
+
+/// `report_work`.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportEvent {
+    /// The event's id; of a replay, the replay's.
+    pub id: String,
+    /// How the work on it stands.
+    pub status: WorkStatus,
+    /// Why, in words, at most 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub reason: Option<String>,
 }
 
 /// `sign_in`.

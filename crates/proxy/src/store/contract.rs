@@ -19,6 +19,7 @@ pub(super) mod order;
 pub(super) mod order_model;
 pub(super) mod outcomes;
 pub(super) mod retention;
+pub(super) mod work;
 pub(super) mod workers;
 
 /// A time to count from.
@@ -282,6 +283,8 @@ macro_rules! run_on {
                 an_attempt_that_outlasts_its_turn_is_waited_for, a_queue_dies_with_its_worker;
             order_model:
                 no_sequence_of_calls_breaks_the_order;
+            work:
+                reports_are_kept_once, nobody_reports_of_what_is_not_theirs;
             retention:
                 old_events_go_and_young_ones_stay, undelivered_ones_expire_first, beyond_a_size_the_oldest_settled_go, a_pruned_key_is_new_again;
             model:

@@ -14,7 +14,7 @@ use claim::Claimer;
 use memory::SharedMemory;
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
-    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting,
+    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting, WorkReport,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
@@ -56,6 +56,7 @@ mod rotate;
 mod rows;
 mod sealed;
 mod set_back;
+mod work;
 mod workers;
 mod writer;
 
@@ -225,6 +226,7 @@ delegate! {
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
+    report_work(id: WorkerId, event: EventId, replay: u32, report: WorkReport) -> bool;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     finish_attempt(finish: FinishAttempt) -> ();

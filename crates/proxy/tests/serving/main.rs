@@ -26,3 +26,4 @@ mod server;
 mod tls;
 mod trigger;
 mod tunnel;
+mod work;

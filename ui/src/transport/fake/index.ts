@@ -264,6 +264,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
             ended: null,
             redriven: 0,
             replay: 0,
+            reports: [],
             attempts: [
               {
                 number: 1,
@@ -296,11 +297,13 @@ export function fakeTransport(params: URLSearchParams): Transport {
             redriven: 0,
             replay: 0,
             attempts: [],
+            reports: [],
           },
         ],
       };
     },
     redeliver: (key) => handlers.event_record(key),
+    report_work: ({ id }) => handlers.event_record({ id }),
     replay: ({ id, target }) => {
       const { n, row } = find(id);
       if (!forward && target === undefined)

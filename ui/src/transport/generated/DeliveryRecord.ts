@@ -5,6 +5,7 @@ import type { DeliveryState } from "./DeliveryState";
 import type { Ended } from "./Ended";
 import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
+import type { WorkReport } from "./WorkReport";
 import type { WorkerId } from "./WorkerId";
 
 /**
@@ -52,4 +53,8 @@ replay: number,
 /**
  * The attempts made, oldest first.
  */
-attempts: Array<AttemptRecord>, };
+attempts: Array<AttemptRecord>, 
+/**
+ * What the worker reported of its work, oldest first.
+ */
+reports: Array<WorkReport>, };

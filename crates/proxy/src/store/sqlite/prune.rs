@@ -157,6 +157,7 @@ fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<(), Probl
         .prepare_cached("SELECT count(*) FROM deliveries WHERE event = ? AND state = 2")?
         .query_row([event], |row| rows::count(row, 0))?;
     tx.db.prepare_cached("DELETE FROM attempts WHERE event = ?")?.execute([event])?;
+    tx.db.prepare_cached("DELETE FROM work WHERE event = ?")?.execute([event])?;
     tx.db.prepare_cached("DELETE FROM deliveries WHERE event = ?")?.execute([event])?;
     if let Some(key) = key {
         // A later event may have taken the key over.

@@ -5,6 +5,7 @@ use super::deliveries::{STANDING, standing};
 use super::problem::Problem;
 use super::roster::WorkerNo;
 use super::rows;
+use super::work;
 use super::workers::oldest;
 use crate::store::{Depth, StoreError};
 use postern_protocol::UnixMillis;
@@ -30,6 +31,7 @@ impl SqliteStore {
                     delivery.next_attempt_at = None;
                 }
                 delivery.attempts = attempts(db, seq, delivery.id)?;
+                delivery.reports = work::reports(db, seq, delivery.id)?;
                 committed = committed.or(micros);
                 record.deliveries.push(delivery);
             }
@@ -112,6 +114,7 @@ fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option
             redriven: row.get(5)?,
             replay: row.get(6)?,
             attempts: Vec::new(),
+            reports: Vec::new(),
         };
         let micros = row.get::<_, Option<i64>>(4)?.and_then(|micros| u64::try_from(micros).ok());
         found.push((record, micros));

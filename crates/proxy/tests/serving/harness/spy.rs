@@ -165,6 +165,7 @@ spy! {
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
+    report_work(id: WorkerId, event: EventId, replay: u32, report: postern_protocol::api::WorkReport) -> bool;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;

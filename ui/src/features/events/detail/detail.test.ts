@@ -94,6 +94,7 @@ describe("timeline", () => {
         ended: null,
         redriven: 0,
         replay: 0,
+        reports: [],
         attempts: [
           {
             number: 1,
@@ -126,6 +127,7 @@ describe("timeline", () => {
         redriven: 0,
         replay: 0,
         attempts: [],
+        reports: [],
       },
     ],
   };

@@ -7,6 +7,7 @@ import type { AttemptRecord } from "../../../transport/generated/AttemptRecord";
 import type { DeliveryRecord } from "../../../transport/generated/DeliveryRecord";
 import type { EventDetail } from "../../../transport/generated/EventDetail";
 import type { EventRecord } from "../../../transport/generated/EventRecord";
+import type { WorkStatus } from "../../../transport/generated/WorkStatus";
 import type { DotTone } from "../../../ui/tones";
 import { PROVIDERS } from "../filter";
 import { DOTS } from "../outcome";
@@ -42,6 +43,12 @@ const STATES: Record<DeliveryRecord["state"], string> = {
   skipped: "skipped",
   discarded: "discarded",
   queued: "waits for an earlier event of its entity",
+};
+
+const WORK: Record<WorkStatus, Pick<Step, "tone" | "title">> = {
+  processing: { tone: "held", title: "Work on it began" },
+  completed: { tone: "ok", title: "Work on it is completed" },
+  failed: { tone: "bad", title: "Work on it failed" },
 };
 
 function attempt(record: AttemptRecord, offset: (at: number) => string): Step {
@@ -89,6 +96,16 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
       (delivery) => delivery.workerId === workerId && delivery.replay === replay,
     );
     for (const made of own?.attempts ?? []) list.push(attempt(made, offset));
+    for (const report of own?.reports ?? []) {
+      list.push({
+        tone: WORK[report.status].tone,
+        title: WORK[report.status].title,
+        text: report.reason ?? "",
+        at: report.at,
+        offset: offset(report.at),
+        answer: null,
+      });
+    }
     if (own && (own.state === "dead" || (own.state === "pending" && own.attempts.length > 0))) {
       list.push({
         tone: own.state === "dead" ? "bad" : "held",
