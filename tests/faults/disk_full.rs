@@ -1,23 +1,18 @@
 //! A full disk, on either side: refused with 503, recovered from without a
 //! restart once there is room, nothing corrupt, nothing lost.
 //!
-//! The disk is a small memory file system in a mount namespace of its own,
-//! which ends with the test, however it ends. Making one needs root: run by
-//! anybody else, the tests say that they were left out.
+//! A small disk needs root: run by anybody else, the tests say that they were
+//! left out.
 
 use http::StatusCode;
 use postern_protocol::{ErrorBody, ErrorCode};
+use postern_testkit::disk::{self, Filler};
 use postern_testkit::invariants::Books;
 use postern_testkit::{Machine, ProxyHome, Sender, leftovers, within};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// Names the small disk to the test that runs in the namespace.
-const DISK: &str = "POSTERN_TEST_SMALL_DISK";
-const SIZE: &str = "size=24m";
+const MEBIBYTES: u32 = 24;
 const SENDERS: usize = 4;
 
 #[test]
@@ -93,60 +88,8 @@ fn a_worker_whose_disk_is_full_answers_503_and_recovers() {
     });
 }
 
-/// Runs this test once more, alone, where a small disk can be mounted that
-/// nobody else sees; there, runs `test` on it.
 fn on_small_disk<F: Future<Output = ()>>(name: &str, test: impl FnOnce(PathBuf) -> F) {
-    if let Some(disk) = std::env::var_os(DISK).map(PathBuf::from) {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(&disk).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "a disk of {SIZE} cannot be mounted");
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-        return runtime.block_on(test(disk));
-    }
-    if !may_mount() {
+    if !disk::on_small_disk(name, MEBIBYTES, test) {
         println!("left out: mounting a small disk in a namespace of its own needs root on Linux");
-        return;
-    }
-    let disk = tempfile::tempdir().expect("a temporary folder can be made");
-    let this = std::env::current_exe().expect("a test knows its own path");
-    let run = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "--"])
-        .arg(this)
-        .args(["--exact", name, "--nocapture"])
-        .env(DISK, disk.path())
-        .output()
-        .expect("unshare can be started");
-    let out = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "{out}\n{}", String::from_utf8_lossy(&run.stderr));
-    assert!(out.contains("1 passed"), "the test is not called {name}:\n{out}");
-}
-
-fn may_mount() -> bool {
-    let probe = "mount -t tmpfs -o size=1m tmpfs /tmp";
-    let tried = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "--", "sh", "-c", probe])
-        .output();
-    tried.is_ok_and(|output| output.status.success())
-}
-
-/// Takes what room a disk has left.
-struct Filler {
-    path: PathBuf,
-    file: File,
-}
-
-impl Filler {
-    fn new(disk: &Path) -> Self {
-        let path = disk.join("filler");
-        let file = File::create(&path).expect("the disk takes a file");
-        Self { path, file }
-    }
-
-    fn fill(&mut self) {
-        while self.file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(self) {
-        drop(self.file);
-        fs::remove_file(self.path).expect("the filler can be removed");
     }
 }

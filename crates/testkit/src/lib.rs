@@ -10,6 +10,7 @@
 
 pub mod binary;
 pub mod clock;
+pub mod disk;
 pub mod edge;
 pub mod invariants;
 pub mod leftovers;

@@ -109,9 +109,39 @@ impl Process {
     /// # Panics
     /// When it does not stop before the deadline.
     pub async fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().await;
-        assert!(asked.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
+        self.signal("-TERM").await;
         within(&format!("{} to stop", self.name), self.child.wait()).await.expect("a child can be waited for")
+    }
+
+    /// The same, with everything it printed.
+    ///
+    /// # Panics
+    /// As [`Process::stop`].
+    pub async fn stop_with_log(self) -> (ExitStatus, String) {
+        self.signal("-TERM").await;
+        self.ended().await
+    }
+
+    /// Stops it where it stands (SIGSTOP), as a machine that goes to sleep does
+    /// with all its programs.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn sleep(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on from there (SIGCONT).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn wake(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.pid().to_string()).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
     }
 
     /// Waits until it ends by itself.
