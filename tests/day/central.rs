@@ -143,10 +143,17 @@ impl Central {
         self.logs.join("\n")
     }
 
-    /// A request to `/v1` or `/edge`, with the team's token unless another
-    /// credential is given. The answer is a success.
-    pub(crate) async fn post(&self, path: &str, credential: &Secret, body: &Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(credential.reveal());
+    /// A request to `/v1` or `/edge`, which succeeds.
+    pub(crate) async fn post<'c>(
+        &self,
+        path: &str,
+        credential: impl Into<Option<&'c Secret>>,
+        body: &Value,
+    ) -> Value {
+        let mut request = self.client.post(format!("{}{path}", self.url));
+        if let Some(credential) = credential.into() {
+            request = request.bearer_auth(credential.reveal());
+        }
         let answer = within(path, request.json(body).send()).await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");

@@ -12,8 +12,8 @@ pub(crate) struct Entry {
     /// Its id, from the answer.
     pub(crate) id: String,
     pub(crate) provider: Provider,
-    /// Which issue, or pull request, it is about.
-    pub(crate) about: usize,
+    /// The provider's own id of it.
+    pub(crate) delivery: String,
     /// What was posted.
     pub(crate) body: Bytes,
 }

@@ -30,7 +30,6 @@ pub(crate) struct Poster {
 /// What is posted, the same at each try.
 pub(crate) struct Webhook {
     delivery: String,
-    about: usize,
     body: Bytes,
 }
 
@@ -61,7 +60,7 @@ impl Poster {
             })
         };
         // As a person would space it: a parse and a rewrite would change it.
-        Webhook { delivery, about, body: serde_json::to_string_pretty(&body).unwrap().into() }
+        Webhook { delivery, body: serde_json::to_string_pretty(&body).unwrap().into() }
     }
 
     /// One try; enters what came of it. The id, where it was accepted.
@@ -84,8 +83,8 @@ impl Poster {
         let said: Value = serde_json::from_slice(&body).unwrap();
         if status == StatusCode::OK {
             let id = said["eventId"].as_str().unwrap().to_owned();
-            let (provider, about, body) = (self.provider, webhook.about, webhook.body.clone());
-            let entry = Entry { id: id.clone(), provider, about, body };
+            let (delivery, body) = (webhook.delivery.clone(), webhook.body.clone());
+            let entry = Entry { id: id.clone(), provider: self.provider, delivery, body };
             self.ledger.accepted(entry, said["duplicate"] == true);
             return Ok(id);
         }

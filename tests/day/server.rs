@@ -67,7 +67,7 @@ impl Server {
             "webhookUrl": url, "token": central.token.reveal(), "name": name, "protocolVersion": "1.0",
         });
         body.as_object_mut().unwrap().extend(registration.as_object().unwrap().clone());
-        let answer = central.post("/edge/register", &central.token, &body).await;
+        let answer = central.post("/edge/register", None, &body).await;
         let registered: RegisterResponse = serde_json::from_value(answer).unwrap();
         shared.secrets.send_replace(vec![registered.secret]);
         let mut this = Self {

@@ -13,7 +13,8 @@ const DISK: &str = "POSTERN_TEST_SMALL_DISK";
 
 /// Runs the test called `name` once more, alone, where a disk of so many
 /// mebibytes can be mounted that nobody else sees; there, runs `test` on it.
-/// `false`: nobody who may not mount can have one, and nothing was run.
+/// Returns what that run printed; `None`: this user may not mount, and nothing
+/// was run.
 ///
 /// # Panics
 /// When the test fails there, or is not called `name`.
@@ -22,17 +23,17 @@ pub fn on_small_disk<F: Future<Output = ()>>(
     name: &str,
     mebibytes: u32,
     test: impl FnOnce(PathBuf) -> F,
-) -> bool {
+) -> Option<String> {
     if let Some(disk) = std::env::var_os(DISK).map(PathBuf::from) {
         let size = format!("size={mebibytes}m");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&disk).status();
         assert!(mounted.is_ok_and(|status| status.success()), "a disk of {size} cannot be mounted");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
         runtime.block_on(test(disk));
-        return true;
+        return Some(String::new());
     }
     if !may_mount() {
-        return false;
+        return None;
     }
     let disk = tempfile::tempdir().expect("a temporary folder can be made");
     let this = std::env::current_exe().expect("a test knows its own path");
@@ -46,7 +47,7 @@ pub fn on_small_disk<F: Future<Output = ()>>(
     let out = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{out}\n{}", String::from_utf8_lossy(&run.stderr));
     assert!(out.contains("1 passed"), "the test is not called {name}:\n{out}");
-    true
+    Some(out.into_owned())
 }
 
 fn may_mount() -> bool {

@@ -202,4 +202,9 @@ impl EdgeProcess {
     pub async fn stop(self) -> ExitStatus {
         self.process.stop().await
     }
+
+    /// The same, with everything it printed.
+    pub async fn stop_with_log(self) -> (ExitStatus, String) {
+        self.process.stop_with_log().await
+    }
 }
