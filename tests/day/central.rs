@@ -15,13 +15,11 @@ use tokio::process::Command;
 /// Shorter times than the proxy's own, and a rate that a flood is beyond.
 const SETTINGS: &str = r#"
 [limits]
-source_rate = 50
+source_rate = 20
 
 [delivery]
 schedule = ["immediate", "100ms", "100ms"]
 timeout = "5s"
-backoff_min = "100ms"
-backoff_max = "500ms"
 
 [registration]
 lease_seconds = 6

@@ -19,11 +19,10 @@ pub(crate) struct Laptop {
 }
 
 impl Laptop {
-    /// Signed in, live, and forwarding; events come `via` the tunnel or the
-    /// address.
-    pub(crate) async fn starts(central: &Central, via: &str) -> Self {
+    /// Signed in, live, and forwarding, with these options of `serve`'s.
+    pub(crate) async fn starts(central: &Central, options: &[&str]) -> Self {
         let machine = Machine::new().signed_in(&central.url, central.token.clone());
-        let edge = machine.serve_with(&["--via", via]).await;
+        let edge = machine.serve_with(options).await;
         edge.live().await;
         let target = Receiver::start().await;
         machine.ask(&["forward", "set", &target.url("/hooks")]).await;

@@ -12,6 +12,8 @@ pub(crate) struct Entry {
     /// Its id, from the answer.
     pub(crate) id: String,
     pub(crate) provider: Provider,
+    /// Which issue, or pull request, it is about.
+    pub(crate) about: usize,
     /// The provider's own id of it.
     pub(crate) delivery: String,
     /// What was posted.
@@ -30,8 +32,8 @@ struct Pages {
     refusals: BTreeMap<String, u64>,
     /// How often a post was answered as one that had come before.
     repeated: u64,
-    /// Events whose delivery may have been made without being written down:
-    /// the proxy was killed, or its disk was full.
+    /// Events whose delivery may have been made without being written down,
+    /// since the proxy was killed.
     uncertain: BTreeSet<String>,
 }
 

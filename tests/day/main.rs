@@ -90,7 +90,7 @@ struct Day {
     github: Poster,
     /// Behind the tunnel; gets everything.
     ada: Laptop,
-    /// At an address; gets everything.
+    /// At an address; gets everything, each issue's events in their order.
     bob: Laptop,
     /// Gets pull requests.
     ci: Server,
@@ -114,8 +114,8 @@ impl Day {
         let (linear, github) = (Secret::new("lin_whs_of_the_morning"), Secret::new("ghs_of_the_whole_day"));
         let linear_url = central.source(Provider::Linear, &linear).await;
         let github_url = central.source(Provider::Github, &github).await;
-        let ada = Laptop::starts(&central, "tunnel").await;
-        let bob = Laptop::starts(&central, "address").await;
+        let ada = Laptop::starts(&central, &["--via", "tunnel"]).await;
+        let bob = Laptop::starts(&central, &["--via", "address", "--ordering", "entity"]).await;
         let ci = Server::start(&central, "ci", json!({ "capabilities": ["github:*"] })).await;
         let staging = Server::start(&central, "staging", json!({ "capabilities": ["Issue"] })).await;
         let mut secrets = vec![linear.clone(), github.clone(), central.token.clone()];

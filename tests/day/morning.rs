@@ -3,14 +3,17 @@
 
 use crate::{Day, Fate};
 use http::StatusCode;
-use postern_protocol::api::{LeaseResponse, TunnelState, WorkerState};
+use postern_protocol::api::{CatchUp, LeaseResponse, TunnelState, WorkerState};
 use postern_testkit::disk::Filler;
 use postern_testkit::within;
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 
 /// Over how many connections each provider posts while the proxy stops.
 const CONNECTIONS: usize = 2;
+/// A program that writes makes room too, by emptying its log.
+const FILL_AGAIN: Duration = Duration::from_millis(5);
 
 impl Day {
     pub(crate) async fn traffic(&self) {
@@ -66,7 +69,7 @@ impl Day {
         for id in &missed[1..3] {
             self.fates.insert((id.clone(), self.staging.id.clone()), Fate::Skipped);
         }
-        self.staging.renews(&self.central);
+        self.staging.renews(&self.central, CatchUp::All);
         self.central.settled().await;
         self.tells("ada and the server slept, and are back");
     }
@@ -74,30 +77,26 @@ impl Day {
     /// The proxy says so, the provider repeats, and once there is room it goes
     /// on by itself.
     pub(crate) async fn the_disk_is_full(&self, disk: &Path) {
-        let from = self.ledger.len();
         let before = self.central.metrics().await;
         let refusals = self.ledger.refusals();
         let mut filler = Filler::new(disk);
-        let refused = within("a refusal for want of room", async {
+        let filling = async {
+            let mut again = tokio::time::interval(FILL_AGAIN);
             loop {
                 filler.fill();
-                let webhook = self.linear.webhook(1);
-                match self.linear.tries(&webhook).await {
-                    Err(refusal) if refusal.status == Some(StatusCode::SERVICE_UNAVAILABLE) => {
-                        return webhook;
-                    }
-                    _ => {}
-                }
+                again.tick().await;
             }
-        })
-        .await;
+        };
+        let (refused, _) = tokio::select! {
+            refused = self.linear.is_refused(StatusCode::SERVICE_UNAVAILABLE) => refused,
+            () = filling => unreachable!("it fills until the end"),
+        };
         let insisting = tokio::spawn({
             let linear = self.linear.clone();
             async move { linear.insists(&refused).await }
         });
         filler.free();
         within("the refused event to be accepted", insisting).await.unwrap();
-        self.ledger.uncertain_since(from);
         self.central.settled().await;
 
         let (after, code) = (self.central.metrics().await, "store.unavailable");

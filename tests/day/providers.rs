@@ -30,6 +30,7 @@ pub(crate) struct Poster {
 /// What is posted, the same at each try.
 pub(crate) struct Webhook {
     delivery: String,
+    about: usize,
     body: Bytes,
 }
 
@@ -60,7 +61,7 @@ impl Poster {
             })
         };
         // As a person would space it: a parse and a rewrite would change it.
-        Webhook { delivery, body: serde_json::to_string_pretty(&body).unwrap().into() }
+        Webhook { delivery, about, body: serde_json::to_string_pretty(&body).unwrap().into() }
     }
 
     /// One try; enters what came of it. The id, where it was accepted.
@@ -84,13 +85,28 @@ impl Poster {
         if status == StatusCode::OK {
             let id = said["eventId"].as_str().unwrap().to_owned();
             let (delivery, body) = (webhook.delivery.clone(), webhook.body.clone());
-            let entry = Entry { id: id.clone(), provider: self.provider, delivery, body };
+            let entry =
+                Entry { id: id.clone(), provider: self.provider, about: webhook.about, delivery, body };
             self.ledger.accepted(entry, said["duplicate"] == true);
             return Ok(id);
         }
         let code = said["error"]["code"].as_str().unwrap().to_owned();
         self.ledger.refused(&code);
         Err(Refusal { status: Some(status), code, retry_after })
+    }
+
+    /// Posts until a post is refused with this status; what it was, and why.
+    pub(crate) async fn is_refused(&self, status: StatusCode) -> (Webhook, Refusal) {
+        within(&format!("a refusal with {status}"), async {
+            loop {
+                let webhook = self.webhook(1);
+                match self.tries(&webhook).await {
+                    Err(refusal) if refusal.status == Some(status) => return (webhook, refusal),
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        })
+        .await
     }
 
     /// Repeats it until it is accepted.

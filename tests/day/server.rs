@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use postern_protocol::api::{Challenge, ChallengeAnswer, RegisterResponse, WorkerState};
+use postern_protocol::api::{CatchUp, Challenge, ChallengeAnswer, RegisterResponse, WorkerState};
 use postern_protocol::signature::standard;
 use postern_protocol::{HeaderList, Secret, UnixMillis};
 use serde_json::{Value, json};
@@ -78,13 +78,13 @@ impl Server {
             renewing: None,
             _serving: AbortOnDropHandle::new(serving),
         };
-        this.renews(central);
+        this.renews(central, CatchUp::All);
         central.worker(&this.id, "an active server", |worker| worker.state == WorkerState::Active).await;
         this
     }
 
     /// Renews its lease from now on, whatever the proxy is up to.
-    pub(crate) fn renews(&mut self, central: &Central) {
+    pub(crate) fn renews(&mut self, central: &Central, catch_up: CatchUp) {
         let url = format!("{}{}", central.url, self.lease());
         let (client, credential) = (central.client.clone(), self.credential.clone());
         self.renewing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -93,7 +93,7 @@ impl Server {
                 again.tick().await;
                 let renewal = client.post(&url).bearer_auth(credential.reveal());
                 // Not answered, or not now: the next one is.
-                let _ = renewal.json(&json!({ "catchUp": "all" })).send().await;
+                let _ = renewal.json(&json!({ "catchUp": catch_up })).send().await;
             }
         })));
     }

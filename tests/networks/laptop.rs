@@ -34,9 +34,10 @@ impl Laptop {
         Self { machine, postern }
     }
 
-    /// Signed in by what the machine's environment says, and live.
+    /// Signed in by what the machine's environment says, and live. The events
+    /// of an issue arrive in the order in which they were accepted.
     pub(crate) async fn serve(&self) -> Process {
-        let serve = ["--json", "-v", "serve", "--ui-port", "0"];
+        let serve = ["--json", "-v", "serve", "--ui-port", "0", "--ordering", "entity"];
         let process = Process::spawn(self.machine.command_of(&self.postern, &serve));
         let live = |line: &str| {
             let line: Value = serde_json::from_str(line).ok()?;

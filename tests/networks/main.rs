@@ -33,13 +33,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-/// Shorter times than the proxy's own; and one delivery at a time, so that the
-/// order of arrival is that of acceptance.
-const SETTINGS: [(&str, &str); 5] = [
+/// Shorter times than the proxy's own.
+const SETTINGS: [(&str, &str); 4] = [
     ("POSTERN_REGISTRATION__LEASE_SECONDS", "6"),
     ("POSTERN_TUNNEL__HEARTBEAT", "1s"),
     ("POSTERN_TUNNEL__TOLERANCE", "2s"),
-    ("POSTERN_DELIVERY__PER_WORKER", "1"),
     ("POSTERN_DELIVERY__TIMEOUT", "5s"),
 ];
 
