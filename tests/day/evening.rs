@@ -18,6 +18,24 @@ const DELIVERY: [&str; 2] = [LINEAR_DELIVERY, GITHUB_DELIVERY];
 const PREFIXES: [&str; 4] = ["pst_", "psw_", "whsec_", "lin_whs_"];
 const AT_LEAST: usize = 20;
 
+/// How things stand in the evening.
+const EVENING: [(&str, f64); 14] = [
+    ("postern_workers{state=\"active\"}", 4.0),
+    ("postern_workers{state=\"pending\"}", 0.0),
+    ("postern_workers{state=\"away\"}", 0.0),
+    ("postern_workers{state=\"paused\"}", 0.0),
+    ("postern_workers{state=\"gone\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"active\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"pending\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"away\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"paused\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"unreachable\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"held\"}", 2.0),
+    ("postern_deliveries_pending", 0.0),
+    ("postern_delivery_attempts_in_flight", 0.0),
+    ("postern_dead_letters", 0.0),
+];
+
 /// Where counting began: the proxy's metrics, and the books beside them.
 #[derive(Default)]
 pub(crate) struct Counted {
@@ -282,7 +300,13 @@ impl Day {
         for (code, count) in self.ledger.refusals() {
             totals.insert(format!("postern_ingest_rejected_total{{code=\"{code}\"}}"), count as f64);
         }
+        let mismatches = self.ledger.refusals().get("signature.mismatch").copied().unwrap_or(0);
+        let failures = "postern_ingest_signature_failures_total{provider=\"linear\"}";
+        totals.insert(failures.to_owned(), mismatches as f64);
         let books = self.central.books();
+        let died = "SELECT count(*) FROM deliveries WHERE redriven > 0 OR state = 5";
+        let died = books.query_row(died, [], |row| row.get(0)).unwrap();
+        totals.insert("postern_deliveries_dead_total".to_owned(), died);
         let mut query = books.prepare("SELECT outcome, count(*) FROM attempts GROUP BY outcome").unwrap();
         let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?))).unwrap();
         for (outcome, count) in rows.map(Result::unwrap) {
@@ -294,17 +318,8 @@ impl Day {
 
 /// What the gauges say in the evening that is not so.
 fn unlike(metrics: &BTreeMap<String, f64>) -> Vec<String> {
-    let mut wanted: BTreeMap<_, _> = [
-        ("postern_deliveries_pending".to_owned(), 0.0),
-        ("postern_delivery_attempts_in_flight".to_owned(), 0.0),
-        ("postern_dead_letters".to_owned(), 0.0),
-    ]
-    .into();
-    for (state, count) in [("active", 4.0), ("pending", 0.0), ("away", 0.0), ("paused", 0.0), ("gone", 0.0)] {
-        wanted.insert(format!("postern_workers{{state=\"{state}\"}}"), count);
-    }
-    let unlike = wanted.into_iter().filter(|(name, value)| metrics.get(name) != Some(value));
-    unlike.map(|(name, value)| format!("{name}: {:?} instead of {value}", metrics.get(&name))).collect()
+    let unlike = EVENING.iter().filter(|(name, value)| metrics.get(*name) != Some(value));
+    unlike.map(|(name, value)| format!("{name}: {:?} instead of {value}", metrics.get(*name))).collect()
 }
 
 /// Of every counter of the books, where what was counted between differs.
