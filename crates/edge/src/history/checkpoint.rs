@@ -63,3 +63,37 @@ fn passive(connection: &Connection, copying: &Copying) -> rusqlite::Result<()> {
     let _alone = copying.lock().unwrap_or_else(PoisonError::into_inner);
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Whatever the thread gets done beside it: a writer whose commits go over
+    /// the limit finishes the copying itself, and then the log starts over.
+    /// Nobody reads here, since a reader's snapshot may keep a log for longer.
+    #[test]
+    fn the_log_is_reused_and_does_not_grow_with_the_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.db");
+        let writer = database::open_writer(&path).unwrap();
+        let (told, pages) = mpsc::channel();
+        writer
+            .wal_hook(Some(move |_: &mut _, n: i32| {
+                told.send(usize::try_from(n).unwrap()).unwrap();
+                Ok(())
+            }))
+            .unwrap();
+        writer.execute_batch("CREATE TABLE filler (body BLOB)").unwrap();
+        let checkpoint = Checkpoint::start(&path).unwrap();
+        for _ in 0..20 {
+            writer.execute("INSERT INTO filler VALUES (zeroblob(?))", [6 << 20]).unwrap();
+            checkpoint.after_commit(pages.try_iter().last().unwrap(), &writer);
+        }
+        let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len();
+        let (log, data) = (size("history.db-wal"), size("history.db"));
+        assert!(log < 40 * MIB, "the log has {log} bytes of 120 MiB written");
+        assert!(data > 80 * MIB, "{data} bytes have been moved into the file");
+    }
+}

@@ -281,22 +281,3 @@ async fn ids_are_remembered_for_their_time() {
     assert!(!history.forget_seen(NOW.plus(1)).await.unwrap());
     assert_eq!(history.accept(event(&profile, "e0")).await.unwrap(), Accepted::Stored);
 }
-
-#[tokio::test]
-async fn the_log_is_reused_and_does_not_grow_with_the_history() {
-    let dir = tempfile::tempdir().unwrap();
-    let (history, profile) = history(&dir).await;
-    let body = Bytes::from(vec![b'x'; 64 * 1024]);
-    for round in 0..20 {
-        let events = (0..100).map(|n| {
-            let mut event = event(&profile, &format!("e{round}-{n}"));
-            event.body = body.clone();
-            history.accept(event)
-        });
-        futures_util::future::join_all(events).await;
-    }
-    let log = std::fs::metadata(dir.path().join("history.db-wal")).unwrap().len();
-    let data = std::fs::metadata(dir.path().join("history.db")).unwrap().len();
-    assert!(data > 64 << 20, "{data} bytes have been moved into the file");
-    assert!(log < 80 << 20, "the log has {log} bytes of 125 MiB written");
-}

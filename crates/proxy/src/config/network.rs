@@ -20,6 +20,12 @@ impl Network {
         let (net, address) = (number(self.address), number(address.to_canonical()));
         net.1 == address.1 && (net.0 ^ address.0).checked_shr(net.1 - self.bits).unwrap_or(0) == 0
     }
+
+    /// Whether this network is that address and no other.
+    #[must_use]
+    pub fn is(&self, address: IpAddr) -> bool {
+        self.bits == number(self.address).1 && self.contains(address)
+    }
 }
 
 /// An address as a number, and how many bits it has.

@@ -11,15 +11,20 @@ use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpInfo;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 mod guard;
+mod names;
 
 use guard::Guarded;
 pub(crate) use guard::NotConnected;
+#[cfg(test)]
+pub(crate) use guard::admit;
+use names::{Names, System};
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 4096;
@@ -104,13 +109,23 @@ impl Outbound {
     /// A client that reaches what `policy` allows and waits `timeout` for an
     /// answer's head.
     pub(crate) fn new(policy: AddressPolicy, timeout: Duration) -> Result<Self, NoTrust> {
+        Self::by(policy, timeout, Arc::new(System), Matcher::from_system())
+    }
+
+    /// With names resolved by `names`, and HTTPS by way of `proxies`.
+    fn by(
+        policy: AddressPolicy,
+        timeout: Duration,
+        names: Arc<dyn Names>,
+        proxies: Matcher,
+    ) -> Result<Self, NoTrust> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(provider)
             .map_err(NoTrust)?
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Guarded::new(Arc::new(policy), timeout));
+            .wrap_connector(Guarded::new(Arc::new(policy), timeout, names, proxies));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

@@ -1,11 +1,15 @@
-//! Connects where the address policy allows, judging the very addresses that
-//! are connected to: literal ones before, resolved ones after DNS.
+//! Connects where the address policy allows. The host is judged as the URL
+//! names it; then its name is resolved, once, and of what was found only what
+//! the policy allows is handed to whoever connects: the address that was
+//! judged is the address connected to.
 //!
 //! Where the operator's environment names a proxy for HTTPS, the connection
-//! goes through it and names are the proxy's to resolve; literal addresses are
-//! still judged here.
+//! goes through it, unless it is to this machine. Names are then the proxy's
+//! to resolve and to refuse; the host is still judged here as the URL names
+//! it.
 
-use crate::registry::address::{AddressPolicy, Place, is_allowed, place};
+use super::names::Names;
+use crate::registry::address::{AddressPolicy, is_local, judge, judge_host};
 use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -19,6 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tower::Service;
+use url::Host;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,9 +40,9 @@ pub(crate) enum NotConnected {
         #[source]
         cause: Option<std::io::Error>,
     },
-    /// The policy refuses where it leads.
-    #[error("{address} is {what}, where this proxy does not deliver")]
-    Refused { address: IpAddr, what: &'static str },
+    /// The policy refuses where it leads: an address or a name.
+    #[error("{host} is {what}, where this proxy does not deliver")]
+    Refused { host: String, what: &'static str },
     /// The proxy on the way did not let it through.
     #[error("the HTTPS proxy gave no connection")]
     Proxy {
@@ -56,15 +61,20 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(policy: Arc<AddressPolicy>, timeout: Duration) -> Self {
-        let mut direct = HttpConnector::new_with_resolver(Resolver { policy: policy.clone() });
+    pub(super) fn new(
+        policy: Arc<AddressPolicy>,
+        timeout: Duration,
+        names: Arc<dyn Names>,
+        proxies: Matcher,
+    ) -> Self {
+        let mut direct = HttpConnector::new_with_resolver(Resolver { policy: policy.clone(), names });
         let mut to_proxy = HttpConnector::new();
         direct.set_nodelay(true);
         direct.enforce_http(false);
         direct.set_connect_timeout(Some(timeout.min(CONNECT_TIMEOUT)));
         to_proxy.set_nodelay(true);
         to_proxy.set_connect_timeout(Some(timeout.min(CONNECT_TIMEOUT)));
-        Self { policy, direct, to_proxy, proxies: Arc::new(Matcher::from_system()) }
+        Self { policy, direct, to_proxy, proxies: Arc::new(proxies) }
     }
 }
 
@@ -78,10 +88,17 @@ impl Service<Uri> for Guarded {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        if let Some(refused) = literal(&uri).and_then(|address| judge(address, &self.policy).err()) {
+        // As the URL standard reads it: `0x7f.1` is an address.
+        let host = match Host::parse(uri.host().unwrap_or_default()) {
+            Ok(host) => host,
+            Err(cause) => return Box::pin(async move { Err(cause.into()) }),
+        };
+        if let Err(what) = judge_host(&host, &self.policy) {
+            let refused = NotConnected::Refused { host: host.to_string(), what };
             return Box::pin(async move { Err(refused.into()) });
         }
-        let proxy = if uri.scheme_str() == Some("https") { self.proxies.intercept(&uri) } else { None };
+        let proxied = uri.scheme_str() == Some("https") && !is_local(&host);
+        let proxy = if proxied { self.proxies.intercept(&uri) } else { None };
         match proxy {
             None => {
                 let connecting = self.direct.call(uri);
@@ -101,27 +118,11 @@ impl Service<Uri> for Guarded {
     }
 }
 
-/// The address a URI names literally.
-fn literal(uri: &Uri) -> Option<IpAddr> {
-    uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-fn judge(address: IpAddr, policy: &AddressPolicy) -> Result<(), NotConnected> {
-    if is_allowed(address, policy) {
-        return Ok(());
-    }
-    let what = match place(address) {
-        Place::Inside(what) => what,
-        Place::Loopback => "this machine (loopback)",
-        Place::Public => "a public address",
-    };
-    Err(NotConnected::Refused { address, what })
-}
-
-/// The system's resolver, without the addresses the policy refuses.
+/// Names' addresses, without those that the policy refuses.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     policy: Arc<AddressPolicy>,
+    names: Arc<dyn Names>,
 }
 
 impl Service<Name> for Resolver {
@@ -134,20 +135,33 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let policy = self.policy.clone();
+        let Self { policy, names } = self.clone();
         Box::pin(async move {
-            let resolved = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let unresolved = |cause| NotConnected::Unresolved { name: name.as_str().to_owned(), cause };
-            let found: Vec<_> = resolved.map_err(|error| unresolved(Some(error)))?.collect();
-            let mut refused = unresolved(None);
-            let mut allowed = Vec::with_capacity(found.len());
-            for address in found {
-                match judge(address.ip(), &policy) {
-                    Ok(()) => allowed.push(address),
-                    Err(why) => refused = why,
-                }
-            }
-            if allowed.is_empty() { Err(refused) } else { Ok(allowed.into_iter()) }
+            let name = name.as_str();
+            let found = names.addresses(name).await;
+            let found = found
+                .map_err(|error| NotConnected::Unresolved { name: name.to_owned(), cause: Some(error) })?;
+            let allowed = admit(name, found, &policy)?;
+            // The port is the connector's to fill in.
+            let sockets: Vec<_> = allowed.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
+            Ok(sockets.into_iter())
         })
     }
+}
+
+/// Of the addresses that `name` has, those that may be connected to.
+pub(crate) fn admit(
+    name: &str,
+    found: Vec<IpAddr>,
+    policy: &AddressPolicy,
+) -> Result<Vec<IpAddr>, NotConnected> {
+    let mut refused = NotConnected::Unresolved { name: name.to_owned(), cause: None };
+    let mut allowed = Vec::with_capacity(found.len());
+    for address in found {
+        match judge(address, policy) {
+            Ok(()) => allowed.push(address),
+            Err(what) => refused = NotConnected::Refused { host: address.to_string(), what },
+        }
+    }
+    if allowed.is_empty() { Err(refused) } else { Ok(allowed) }
 }

@@ -1,6 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 
+fn allowed(address: IpAddr, policy: &AddressPolicy) -> bool {
+    judge(address, policy).is_ok()
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -26,7 +30,7 @@ fn the_public_internet_is_allowed() {
         "::ffff:8.8.8.8",
     ] {
         assert_eq!(place(ip(address)), Place::Public, "{address}");
-        assert!(is_allowed(ip(address), &AddressPolicy::default()), "{address}");
+        assert!(allowed(ip(address), &AddressPolicy::default()), "{address}");
     }
 }
 
@@ -87,13 +91,13 @@ fn everything_else_is_refused_unless_listed() {
         "ff02::1",
     ] {
         let refusing = AddressPolicy::default();
-        assert!(!is_allowed(ip(address), &refusing), "{address}");
+        assert!(!allowed(ip(address), &refusing), "{address}");
         let listing = AddressPolicy { allow: vec![address.parse().unwrap()], ..refusing };
         let canonical = AddressPolicy {
             allow: vec![ip(address).to_canonical().to_string().parse().unwrap()],
             ..AddressPolicy::default()
         };
-        assert!(is_allowed(ip(address), &listing) || is_allowed(ip(address), &canonical), "{address}");
+        assert!(allowed(ip(address), &listing) || allowed(ip(address), &canonical), "{address}");
     }
 }
 
@@ -101,10 +105,28 @@ fn everything_else_is_refused_unless_listed() {
 fn allowing_loopback_allows_loopback_alone() {
     let policy = AddressPolicy { allow_loopback: true, allow: vec![] };
     for address in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
-        assert!(is_allowed(ip(address), &policy), "{address}");
+        assert!(allowed(ip(address), &policy), "{address}");
     }
     for address in ["10.0.0.1", "0.0.0.0", "::", "169.254.169.254", "64:ff9b::7f00:1", "::7f00:1"] {
-        assert!(!is_allowed(ip(address), &policy), "{address}");
+        assert!(!allowed(ip(address), &policy), "{address}");
+    }
+}
+
+#[test]
+fn a_metadata_service_is_allowed_by_its_own_address_alone() {
+    for (address, around) in [
+        ("169.254.169.254", "169.254.0.0/16"),
+        ("169.254.170.2", "169.254.0.0/16"),
+        ("100.100.100.200", "100.64.0.0/10"),
+        ("168.63.129.16", "168.63.129.0/24"),
+        ("192.0.0.192", "192.0.0.0/24"),
+        ("fd00:ec2::254", "fd00::/8"),
+        ("fd20:ce::254", "fc00::/7"),
+    ] {
+        let allow =
+            |network: &str| AddressPolicy { allow_loopback: true, allow: vec![network.parse().unwrap()] };
+        assert_eq!(judge(ip(address), &allow(around)), Err("a cloud's metadata service"), "{address}");
+        assert!(allowed(ip(address), &allow(address)), "{address}");
     }
 }
 
