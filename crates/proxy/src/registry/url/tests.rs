@@ -259,7 +259,7 @@ fn the_table() {
                 // The two readers of URLs agree on whom it names.
                 let uri: http::Uri = url.parse().unwrap();
                 assert_eq!(uri.authority().unwrap().as_str(), *normal, "{host}");
-                assert_eq!(url::Url::parse(&url).unwrap().host_str(), uri.host(), "{host}");
+                assert_eq!(Url::parse(&url).unwrap().host_str(), uri.host(), "{host}");
                 assert_eq!(connect(normal), Ok(()), "{host}");
             }
             Name(name, found) => {
