@@ -86,6 +86,7 @@ pub use events::{
 
 use crate::dedupe::IdFrom;
 use crate::event::Provider;
+use crate::header::HeaderName;
 use crate::id::{DeliveryId, EventId, SourceId, WorkerId, WorkspaceId};
 use crate::secret::{self, Secret};
 use crate::signature::Scheme;
@@ -146,8 +147,26 @@ pub struct RegisterRequest {
     /// What becomes of events held during an absence.
     #[serde(default)]
     pub catch_up: CatchUp,
+    /// How its deliveries are to be signed.
+    #[serde(default)]
+    pub signature_style: SignatureStyleName,
+    /// With [`SignatureStyleName::Timestamped`], and needed there: what the
+    /// three headers begin with, `X-Acme` for `X-Acme-Signature`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_prefix: Option<HeaderName>,
     /// [`crate::PROTOCOL_VERSION`] of the edge.
     pub protocol_version: String,
+}
+
+/// A style of signature by its name ([`crate::signature::SignatureStyle`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureStyleName {
+    /// Standard Webhooks.
+    #[default]
+    Standard,
+    /// `X-<Name>-Signature: t=…,v1=…`, for receivers that expect it.
+    Timestamped,
 }
 
 /// The answer to [`RegisterRequest`]: a worker with a URL is `pending` until it
@@ -339,7 +358,8 @@ impl Challenge {
 
 /// Proof that the worker holds the secret: the value of a
 /// `webhook-signature` with id `challenge`, timestamp 0 and the challenge's
-/// text as body ([`crate::signature::standard::sign`]).
+/// text as body, or of an `X-<Name>-Signature` with the same
+/// ([`crate::signature::SignatureStyle::answer`]).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ChallengeAnswer {
     /// The proof.

@@ -12,11 +12,13 @@ mod scheme;
 pub mod slack;
 pub mod standard;
 pub mod stripe;
+mod style;
 pub mod timestamped;
 
 pub use generic::Hmac;
 pub use guess::{Guess, guess};
 pub use scheme::{Scheme, verify};
+pub use style::SignatureStyle;
 pub use timestamped::Timestamped;
 
 use crate::ErrorCode;

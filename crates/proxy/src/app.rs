@@ -213,7 +213,9 @@ impl App {
         let room = usize::try_from(limits.inflight).unwrap_or(usize::MAX);
         let bodies = BodyReader::new(room, limits.body_timeout);
         let admin_routes = admin::routes(Arc::new(self.admin(&bodies, &running, &stop)));
-        let routes = http::routes(self.routes_parts(public_url, bodies, &tasks, &carrying, &stop));
+        let challenger = self.challenger(&tasks, &stop);
+        let routes =
+            http::routes(self.routes_parts(public_url, bodies, challenger.clone(), &carrying, &stop));
         let cut = CancellationToken::new();
         let scheduler = self.scheduler(&running, &tasks, &cut);
         let retention_metrics = self.measured(RetentionMetrics::new);
@@ -232,6 +234,8 @@ impl App {
         }
         parts.spawn(named("scheduler", scheduler.run(stop.clone())));
         parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
+        let lasting = registry::lasting::run(store.clone(), clock.clone(), challenger, stop.clone());
+        parts.spawn(named("challenges of plain receivers", lasting));
         let retire_after = config.registration.retire_after;
         let retirement = registry::retirement::run(store.clone(), clock.clone(), retire_after, stop.clone());
         parts.spawn(named("retirement of workers", retirement));
@@ -276,16 +280,9 @@ impl App {
         Ok(self.parts.config.base_url(address))
     }
 
-    fn routes_parts(
-        &self,
-        public_url: String,
-        bodies: BodyReader,
-        tasks: &TaskTracker,
-        carrying: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> http::Parts {
+    fn challenger(&self, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<Challenger> {
         let Parts { config, store, clock, bus } = &self.parts;
-        let challenger = Arc::new(Challenger::new(
+        Arc::new(Challenger::new(
             store.clone(),
             clock.clone(),
             bus.clone(),
@@ -293,7 +290,18 @@ impl App {
             config.registration.clone(),
             tasks.clone(),
             stop.clone(),
-        ));
+        ))
+    }
+
+    fn routes_parts(
+        &self,
+        public_url: String,
+        bodies: BodyReader,
+        challenger: Arc<Challenger>,
+        carrying: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> http::Parts {
+        let Parts { config, store, clock, bus } = &self.parts;
         let ingest = Arc::new(Ingest::new(
             store.clone(),
             clock.clone(),

@@ -28,6 +28,7 @@ mod secret;
 mod serve;
 mod source;
 mod token;
+mod worker;
 mod workspace;
 
 pub use error::CliError;
@@ -81,6 +82,9 @@ enum Command {
     /// Tokens, with which edges register and clients ask
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Workers: make one of any HTTP server, list, remove
+    #[command(subcommand)]
+    Worker(worker::WorkerCommand),
     /// Copy the database to a new file, while the proxy serves or not
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database; no proxy may be serving
@@ -120,6 +124,7 @@ impl Cli {
             Command::LinearApp(command) => linear_app::run(command, common, terminal, clock.now()).await,
             Command::LinearOrg(command) => linear_org::run(command, common, terminal).await,
             Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
+            Command::Worker(command) => worker::run(command, common, terminal, clock.now()).await,
             Command::Backup(args) => backup::backup(&args, common, terminal),
             Command::Restore(args) => backup::restore(&args, common, terminal, clock.now()),
             Command::Check(args) => check::run(&args, common, terminal),

@@ -34,7 +34,7 @@ use postern_protocol::dedupe::{DedupeKey, IdFrom, Pointer};
 use postern_protocol::event::{Described, Provider};
 use postern_protocol::filter::Filter;
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
-use postern_protocol::signature::Scheme;
+use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Secret, UnixMillis};
 use std::time::Duration;
 
@@ -164,6 +164,8 @@ pub trait Store: Send + Sync + 'static {
     async fn worker(&self, id: WorkerId) -> Result<Option<Worker>, StoreError>;
     /// A workspace's workers, oldest first.
     async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<Worker>, StoreError>;
+    /// The pending workers with a URL whose lease ends then or later.
+    async fn unproved_until(&self, until: UnixMillis) -> Result<Vec<Worker>, StoreError>;
     /// The challenge's outcome: `Ok` makes a pending worker active (or paused,
     /// when it was) with a lease until then; `Err` keeps the reason.
     async fn settle_challenge(
@@ -637,6 +639,8 @@ pub struct Worker {
     pub ordering: Ordering,
     /// What becomes of events held during an absence.
     pub catch_up: CatchUp,
+    /// How it is signed for.
+    pub style: SignatureStyle,
     /// Where it stands.
     pub state: WorkerState,
     /// When its lease ends.
@@ -681,6 +685,8 @@ pub struct Claimed {
     pub url: Option<String>,
     /// The secrets to sign with: the present one, then one in its grace.
     pub secrets: Vec<Secret>,
+    /// How to sign.
+    pub style: SignatureStyle,
     /// This attempt's number on the wire, from 1; burnt or not.
     pub attempt: u32,
     /// How many answered failures the schedule has counted so far.

@@ -77,7 +77,7 @@ mod tests {
     fn the_log_is_reused_and_does_not_grow_with_the_history() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.db");
-        let writer = database::open_writer(&path).unwrap();
+        let mut writer = database::open_writer(&path).unwrap();
         let (told, pages) = mpsc::channel();
         writer
             .wal_hook(Some(move |_: &mut _, n: i32| {

@@ -5,7 +5,7 @@ use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::secrets::{SigningSecret, WorkerSecrets};
 use crate::state::{Account, Session, Shared, with_causes};
-use postern_protocol::api::{RegisterRequest, RegisterResponse};
+use postern_protocol::api::{RegisterRequest, RegisterResponse, SignatureStyleName};
 use postern_protocol::{PROTOCOL_VERSION, Secret, UnixMillis};
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ async fn register(
         capabilities: Vec::new(),
         ordering: shared.ordering(),
         catch_up: shared.catch_up(),
+        signature_style: SignatureStyleName::Standard,
+        header_prefix: None,
         protocol_version: PROTOCOL_VERSION.into(),
     };
     let credential = session.worker.borrow().as_ref().map(|worker| worker.credential.clone());

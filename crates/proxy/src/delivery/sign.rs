@@ -1,6 +1,6 @@
 //! The first step: a claimed delivery becomes a request. The provider's body
 //! byte for byte; its headers in order and repeated; the signature by Standard
-//! Webhooks; Postern's own headers. A provider's header that bears one of our
+//! Webhooks, or in the style the worker asked for; Postern's own headers. A provider's header that bears one of our
 //! names travels as `postern-original-…`.
 
 use crate::store::Claimed;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use postern_protocol::header as names;
 use postern_protocol::id::{DeliveryId, EventId, WorkerId};
-use postern_protocol::signature::standard;
+use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{HeaderList, UnixMillis};
 
 /// The client sets these itself, or they speak of another connection.
@@ -87,12 +87,10 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
         Some(url) => Destination::Url(url.parse().map_err(|_| Unaddressable)?),
         None => Destination::Tunnel,
     };
-    let mut headers = originals(&claimed.headers);
+    let mut headers = originals(&claimed.headers, &claimed.style);
     let mut ours = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), text_value(value));
     };
-    ours(names::WEBHOOK_ID, &claimed.webhook_id);
-    ours(names::WEBHOOK_TIMESTAMP, &at.seconds().to_string());
     ours(names::POSTERN_EVENT, &claimed.event_name);
     ours(names::POSTERN_SOURCE, &claimed.source_name);
     ours(names::POSTERN_PROVIDER, claimed.provider.as_str());
@@ -108,19 +106,19 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     if claimed.synthetic {
         ours(names::POSTERN_SYNTHETIC, "true");
     }
-    let signature = standard::sign(&claimed.secrets, &claimed.webhook_id, at, &claimed.body);
-    headers.insert(
-        HeaderName::from_static(names::WEBHOOK_SIGNATURE),
-        HeaderValue::from_str(&signature).map_err(|_| Unaddressable)?,
-    );
+    let Claimed { style, secrets, webhook_id, event_name, body, .. } = &claimed;
+    for (name, value) in style.headers(secrets, webhook_id, event_name, at, body) {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unaddressable)?;
+        headers.insert(name, HeaderValue::from_str(&value).unwrap_or_else(|_| text_value(&value)));
+    }
     Ok(Signed { ticket: Ticket::from(&claimed), at, to, headers, body: claimed.body })
 }
 
 /// The provider's headers as they travel on.
-fn originals(stored: &HeaderList) -> HeaderMap {
+fn originals(stored: &HeaderList, style: &SignatureStyle) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(stored.len() + 10);
     for (name, value) in stored.iter().filter(|(name, _)| !NOT_FORWARDED.contains(name)) {
-        let renamed = is_ours(name).then(|| format!("{}{name}", names::POSTERN_ORIGINAL_PREFIX));
+        let renamed = is_ours(name, style).then(|| format!("{}{name}", names::POSTERN_ORIGINAL_PREFIX));
         let name = HeaderName::from_bytes(renamed.as_deref().unwrap_or(name).as_bytes());
         // What came in as a header can go out as one; nothing is lost here.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
@@ -130,8 +128,8 @@ fn originals(stored: &HeaderList) -> HeaderMap {
     headers
 }
 
-fn is_ours(name: &str) -> bool {
-    name.starts_with("webhook-") || name.starts_with("postern-")
+fn is_ours(name: &str, style: &SignatureStyle) -> bool {
+    name.starts_with("webhook-") || name.starts_with("postern-") || style.uses(name)
 }
 
 /// A value that may come from a payload: on one line, and not endless.

@@ -44,6 +44,11 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The code it is answered with.
     pub(crate) fn code(&self) -> ErrorCode {
         self.code

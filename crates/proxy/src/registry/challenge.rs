@@ -8,6 +8,7 @@
 //! secret are still those it asked about: [`Challenger::gate`] keeps a change
 //! out meanwhile.
 
+use super::lasting;
 use crate::bus::Bus;
 use crate::config::Registration;
 use crate::delivery::client::Outbound;
@@ -28,8 +29,6 @@ mod ask;
 /// The pauses before each try: a worker may need a moment to keep its secret.
 const TRIES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];
-/// How long a pending worker's renewals start no new challenge, in milliseconds.
-const REPEAT_AFTER_MILLIS: i64 = 5_000;
 /// How many ended challenges are remembered before old ones are forgotten.
 const REMEMBERED: usize = 10_000;
 /// How many gates there are; workers share them by hash.
@@ -97,14 +96,14 @@ impl Challenger {
         Ok(self.store.worker(worker.id).await?.unwrap_or(worker))
     }
 
-    /// Challenges a pending worker again, unless it is being challenged or was
-    /// a moment ago.
-    pub(crate) fn repeat(self: &Arc<Self>, worker: Worker) {
+    /// Challenges a pending worker again, unless it is being challenged or the
+    /// last challenge began less than `pause` milliseconds ago.
+    pub(crate) fn repeat(self: &Arc<Self>, worker: Worker, pause: i64) {
         let now = self.clock.now();
         let due = self
             .latest()
             .get(&worker.id)
-            .is_none_or(|latest| latest.ended && now.since(latest.began) >= REPEAT_AFTER_MILLIS);
+            .is_none_or(|latest| latest.ended && now.since(latest.began) >= pause);
         if due {
             self.start(worker);
         }
@@ -144,7 +143,7 @@ impl Challenger {
 
     async fn settle(&self, asked: &Worker, outcome: Result<(), String>) -> Result<(), StoreError> {
         let Some(present) = self.store.worker(asked.id).await? else { return Ok(()) };
-        let same = present.url == asked.url && present.secret == asked.secret;
+        let same = present.url == asked.url && present.secret == asked.secret && present.style == asked.style;
         if !same || present.state == WorkerState::Gone {
             return Ok(());
         }
@@ -153,7 +152,10 @@ impl Challenger {
             // It may have been away before it registered anew.
             self.store.end_absence(asked.id, now).await?;
         }
-        let until = super::leased_until(&self.settings, now);
+        let until = match present.leased_until {
+            never if lasting::lasts(never) => never,
+            _ => super::leased_until(&self.settings, now),
+        };
         self.store.settle_challenge(asked.id, outcome.map(|()| until)).await
     }
 

@@ -14,6 +14,9 @@ use postern_protocol::ErrorCode;
 use postern_protocol::api::{LeaseRequest, LeaseResponse, WorkerState};
 use std::sync::Arc;
 
+/// How long a pending worker's renewals start no new challenge, in milliseconds.
+const REPEAT_AFTER_MILLIS: i64 = 5_000;
+
 /// Renews; what waits flows at once, what was held during an absence as the
 /// worker's `catchUp` says. A worker still pending is challenged again.
 pub(crate) async fn renew(
@@ -57,7 +60,7 @@ pub(crate) async fn renew(
         last_transport_error: if before.transport_failures > 0 { before.transport_error } else { None },
     };
     if worker.state == WorkerState::Pending {
-        registry.challenger.repeat(worker);
+        registry.challenger.repeat(worker, REPEAT_AFTER_MILLIS);
     } else {
         registry.bus.wake();
     }

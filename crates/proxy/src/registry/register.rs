@@ -74,26 +74,8 @@ impl Registry {
         now: UnixMillis,
     ) -> Result<(Worker, Secret), ApiError> {
         let credential = entropy::credential(CREDENTIAL_PREFIX);
-        let worker = Worker {
-            id: entropy::worker_id(now),
-            workspace: token.workspace,
-            token: token.id,
-            name: wanted.name,
-            url: wanted.url,
-            credential_hash: entropy::credential_hash(credential.reveal()),
-            secret: standard::new_secret(entropy::bytes()),
-            previous_secret: None,
-            filter: wanted.filter,
-            ordering: wanted.ordering,
-            catch_up: wanted.catch_up,
-            state: WorkerState::Pending,
-            leased_until: self.leased_until(now),
-            challenge_error: None,
-            unreachable_until: None,
-            transport_failures: 0,
-            transport_error: None,
-            created_at: now,
-        };
+        let secret = standard::new_secret(entropy::bytes());
+        let worker = wanted.worker(token, &credential, secret, self.leased_until(now), now);
         self.store.register_worker(worker.clone()).await?;
         Ok((worker, credential))
     }
@@ -131,6 +113,7 @@ impl Registry {
             filter: wanted.filter,
             ordering: wanted.ordering,
             catch_up: wanted.catch_up,
+            style: wanted.style,
             state: WorkerState::Pending,
             leased_until: self.leased_until(now),
             challenge_error: None,

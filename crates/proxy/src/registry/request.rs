@@ -3,10 +3,13 @@
 
 use super::address::AddressPolicy;
 use super::{url, version};
+use crate::entropy;
 use crate::http::error::ApiError;
-use postern_protocol::ErrorCode;
-use postern_protocol::api::{CatchUp, Ordering, RegisterRequest};
+use crate::store::{Token, Worker};
+use postern_protocol::api::{CatchUp, Ordering, RegisterRequest, SignatureStyleName, WorkerState};
 use postern_protocol::filter::Filter;
+use postern_protocol::signature::{SignatureStyle, Timestamped};
+use postern_protocol::{ErrorCode, Secret, UnixMillis};
 
 /// How many capability terms a worker may have.
 const MOST_CAPABILITIES: usize = 100;
@@ -15,16 +18,17 @@ const LONGEST_NAME: usize = 100;
 
 /// What a registration asks for, checked.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) name: String,
+pub(crate) struct Wanted {
+    pub(crate) name: String,
     pub(super) url: Option<String>,
     pub(super) filter: Filter,
     pub(super) ordering: Ordering,
     pub(super) catch_up: CatchUp,
+    pub(super) style: SignatureStyle,
 }
 
 /// `me`: the id of the Linear user who registers.
-pub(super) fn check(
+pub(crate) fn check(
     request: &RegisterRequest,
     policy: &AddressPolicy,
     me: Option<&str>,
@@ -42,8 +46,68 @@ pub(super) fn check(
     }
     let filter = filter(&request.capabilities, me)?;
     let url = request.webhook_url.as_deref().map(|url| url::check(url, policy)).transpose()?;
-    let name = name.to_owned();
-    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up })
+    let (name, style) = (name.to_owned(), style(request)?);
+    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up, style })
+}
+
+impl Wanted {
+    /// The worker that comes of it: pending, until its challenge is answered.
+    pub(crate) fn worker(
+        self,
+        token: &Token,
+        credential: &Secret,
+        secret: Secret,
+        leased_until: UnixMillis,
+        now: UnixMillis,
+    ) -> Worker {
+        Worker {
+            id: entropy::worker_id(now),
+            workspace: token.workspace,
+            token: token.id,
+            name: self.name,
+            url: self.url,
+            credential_hash: entropy::credential_hash(credential.reveal()),
+            secret,
+            previous_secret: None,
+            filter: self.filter,
+            ordering: self.ordering,
+            catch_up: self.catch_up,
+            style: self.style,
+            state: WorkerState::Pending,
+            leased_until,
+            challenge_error: None,
+            unreachable_until: None,
+            transport_failures: 0,
+            transport_error: None,
+            created_at: now,
+        }
+    }
+}
+
+/// How it is to be signed for.
+fn style(request: &RegisterRequest) -> Result<SignatureStyle, ApiError> {
+    let wrong = |message: &str| Err(ApiError::new(ErrorCode::BadRequest, message));
+    match (request.signature_style, &request.header_prefix) {
+        (SignatureStyleName::Standard, None) => Ok(SignatureStyle::Standard),
+        (SignatureStyleName::Standard, Some(_)) => {
+            wrong("headerPrefix: it goes with signatureStyle `timestamped` alone")
+        }
+        (SignatureStyleName::Timestamped, None) => {
+            wrong("headerPrefix: signatureStyle `timestamped` needs one, such as X-Acme")
+        }
+        (SignatureStyleName::Timestamped, Some(prefix)) if is_reserved(prefix.as_str()) => {
+            wrong("headerPrefix: `webhook` and `postern` begin the proxy's own headers; choose another")
+        }
+        (SignatureStyleName::Timestamped, Some(prefix)) => {
+            Ok(SignatureStyle::Timestamped(Timestamped { header_prefix: prefix.clone() }))
+        }
+    }
+}
+
+fn is_reserved(prefix: &str) -> bool {
+    ["webhook", "postern"]
+        .iter()
+        .any(|ours| prefix.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
 }
 
 /// The filter, in which `me` is resolved.
@@ -99,6 +163,15 @@ mod tests {
         assert_eq!(code(|r| r.name = "a\nb".into()), ErrorCode::BadRequest);
         assert_eq!(code(|r| r.capabilities = vec!["Issue.".into()]), ErrorCode::FilterInvalid);
         assert_eq!(code(|r| r.capabilities = vec!["Issue".into(); 101]), ErrorCode::FilterInvalid);
+        let timestamped = SignatureStyleName::Timestamped;
+        assert_eq!(code(|r| r.signature_style = timestamped), ErrorCode::BadRequest);
+        assert_eq!(code(|r| r.header_prefix = "X-Acme".parse().ok()), ErrorCode::BadRequest);
+        for reserved in ["Webhook", "postern", "Postern-Original"] {
+            let prefix = reserved.parse().ok();
+            let asked =
+                |r: &mut RegisterRequest| (r.signature_style, r.header_prefix) = (timestamped, prefix);
+            assert_eq!(code(asked), ErrorCode::BadRequest, "{reserved}");
+        }
         assert_eq!(code(|r| r.webhook_url = Some("http://laptop.example".into())), ErrorCode::UrlRefused);
         for version in ["", "1", "2.0", "0.9", "1.1", "1.0.0", "+1.0", "1.x", "1. 0"] {
             assert_eq!(

@@ -155,6 +155,7 @@ impl World {
             filter: Filter::parse(filter).unwrap(),
             ordering: Ordering::None,
             catch_up: CatchUp::Ask,
+            style: SignatureStyle::Standard,
             state: WorkerState::Pending,
             leased_until: T0,
             challenge_error: None,
@@ -252,7 +253,7 @@ macro_rules! run_on {
                 away_and_paused_workers_get_it_too, one_worker_alone_whatever_its_filter,
                 other_workspaces_get_nothing, a_refused_event_leaves_nothing;
             workers:
-                a_worker_is_kept_and_found, a_challenge_makes_it_active, a_failed_challenge_says_why,
+                a_worker_is_kept_and_found, its_style_of_signature_is_kept, the_unproved_are_found_by_their_lease, a_challenge_makes_it_active, a_failed_challenge_says_why,
                 an_update_keeps_what_waits, a_secret_is_rotated, leases_expire_and_renew, pausing_holds,
                 leaving_makes_dead_letters, the_abandoned_are_retired, a_worker_without_a_url, who_may_not_connect_any_more, what_waits_is_counted;
             catch_up:

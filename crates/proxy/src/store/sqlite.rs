@@ -214,6 +214,7 @@ delegate! {
     worker_by_credential(hash: [u8; 32]) -> Option<Worker>;
     worker(id: WorkerId) -> Option<Worker>;
     workers(workspace: WorkspaceId) -> Vec<Worker>;
+    unproved_until(until: UnixMillis) -> Vec<Worker>;
     settle_challenge(id: WorkerId, outcome: Result<UnixMillis, String>) -> ();
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
     clear_unreachable(id: WorkerId) -> ();

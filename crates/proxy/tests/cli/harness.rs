@@ -48,6 +48,15 @@ impl Place {
         serde_json::from_str(&ran.out).unwrap()
     }
 
+    /// The same, where workers on this machine are allowed.
+    pub(crate) fn loopback_json(&self, arguments: &[&str]) -> Value {
+        let mut command = self.command(&[arguments, &["--json"]].concat());
+        command.env("POSTERN_LISTEN", "127.0.0.1:0").env("POSTERN_REGISTRATION__ALLOW_LOOPBACK", "true");
+        let ran = Ran::from(command.stdin(Stdio::null()).output().unwrap());
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+        serde_json::from_str(&ran.out).unwrap()
+    }
+
     /// A run with text on its standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);

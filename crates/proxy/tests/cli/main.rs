@@ -9,3 +9,4 @@ mod config;
 mod dev;
 mod harness;
 mod operations;
+mod receivers;

@@ -53,6 +53,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         filter: Filter::default(),
         ordering: Default::default(),
         catch_up: Default::default(),
+        style: Default::default(),
         state: WorkerState::Pending,
         leased_until: NOW.plus(60_000),
         challenge_error: None,

@@ -1,6 +1,6 @@
 use super::*;
 use bytes::Bytes;
-use postern_protocol::signature::{Freshness, standard};
+use postern_protocol::signature::{Freshness, Timestamped, standard};
 use postern_protocol::{Provider, Secret};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_123);
@@ -14,6 +14,7 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         worker: WorkerId::new(NOW, [3; 10]),
         url: Some("https://laptop.example/hook".into()),
         secrets: vec![standard::new_secret([7; 32]), standard::new_secret([8; 32])],
+        style: SignatureStyle::Standard,
         attempt: 3,
         failures: 2,
         entity: None,
@@ -96,4 +97,31 @@ fn a_url_that_is_none_is_said_to_be() {
     let mut one = claimed(&[]);
     one.url = Some("not a url".into());
     assert_eq!(sign(one, NOW).unwrap_err(), Unaddressable);
+}
+
+#[test]
+fn a_plain_receiver_gets_its_own_headers() {
+    let named = Timestamped { header_prefix: "X-Acme".parse().unwrap() };
+    let mut delivery = claimed(&[
+        ("x-acme-signature", b"t=1,v1=the provider's"),
+        ("x-acme-other", b"kept"),
+        ("webhook-id", b"the provider's"),
+    ]);
+    delivery.style = SignatureStyle::Timestamped(named.clone());
+    let signed = sign(delivery, NOW).unwrap();
+    let headers: HeaderList = signed.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+    let fresh = Freshness { now: NOW, tolerance: 1000 };
+    for seed in [7, 8] {
+        named.verify(&[standard::new_secret([seed; 32])], &headers, &signed.body, Some(fresh)).unwrap();
+    }
+    named.verify(&[standard::new_secret([9; 32])], &headers, &signed.body, Some(fresh)).unwrap_err();
+    assert_eq!(headers.get("x-acme-delivery"), Some("evt_1"));
+    assert_eq!(headers.get("x-acme-event"), Some("Issue.update"));
+    assert_eq!(headers.get("postern-event"), Some("Issue.update"));
+    assert_eq!(headers.get("x-acme-other"), Some("kept"));
+    assert_eq!(headers.get("postern-original-x-acme-signature"), Some("t=1,v1=the provider's"));
+    assert_eq!(headers.get("postern-original-webhook-id"), Some("the provider's"));
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+        assert_eq!(headers.get(name), None, "{name}");
+    }
 }

@@ -8,13 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{Challenge, ChallengeAnswer};
 use postern_protocol::header as names;
-use postern_protocol::signature::standard;
 use subtle::ConstantTimeEq;
 
 /// How the proxy names itself where no provider's name is to be kept.
 const USER_AGENT: &str = concat!("Postern/", env!("CARGO_PKG_VERSION"));
-/// The id under which the answer is signed (the protocol's `ChallengeAnswer`).
-const ANSWER_ID: &str = "challenge";
 
 /// `Err` says in words why the worker's URL is not known to be its own.
 pub(super) async fn ask(client: &Outbound, worker: &Worker, now: UnixMillis) -> Result<(), String> {
@@ -30,8 +27,7 @@ pub(super) async fn ask(client: &Outbound, worker: &Worker, now: UnixMillis) -> 
     }
     let given: ChallengeAnswer = serde_json::from_slice(&answer.body)
         .map_err(|_| "the URL answered 200, but not like a Postern worker".to_owned())?;
-    let expected =
-        standard::sign(std::slice::from_ref(&worker.secret), ANSWER_ID, UnixMillis(0), challenge.as_bytes());
+    let expected = worker.style.answer(&worker.secret, &challenge);
     if bool::from(given.answer.as_bytes().ct_eq(expected.as_bytes())) {
         Ok(())
     } else {
@@ -41,14 +37,14 @@ pub(super) async fn ask(client: &Outbound, worker: &Worker, now: UnixMillis) -> 
 
 fn headers(worker: &Worker, body: &[u8], now: UnixMillis) -> Option<HeaderMap> {
     let id = format!("chl_{}", hex::encode(entropy::bytes::<12>()));
-    let signature = standard::sign(std::slice::from_ref(&worker.secret), &id, now, body);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let secrets = std::slice::from_ref(&worker.secret);
+    for (name, value) in worker.style.headers(secrets, &id, Challenge::TYPE, now, body) {
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(&value).ok()?);
+    }
     for (name, value) in [
-        (names::WEBHOOK_ID, id),
-        (names::WEBHOOK_TIMESTAMP, now.seconds().to_string()),
-        (names::WEBHOOK_SIGNATURE, signature),
         (names::POSTERN_KIND, "challenge".to_owned()),
         (names::POSTERN_WORKSPACE, worker.workspace.to_string()),
     ] {

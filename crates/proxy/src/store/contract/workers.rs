@@ -1,4 +1,5 @@
 use super::*;
+use postern_protocol::signature::Timestamped;
 
 async fn get(world: &World, id: WorkerId) -> Worker {
     world.store().worker(id).await.unwrap().unwrap()
@@ -20,6 +21,41 @@ pub(crate) async fn a_worker_is_kept_and_found(mut world: World) {
     let all: Vec<_> =
         world.store().workers(world.workspace).await.unwrap().into_iter().map(|w| w.id).collect();
     assert_eq!(all, [made.id, other.id]);
+}
+
+pub(crate) async fn its_style_of_signature_is_kept(mut world: World) {
+    let style =
+        |prefix: &str| SignatureStyle::Timestamped(Timestamped { header_prefix: prefix.parse().unwrap() });
+    let made = Worker { style: style("X-Acme"), ..world.worker(&[]) };
+    world.store().register_worker(made.clone()).await.unwrap();
+    assert_eq!(get(&world, made.id).await.style, style("X-Acme"));
+    world.store().settle_challenge(made.id, Ok(T0.plus(1_000_000))).await.unwrap();
+    world.accept().await;
+    assert_eq!(world.claim(T0.plus(1_000)).await[0].style, style("X-Acme"), "from memory");
+    world.restart();
+    assert_eq!(world.claim(T0.plus(1_000)).await[0].style, style("X-Acme"), "from the database");
+    let changed = Worker { style: style("X-Other"), ..made.clone() };
+    world.store().update_worker(changed).await.unwrap();
+    assert_eq!(get(&world, made.id).await.style, style("X-Other"));
+}
+
+pub(crate) async fn the_unproved_are_found_by_their_lease(world: World) {
+    let until = T0.plus(1_000_000);
+    let made = Worker { leased_until: until, ..world.worker(&[]) };
+    let tunnel = Worker { leased_until: until, url: None, ..world.worker(&[]) };
+    let leased = Worker { leased_until: until.plus(-1), ..world.worker(&[]) };
+    for worker in [&made, &tunnel, &leased] {
+        world.store().register_worker(worker.clone()).await.unwrap();
+    }
+    let found = async || -> Vec<_> {
+        world.store().unproved_until(until).await.unwrap().into_iter().map(|worker| worker.id).collect()
+    };
+    assert_eq!(found().await, [made.id]);
+    world.store().settle_challenge(made.id, Err("no answer".into())).await.unwrap();
+    assert_eq!(found().await, [made.id]);
+    world.store().settle_challenge(made.id, Ok(until)).await.unwrap();
+    assert_eq!(found().await, []);
+    assert_eq!(get(&world, made.id).await.leased_until, until);
 }
 
 pub(crate) async fn a_challenge_makes_it_active(world: World) {

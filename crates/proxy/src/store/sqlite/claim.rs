@@ -218,6 +218,7 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         worker: member.id,
         url: member.url.clone(),
         secrets: member.secrets(now),
+        style: member.style.clone(),
         attempt: row.get::<_, u32>(10)?.saturating_add(1),
         failures: row.get(11)?,
         entity: row.get(15)?,

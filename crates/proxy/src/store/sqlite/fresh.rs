@@ -82,6 +82,7 @@ impl Fresh {
             worker: member.id,
             url: member.url.clone(),
             secrets: member.secrets(now),
+            style: member.style.clone(),
             attempt: 1,
             failures: 0,
             // What keeps an order is read from the database.

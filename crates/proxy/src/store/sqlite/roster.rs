@@ -17,6 +17,7 @@ use postern_protocol::api::{Held, Ordering, WorkerState};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
+use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{Provider, Secret, UnixMillis};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -34,6 +35,7 @@ pub(super) struct Member {
     pub(super) url: Option<String>,
     pub(super) secret: Secret,
     pub(super) previous_secret: Option<(Secret, UnixMillis)>,
+    pub(super) style: SignatureStyle,
     pub(super) filter: Filter,
     pub(super) ordering: Ordering,
     pub(super) state: WorkerState,
@@ -139,6 +141,7 @@ impl Member {
             url: worker.url,
             secret: worker.secret,
             previous_secret: worker.previous_secret,
+            style: worker.style,
             filter: worker.filter,
             ordering: worker.ordering,
             state: worker.state,

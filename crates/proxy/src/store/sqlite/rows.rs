@@ -6,7 +6,7 @@ use crate::store::{Scope, Source, Token, Worker, Workspace};
 use crate::vault::Vault;
 use postern_protocol::api::{AttemptOutcome, CatchUp, Ordering, WorkerState};
 use postern_protocol::id::{SourceId, TokenId, WorkerId};
-use postern_protocol::signature::Scheme;
+use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use rusqlite::Row;
 use serde::Serialize;
@@ -144,7 +144,7 @@ pub(super) fn worker_query(condition: &str) -> String {
     format!(
         "SELECT no, id, workspace, token, name, url, credential_hash, secret, previous_secret, previous_until,
                 filter, ordering, catch_up, state, activated, leased_until, challenge_error, unreachable_until,
-                transport_failures, transport_error, created_at
+                transport_failures, transport_error, created_at, signature_style
          FROM workers WHERE {condition}"
     )
 }
@@ -173,6 +173,10 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         filter: serde_json::from_str(&filter).map_err(|_| Problem::Damaged("a worker's filter"))?,
         ordering: named::<Ordering>(&row.get::<_, String>(11)?, "a worker's ordering")?,
         catch_up: named::<CatchUp>(&row.get::<_, String>(12)?, "a worker's catch-up")?,
+        style: match row.get::<_, Option<String>>("signature_style")? {
+            Some(json) => json_of(&json, "how a worker is signed for")?,
+            None => SignatureStyle::Standard,
+        },
         state: named::<WorkerState>(&row.get::<_, String>(13)?, "a worker's state")?,
         leased_until: UnixMillis(row.get(15)?),
         challenge_error: row.get(16)?,

@@ -11,6 +11,7 @@ use super::writer::{Batch, Tx};
 use crate::store::{DeadReason, StoreError, Worker};
 use postern_protocol::api::{Waiting, WorkerState};
 use postern_protocol::id::{WorkerId, WorkspaceId};
+use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{Secret, UnixMillis};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter};
@@ -26,8 +27,8 @@ impl SqliteStore {
         let register = move |tx: &mut Tx<'_>| {
             let sql = "INSERT INTO workers
                 (token, name, url, credential_hash, secret, previous_secret, previous_until, filter, ordering,
-                 catch_up, leased_until, id, workspace, created_at, state)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
+                 catch_up, leased_until, signature_style, id, workspace, created_at, state)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
             let mut row = columns.clone();
             row.push(worker.id.to_bytes().to_vec().into());
             row.push(worker.workspace.to_bytes().to_vec().into());
@@ -48,7 +49,7 @@ impl SqliteStore {
         let update = move |tx: &mut Tx<'_>| {
             let sql = "UPDATE workers SET
                     token = ?, name = ?, url = ?, credential_hash = ?, secret = ?, previous_secret = ?,
-                    previous_until = ?, filter = ?, ordering = ?, catch_up = ?, leased_until = ?,
+                    previous_until = ?, filter = ?, ordering = ?, catch_up = ?, leased_until = ?, signature_style = ?,
                     state = 'pending', challenge_error = NULL, unreachable_until = NULL,
                     transport_failures = 0, transport_error = NULL
                 WHERE id = ? AND state <> 'gone'";
@@ -80,6 +81,7 @@ impl SqliteStore {
             rows::name(&worker.ordering).into(),
             rows::name(&worker.catch_up).into(),
             worker.leased_until.0.into(),
+            style(&worker.style).into(),
         ]
     }
 
@@ -125,6 +127,21 @@ impl SqliteStore {
             let mut statement =
                 db.prepare_cached(&rows::worker_query("workspace = ? ORDER BY created_at, no"))?;
             let mut found = statement.query(params![workspace.to_bytes()])?;
+            let mut workers = Vec::new();
+            while let Some(row) = found.next()? {
+                workers.push(rows::worker(row, &vault)?.worker);
+            }
+            Ok(workers)
+        };
+        self.readers.read(list).await
+    }
+
+    pub(super) async fn unproved_until(&self, until: UnixMillis) -> Result<Vec<Worker>, StoreError> {
+        let vault = Arc::clone(&self.vault);
+        let list = move |db: &Connection| {
+            let condition = "state = 'pending' AND url IS NOT NULL AND leased_until >= ?";
+            let mut statement = db.prepare_cached(&rows::worker_query(condition))?;
+            let mut found = statement.query(params![until.0])?;
             let mut workers = Vec::new();
             while let Some(row) = found.next()? {
                 workers.push(rows::worker(row, &vault)?.worker);
@@ -329,6 +346,11 @@ pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>
     // Of those in line, the first may stand behind one that is held.
     let queued = first("deliveries_queued", "state = 6", "accepted_at")?;
     Ok(due.into_iter().chain(put_off).chain(queued).min().map(UnixMillis))
+}
+
+/// A style for its column; the usual one is none.
+fn style(style: &SignatureStyle) -> Option<String> {
+    (*style != SignatureStyle::Standard).then(|| serde_json::json!(style).to_string())
 }
 
 pub(super) fn missing(id: WorkerId) -> Problem {

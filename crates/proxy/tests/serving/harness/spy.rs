@@ -149,6 +149,7 @@ spy! {
     linear_members_checked_before(before: UnixMillis) -> Vec<LinearMember>;
     linear_checked(token: TokenId, found: Option<(UnixMillis, String)>) -> ();
     linear_user(token: TokenId) -> Option<String>;
+    unproved_until(until: UnixMillis) -> Vec<Worker>;
     register_worker(worker: Worker) -> ();
     update_worker(worker: Worker) -> ();
     rotate_worker_secret(id: WorkerId, secret: Secret, previous_until: UnixMillis) -> ();
