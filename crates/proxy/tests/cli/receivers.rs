@@ -3,14 +3,15 @@
 
 use crate::harness::{Place, Serving};
 use postern_protocol::signature::{SignatureStyle, Timestamped, github, linear};
-use postern_protocol::{Secret, UnixMillis};
+use postern_protocol::{Clock, Secret, UnixMillis};
+use postern_proxy::clock::SystemClock;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const DOCUMENT: &str = include_str!("../../../../docs/receivers.md");
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -113,8 +114,7 @@ fn post(address: &str, path: &str, headers: &[(String, String)], body: &[u8]) ->
 }
 
 fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    UnixMillis(since.as_millis().try_into().unwrap())
+    SystemClock.now()
 }
 
 /// A source's path and secret.
@@ -178,6 +178,15 @@ fn works(command: &str, style: &SignatureStyle) {
     assert_eq!(post(&proxy, &path, &headers, body.as_bytes()), 200);
     let line = plain.line();
     assert!(line.starts_with("event evt_") && line.ends_with(" pull_request.opened"), "{line}");
+
+    // A new secret signs beside the one that the receiver still has.
+    place.loopback_json(&[&["worker", "rotate-secret", made["id"].as_str().unwrap()][..], &data].concat());
+    let body = br#"{"action":"closed","pull_request":{"number":1}}"#;
+    let signature = github::sign(&source_secret, body);
+    let event = [("x-github-event", "pull_request"), ("x-github-delivery", "d-3")];
+    let headers = named(&[&event[..], &[("x-hub-signature-256", &signature)]].concat());
+    assert_eq!(post(&proxy, &path, &headers, body), 200);
+    assert!(plain.line().ends_with(" pull_request.closed"));
 
     // What the proxy did not sign, it refuses.
     let signed = |secrets: &[Secret], ago: i64| {
