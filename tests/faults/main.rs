@@ -1,5 +1,6 @@
 //! What goes wrong around the programs: links that break in the middle of a
-//! body, disks that are full, clocks that are set. After each, every event
+//! body, disks that are full, clocks that are set, more large
+//! bodies than fit into memory. After each, every event
 //! that was answered 200 is in the edge's history exactly once, nothing is
 //! left to do or given up on, both databases are sound, and neither a process
 //! nor a task is left.
@@ -13,3 +14,4 @@
 mod clock;
 mod cuts;
 mod disk_full;
+mod large;

@@ -22,6 +22,11 @@ use environment::Environment;
 use output::Output;
 use std::process::ExitCode;
 
+/// Gives the memory of large bodies back when they are done with; glibc's
+/// keeps most of it for as long as the process lives.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::read();

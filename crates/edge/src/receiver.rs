@@ -91,7 +91,7 @@ impl Receiver {
         let headers = verify::headers(&parts.headers);
         verify::required(&headers)?;
         let body = body::read(body, &parts.headers, &self.budget, &self.shared.config.timing).await?;
-        let delivery = verify::verify(&self.shared, session, headers, body).await?;
+        let delivery = verify::verify(&self.shared, session, headers, body.bytes.clone()).await?;
         session.delivered(self.shared.now());
         if delivery.is_challenge() {
             return challenge::answer(session, &delivery, self.shared.now());

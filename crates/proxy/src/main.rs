@@ -7,6 +7,11 @@ use postern_proxy::clock::SystemClock;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Gives the memory of large bodies back when they are done with; glibc's
+/// keeps most of it for as long as the process lives.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -666,6 +666,9 @@ pub struct Claim {
     pub limit: u32,
     /// At most so many of one worker in flight, earlier claims included.
     pub per_worker: u32,
+    /// Bodies of so many bytes together; the last one may exceed it, so that
+    /// none is too large to be claimed.
+    pub bytes: u64,
 }
 
 /// A delivery claimed for one attempt, with all that sending it takes.

@@ -58,6 +58,17 @@ impl Process {
         self.child.id().unwrap_or_else(|| panic!("{} has ended; its log:\n{}", self.name, self.log()))
     }
 
+    /// The most memory it had at any time so far, in KiB; Linux only.
+    ///
+    /// # Panics
+    /// When it has ended, or the system does not say.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak.and_then(|peak| peak.trim().parse().ok()).expect("Linux says how much memory a process had")
+    }
+
     /// What `pick` makes of the first line of standard output that it takes,
     /// from the start on.
     ///

@@ -39,6 +39,12 @@ impl Sender {
         Self { provider: Provider::Github, url: url.into(), secret, client: client() }
     }
 
+    /// The same with another secret.
+    #[must_use]
+    pub fn signing_with(self, secret: Secret) -> Self {
+        Self { secret, ..self }
+    }
+
     /// A delivery id that no other event has.
     #[must_use]
     pub fn new_delivery() -> String {
@@ -79,7 +85,7 @@ impl Sender {
                 "webhookId": "000042e3-d123-4980-b49f-8e140eef9329",
             }),
         };
-        self.ask_body(delivery, &body.to_string().into_bytes()).await
+        self.ask_body(delivery, body.to_string().into()).await
     }
 
     /// One try with this body, signed.
@@ -87,22 +93,26 @@ impl Sender {
     /// # Errors
     /// When no answer came.
     pub async fn post_body(&self, delivery: &str, body: &[u8]) -> reqwest::Result<StatusCode> {
-        Ok(self.ask_body(delivery, body).await?.0)
+        Ok(self.ask_body(delivery, Bytes::copy_from_slice(body)).await?.0)
     }
 
-    async fn ask_body(&self, delivery: &str, body: &[u8]) -> reqwest::Result<(StatusCode, Bytes)> {
+    /// The same, with the answer's body.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask_body(&self, delivery: &str, body: Bytes) -> reqwest::Result<(StatusCode, Bytes)> {
         let request = self.client.post(&self.url).header("content-type", "application/json; charset=utf-8");
         let request = match self.provider {
             Provider::Github => request
                 .header("x-github-event", "pull_request")
                 .header(GITHUB_DELIVERY, delivery)
-                .header(github::SIGNATURE, github::sign(&self.secret, body)),
+                .header(github::SIGNATURE, github::sign(&self.secret, &body)),
             _ => request
                 .header("linear-event", "Issue")
                 .header(LINEAR_DELIVERY, delivery)
-                .header(linear::SIGNATURE, linear::sign(&self.secret, body)),
+                .header(linear::SIGNATURE, linear::sign(&self.secret, &body)),
         };
-        let answer = request.body(body.to_vec()).send().await?;
+        let answer = request.body(body).send().await?;
         let status = answer.status();
         // Read to the end, so that the connection serves the next.
         Ok((status, answer.bytes().await?))

@@ -24,6 +24,10 @@ pub struct Delivery {
     pub per_worker: u32,
     /// Attempts under way at once in all.
     pub total: u32,
+    /// Memory for the bodies of all attempts under way, in bytes; the last one
+    /// may exceed it.
+    #[serde(deserialize_with = "units::size")]
+    pub inflight: u64,
     /// How long an unreachable worker is left alone at first.
     #[serde(deserialize_with = "units::duration")]
     pub backoff_min: Duration,
@@ -51,6 +55,9 @@ impl Delivery {
         if self.total < self.per_worker || self.total > 10_000 {
             let cure = "write at least delivery.per_worker and at most 10000";
             return invalid("delivery.total", self.total.to_string(), cure);
+        }
+        if self.inflight == 0 {
+            return invalid("delivery.inflight", "\"0B\"".into(), "make it more than nothing");
         }
         if self.backoff_min.is_zero() || self.backoff_max < self.backoff_min {
             let value = format!("{:?}", self.backoff_max);

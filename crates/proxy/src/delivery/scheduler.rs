@@ -42,7 +42,7 @@ impl Scheduler {
     /// Works until `stop`; attempts under way go on in `tasks`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let policy = &self.sender.policy;
-        let room = Arc::new(Semaphore::new(usize::try_from(policy.total).unwrap_or(BATCH)));
+        let room = Room::new(policy.total, policy.inflight);
         let per_worker = policy.per_worker;
         let mut wakes = self.bus.watch();
         let _running = Running::mark(&self.running);
@@ -51,7 +51,7 @@ impl Scheduler {
             // Armed before the query: what is accepted from here on wakes.
             wakes.mark_unchanged();
             looked = self.watch_clock(looked).await;
-            let free = room.available_permits().min(BATCH);
+            let free = room.places.available_permits().min(BATCH);
             let claimed = match self.claim(free, per_worker, &room).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
@@ -92,18 +92,18 @@ impl Scheduler {
         }
     }
 
-    async fn claim(&self, free: usize, per_worker: u32, room: &Arc<Semaphore>) -> Result<usize, StoreError> {
-        if free == 0 {
+    async fn claim(&self, free: usize, per_worker: u32, room: &Room) -> Result<usize, StoreError> {
+        let bytes = room.bytes.available_permits() as u64;
+        if free == 0 || bytes == 0 {
             return Ok(0);
         }
-        let claim =
-            Claim { now: self.clock.now(), limit: u32::try_from(free).unwrap_or(u32::MAX), per_worker };
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let claim = Claim { now: self.clock.now(), limit, per_worker, bytes };
         let claimed = self.store.claim_due(claim).await?;
         let count = claimed.len();
         for delivery in claimed {
             let (sender, bus, cut) = (self.sender.clone(), self.bus.clone(), self.cut.clone());
-            // The room was counted above and only this task takes of it.
-            let place = room.clone().try_acquire_owned().ok();
+            let place = room.take(delivery.body.len());
             self.tasks.spawn(async move {
                 cut.run_until_cancelled(sender.attempt(delivery)).await;
                 drop(place);
@@ -124,6 +124,32 @@ impl Scheduler {
             },
             Ok(None) | Err(_) => LONGEST_SLEEP,
         }
+    }
+}
+
+/// The room of all attempts under way. Only the scheduler takes of it, after
+/// it has counted what there is.
+struct Room {
+    places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(places: u32, bytes: u64) -> Self {
+        let semaphore = |size: u64| {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)))
+        };
+        Self { places: semaphore(places.into()), bytes: semaphore(bytes) }
+    }
+
+    /// The place of one attempt, and the bytes of its body as far as there are
+    /// any left.
+    fn take(&self, body: usize) -> impl Send + use<> {
+        let bytes = body.min(self.bytes.available_permits());
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        (place, Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok())
     }
 }
 

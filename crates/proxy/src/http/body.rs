@@ -4,7 +4,7 @@
 
 use super::error::ApiError;
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use postern_protocol::ErrorCode;
@@ -35,7 +35,7 @@ pub(crate) struct BodyReader {
 pub(crate) struct Held {
     /// The body, byte for byte.
     pub(crate) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl BodyReader {
@@ -60,7 +60,8 @@ impl BodyReader {
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        tokio::time::timeout(self.timeout, self.collect(body, limit)).await.map_err(|_| {
+        let announced = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        tokio::time::timeout(self.timeout, self.collect(body, announced, limit)).await.map_err(|_| {
             let seconds = self.timeout.as_secs();
             ApiError::new(ErrorCode::BodyTimeout, format!("the body did not arrive within {seconds} s"))
         })?
@@ -109,31 +110,41 @@ impl BodyReader {
         })
     }
 
-    async fn collect(&self, mut body: Body, limit: usize) -> Result<Held, ApiError> {
-        let mut room: Option<OwnedSemaphorePermit> = None;
+    /// The room is taken for what is allocated, and before it is: for an
+    /// announced body at once, so that of many that arrive together some get
+    /// in, instead of each getting a part; for others as they grow.
+    async fn collect(&self, mut body: Body, announced: usize, limit: usize) -> Result<Held, ApiError> {
+        let mut room = self.take(announced)?;
+        // Most bodies come in one piece, which is kept as it is.
         let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
+        let mut rest = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > limit {
+            let length = first.len() + rest.len() + data.len();
+            if length > limit {
                 return Err(too_large(limit));
             }
-            let more = self.take(data.len())?;
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
-            }
             if first.is_empty() && rest.is_empty() {
-                first = data;
-            } else {
-                if rest.is_empty() {
-                    rest.extend_from_slice(&std::mem::take(&mut first));
+                if length > room.num_permits() {
+                    room = self.take(length)?;
                 }
-                rest.extend_from_slice(&data);
+                first = data;
+                continue;
             }
+            if length > rest.capacity() {
+                let capacity = if length <= announced { announced } else { limit.min(2 * length) };
+                // While the old buffer is copied into the new one, both count.
+                let more = if capacity > room.num_permits() { Some(self.take(capacity)?) } else { None };
+                let mut grown = Vec::with_capacity(capacity);
+                grown.extend_from_slice(&std::mem::take(&mut first));
+                grown.extend_from_slice(&rest);
+                rest = grown;
+                room = more.unwrap_or(room);
+            }
+            rest.extend_from_slice(&data);
         }
-        let bytes = if rest.is_empty() { first } else { rest.freeze() };
+        let bytes = if rest.is_empty() { first } else { rest.into() };
         Ok(Held { bytes, _room: room })
     }
 

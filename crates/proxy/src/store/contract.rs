@@ -180,7 +180,7 @@ impl World {
     }
 
     pub(super) async fn claim_some(&self, now: UnixMillis, limit: u32, per_worker: u32) -> Vec<Claimed> {
-        self.store().claim_due(Claim { now, limit, per_worker }).await.unwrap()
+        self.store().claim_due(Claim { now, limit, per_worker, bytes: u64::MAX }).await.unwrap()
     }
 
     pub(super) async fn finish(&self, claimed: &Claimed, at: UnixMillis, next: Next) {
@@ -263,7 +263,7 @@ macro_rules! run_on {
                 an_attempt_under_way_may_still_deliver_what_is_held,
                 what_is_held_dies_with_its_worker_and_of_old_age;
             claims:
-                a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room,
+                a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room, a_claim_is_bounded_in_bytes,
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
                 a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;

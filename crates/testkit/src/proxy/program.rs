@@ -1,6 +1,6 @@
 //! The proxy as newcomers run it: `postern-proxy dev`.
 
-use crate::{Process, binary};
+use crate::{Process, Sender, binary};
 use postern_protocol::Secret;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -141,13 +141,20 @@ impl ProxyProcess {
     /// Where Linear posts to.
     #[must_use]
     pub fn source_url(&self) -> &str {
-        &self.linear().url
+        &self.source("linear").url
     }
 
     /// What Linear signs with.
     #[must_use]
     pub fn source_secret(&self) -> Secret {
-        self.linear().secret.clone()
+        self.source("linear").secret.clone()
+    }
+
+    /// What posts to it as GitHub does.
+    #[must_use]
+    pub fn github(&self) -> Sender {
+        let source = self.source("github");
+        Sender::github(&source.url, source.secret.clone())
     }
 
     /// The process itself.
@@ -166,11 +173,8 @@ impl ProxyProcess {
         self.process.stop().await
     }
 
-    fn linear(&self) -> &DescribedSource {
-        self.described
-            .sources
-            .iter()
-            .find(|source| source.name == "linear")
-            .expect("dev makes a source for Linear")
+    fn source(&self, name: &str) -> &DescribedSource {
+        let source = self.described.sources.iter().find(|source| source.name == name);
+        source.expect("dev makes a source for each of them")
     }
 }

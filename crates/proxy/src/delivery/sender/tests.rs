@@ -99,7 +99,11 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         policy: crate::config::Config::defaults().unwrap().delivery,
         metrics: DeliveryMetrics::new(),
     };
-    let claimed = store.claim_due(Claim { now: NOW, limit: 9, per_worker: 9 }).await.unwrap().remove(0);
+    let claimed = store
+        .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX })
+        .await
+        .unwrap()
+        .remove(0);
     sender.attempt(claimed).await;
 
     let record = store.event_record(event.workspace, event.id).await.unwrap().unwrap();

@@ -37,6 +37,27 @@ pub(crate) async fn no_worker_takes_all_the_room(world: World) {
     assert_eq!(world.claim_some(now, 100, 4).await.len(), 1);
 }
 
+pub(crate) async fn a_claim_is_bounded_in_bytes(world: World) {
+    world.active_worker(&[]).await;
+    for _ in 0..4 {
+        world.accept().await;
+    }
+    let now = T0.plus(1_000);
+    let size = world.claim_some(now, 1, 100).await[0].body.len() as u64;
+    let claim = |now, bytes| world.store().claim_due(Claim { now, limit: 100, per_worker: 100, bytes });
+    assert_eq!(claim(now, 1).await.unwrap().len(), 1, "none is too large");
+    let rest = claim(now, size + 1).await.unwrap();
+    assert_eq!(rest.len(), 2);
+    // The same of what was not accepted a moment ago.
+    let again = now.plus(5_000);
+    for claimed in &rest {
+        world.finish(claimed, now, Next::RetryAt(again)).await;
+    }
+    assert_eq!(claim(again, 1).await.unwrap().len(), 1);
+    assert!(world.store().next_due().await.unwrap().is_some_and(|due| due <= again), "one is left");
+    assert_eq!(claim(again, 1).await.unwrap().len(), 1);
+}
+
 pub(crate) async fn workers_take_turns(world: World) {
     let mut workers = Vec::new();
     for _ in 0..5 {

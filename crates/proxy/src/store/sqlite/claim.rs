@@ -42,20 +42,22 @@ impl SqliteStore {
         self.serving()?;
         // Most calls find nothing, or what was just accepted, and need not
         // leave the thread.
-        let (fresh, more) = self.memory.change(|m| {
+        let (fresh, bytes, more) = self.memory.change(|m| {
             let roster = &mut m.roster;
             if !roster.anything_due(claim.now, claim.per_worker) {
-                return (Vec::new(), false);
+                return (Vec::new(), 0, false);
             }
             let fresh = roster.claim_fresh(claim);
-            let room = fresh.len() < claim.limit as usize;
-            (fresh, room && roster.anything_due(claim.now, claim.per_worker))
+            let taken: u64 = fresh.iter().map(|claimed| claimed.body.len() as u64).sum();
+            let bytes = claim.bytes.saturating_sub(taken);
+            let room = fresh.len() < claim.limit as usize && bytes > 0;
+            (fresh, bytes, room && roster.anything_due(claim.now, claim.per_worker))
         });
         if !more {
             return Ok(fresh);
         }
         let limit = claim.limit.saturating_sub(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
-        match self.claim_stored(Claim { limit, ..claim }).await {
+        match self.claim_stored(Claim { limit, bytes, ..claim }).await {
             Err(error) if !fresh.is_empty() => {
                 // These are claimed; the next call meets the same trouble.
                 tracing::warn!(%error, "what waits in the database cannot be claimed");
@@ -97,15 +99,13 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
 
     // In turns, one each, so that none takes all the room.
     let mut chosen = Vec::new();
-    let mut last = None;
     loop {
         let before = chosen.len();
-        for (place, (member, queue, _)) in queues.iter_mut().enumerate() {
+        for (place, (_, queue, _)) in queues.iter_mut().enumerate() {
             if chosen.len() < limit
                 && let Some(due) = queue.next()
             {
                 chosen.push((place, due));
-                last = Some(member.no);
             }
         }
         if chosen.len() == before {
@@ -113,11 +113,18 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
         }
     }
     let mut found = Vec::with_capacity(chosen.len());
+    let mut unread = Vec::new();
+    let mut bytes = 0;
     for (place, due) in chosen {
+        if bytes >= claim.bytes {
+            unread.push(queues[place].0.no);
+            continue;
+        }
         let delivery = match read(&db, &due, &queues[place].0, claim.now) {
             Err(outage) if outage.is_outage() => return Err(outage),
             other => other,
         };
+        bytes += delivery.as_ref().map_or(0, |delivery| delivery.body.len() as u64);
         found.push((place, due, delivery));
     }
     drop(db);
@@ -129,7 +136,10 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             let next = if rest.len() > 0 { Some(claim.now) } else { *later };
             roster.update(member.no, |present| present.leaves(next));
         }
-        roster.turn = last.unwrap_or(roster.turn);
+        for no in unread {
+            roster.update(no, |present| present.due(claim.now));
+        }
+        roster.turn = found.last().map_or(roster.turn, |(place, ..)| queues[*place].0.no);
         let mut claimed = Vec::new();
         for (place, due, delivery) in found {
             let member = &queues[place].0;

@@ -422,14 +422,17 @@ impl Roster {
         let all = due.len().max(1);
         let fresh: Vec<_> = due.into_iter().filter(|no| !self.is_stored(*no, claim.now)).collect();
         let share = (limit * fresh.len()).div_ceil(all);
-        let mut claimed = Vec::new();
+        let mut claimed: Vec<Claimed> = Vec::new();
+        let mut bytes = 0;
         loop {
             let before = claimed.len();
             for no in &fresh {
-                if claimed.len() == share {
+                if claimed.len() == share || bytes >= claim.bytes {
                     return claimed;
                 }
-                claimed.extend(self.claim_first(*no, claim));
+                let first = self.claim_first(*no, claim);
+                bytes += first.as_ref().map_or(0, |first| first.body.len() as u64);
+                claimed.extend(first);
             }
             if claimed.len() == before {
                 return claimed;
