@@ -46,7 +46,7 @@ async fn a_link_cut_between_provider_and_proxy_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_cut_between_proxy_and_worker_loses_and_doubles_nothing() {
     // The worker's back-off is what takes time here, and is tested elsewhere.
-    let settings = "[delivery]\nbackoff_min = \"10ms\"\nbackoff_max = \"50ms\"\n";
+    let settings = "[delivery.circuit]\nopen_min = \"10ms\"\nopen_max = \"50ms\"\n";
     let mut proxy = Proxy::start_with(settings, Arc::new(SystemClock)).await;
     let secret = Secret::new("lin_whs_cut");
     let url = proxy.source("linear", Provider::Linear, secret.clone()).await;

@@ -7,6 +7,7 @@ pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Re
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
 use postern_edge::api::Template;
+use postern_protocol::api::{InvalidRetry, RetryPolicy};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -161,6 +162,12 @@ pub(crate) struct Serve {
     /// host, where that is not the address listened on.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_base: Option<String>,
+    /// When the proxy is to try again what this machine did not take: waits
+    /// (`5s,1m,10m`), `classic`, `exponential:FIRST,FACTOR,LONGEST,ATTEMPTS`,
+    /// `linear:STEP,LONGEST,ATTEMPTS`, or `default`, the proxy's own way. It
+    /// stays so until it is changed.
+    #[arg(long, value_name = "POLICY", value_parser = retry)]
+    pub(crate) retry: Option<Retry>,
     /// How events arrive, remembered for the next time [at first: auto].
     #[arg(long, value_name = "WAY")]
     pub(crate) via: Option<Via>,
@@ -209,6 +216,14 @@ impl From<Ordering> for postern_protocol::api::Ordering {
             Ordering::Entity => Self::Entity,
         }
     }
+}
+
+/// A retry policy; none: the proxy's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Retry(pub(crate) Option<RetryPolicy>);
+
+fn retry(text: &str) -> Result<Retry, InvalidRetry> {
+    if text == "default" { Ok(Retry(None)) } else { text.parse().map(Some).map(Retry) }
 }
 
 #[derive(Args, Debug)]

@@ -9,9 +9,9 @@ use crate::state::{Account, Session, Shared};
 use axum::Extension;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::Method;
+use http::{Method, StatusCode};
 use std::sync::Arc;
 
 mod answer;
@@ -95,6 +95,10 @@ impl Receiver {
         session.delivered(self.shared.now());
         if delivery.is_challenge() {
             return challenge::answer(session, &delivery, self.shared.now());
+        }
+        if delivery.is_ping() {
+            // That it was verified here is the answer. It leaves no trace.
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
         store::store(&self.shared, session, delivery).await
     }

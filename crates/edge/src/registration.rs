@@ -47,6 +47,8 @@ pub(crate) struct Registration {
     connecting_since: Option<UnixMillis>,
     /// How often in a row the lease said pending.
     pending_polls: u32,
+    /// Whether a renewal has said how this machine wants to be delivered to.
+    policy_told: bool,
     /// [`Shared::awake`].
     awake: watch::Receiver<u64>,
 }
@@ -55,7 +57,7 @@ impl Registration {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let pace = Pace::new(shared.config.timing.backoff);
         let awake = shared.awake.subscribe();
-        Self { shared, pace, connecting_since: None, pending_polls: 0, awake }
+        Self { shared, pace, connecting_since: None, pending_polls: 0, policy_told: false, awake }
     }
 
     /// Works until `stop`. The worker stays registered: its lease runs out,

@@ -17,6 +17,7 @@
 //! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
 //! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
+//! | `PATCH /v1/workers/{id}` | workspace token with scope `workers:write` | [`PolicyChange`] → [`WorkerPolicy`] |
 //! | `POST /v1/events/trigger` | workspace token with scope `events:trigger`, or a worker credential | [`TriggerRequest`] → [`TriggerResponse`] |
 //! | `GET /v1/events` | workspace token | → [`EventList`] |
 //! | `GET /v1/events/{event}` | workspace token | → [`EventDetail`] |
@@ -60,11 +61,18 @@
 //! tunnel that comes up lets what waits flow at once; it does not renew the
 //! lease, and ends no absence: the renewal does.
 
+mod circuit;
 mod deliveries;
 mod events;
+mod policy;
 mod work;
 mod workers;
 
+pub use circuit::{Circuit, CircuitCause, CircuitState};
+pub use policy::{
+    InvalidPolicy, InvalidRetry, MOST_ATTEMPTS, MOST_IN_FLIGHT, PolicyChange, Rate, RetryPolicy,
+    RetryStrategy, WorkerPolicy,
+};
 pub use work::{ReportWork, WorkReport, WorkStatus};
 pub use workers::{TunnelState, WorkerInfo, WorkerList};
 
@@ -154,6 +162,10 @@ pub struct RegisterRequest {
     /// three headers begin with, `X-Acme` for `X-Acme-Signature`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_prefix: Option<HeaderName>,
+    /// How it wants to be delivered to. Who registers anew keeps what is
+    /// absent.
+    #[serde(flatten)]
+    pub policy: PolicyChange,
     /// [`crate::PROTOCOL_VERSION`] of the edge.
     pub protocol_version: String,
 }
@@ -270,6 +282,9 @@ pub struct LeaseRequest {
     /// absent leaves as is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<Ordering>,
+    /// How it wants to be delivered to; absent leaves as is.
+    #[serde(flatten)]
+    pub policy: PolicyChange,
 }
 
 /// The answer to `POST /edge/workers/{id}/secret`: a new signing secret. The
@@ -354,6 +369,17 @@ pub struct Challenge {
 impl Challenge {
     /// What `type` says.
     pub const TYPE: &'static str = "postern.challenge";
+}
+
+/// What the proxy posts, signed like a delivery and with `postern-kind: ping`,
+/// to a worker that it could not reach, or that has been idle. Any 2xx says
+/// that the worker is there; nothing is to be kept of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ping;
+
+impl Ping {
+    /// The whole body.
+    pub const BODY: &'static str = r#"{"type":"postern.ping"}"#;
 }
 
 /// Proof that the worker holds the secret: the value of a
@@ -471,6 +497,11 @@ pub struct DeliveryRecord {
     pub state: DeliveryState,
     /// When the next attempt is due, while it is pending.
     pub next_attempt_at: Option<UnixMillis>,
+    /// What it waits for once it is due, while it is pending; absent: for
+    /// nothing but its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub waits_for: Option<WaitsFor>,
     /// Who skipped it and when, while it is skipped.
     #[serde(default)]
     pub skipped: Option<Skipped>,
@@ -515,6 +546,22 @@ pub enum DeliveryState {
     Discarded,
     /// In line behind an earlier event of its entity ([`Ordering::Entity`]).
     Queued,
+}
+
+/// What a delivery that is due waits for. None of it uses anything up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// The worker to answer its ownership challenge.
+    WorkerPending,
+    /// The worker to renew its lease.
+    WorkerAway,
+    /// The worker to resume.
+    WorkerPaused,
+    /// The worker's circuit to close.
+    Circuit,
+    /// The worker's rate to allow one more.
+    Rate,
 }
 
 /// That a delivery was skipped.

@@ -17,6 +17,7 @@ mod json;
 pub mod line;
 pub mod secret;
 pub mod signature;
+pub mod span;
 pub mod time;
 
 pub use error::{ErrorBody, ErrorCode};

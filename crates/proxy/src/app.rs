@@ -10,7 +10,9 @@ use crate::admin::{self, Admin, DepthMetrics};
 use crate::api::{self, Api};
 use crate::bus::{self, Bus};
 use crate::config::{Config, MasterKey};
+use crate::delivery::circuits::CircuitWatch;
 use crate::delivery::client::{NoTrust, Outbound};
+use crate::delivery::heard::Heard;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::sender::Sender;
@@ -373,8 +375,10 @@ impl App {
             clock: clock.clone(),
             client: self.client.clone(),
             tunnels: Tunnelled::new(self.tunnels.clone(), config.delivery.timeout),
-            policy: config.delivery.clone(),
+            settings: config.delivery.clone(),
             metrics: self.measured(DeliveryMetrics::new),
+            heard: Heard::default(),
+            circuits: self.measured(CircuitWatch::new),
         });
         Scheduler {
             store: store.clone(),

@@ -26,7 +26,7 @@ mod tls;
 mod tunnel;
 mod units;
 
-pub use delivery::Delivery;
+pub use delivery::{CircuitSettings, Delivery};
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use linear::Linear;

@@ -7,10 +7,16 @@
 //! ways to send: to the worker's URL ([`client`]), or through its [`tunnel`].
 //!
 //! The [`scheduler`] reconciles: it claims what is due, whoever woke it and
-//! why, so that a restart takes the same path as a webhook just accepted.
+//! why, so that a restart takes the same path as a webhook just accepted. It
+//! also pings the workers whose circuit is open, by which they are found to be
+//! back.
 
+pub(crate) mod circuits;
 pub(crate) mod client;
+pub(crate) mod heard;
 pub(crate) mod metrics;
+mod ping;
+mod pinger;
 pub(crate) mod retry;
 pub(crate) mod scheduler;
 pub(crate) mod send;

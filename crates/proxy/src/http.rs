@@ -45,6 +45,8 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/webhooks/linear/{app}", post(ingest::linear_app::receive))
         .with_state(ingest);
 
+    let workers = registry.clone();
+
     // Edges register, stay and leave.
     let edges = Router::new()
         .route("/edge/register", post(registry::register::register))
@@ -82,7 +84,8 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .routes(routes!(api::live::live))
         .with_state(api);
     let trigger = OpenApiRouter::new().routes(routes!(trigger::trigger)).with_state(trigger);
-    let workspace = openapi::described(workspace.merge(deliveries).merge(trigger));
+    let workers = OpenApiRouter::new().routes(routes!(registry::settings::change)).with_state(workers);
+    let workspace = openapi::described(workspace.merge(deliveries).merge(trigger).merge(workers));
 
     Router::new()
         .merge(providers)

@@ -4,7 +4,9 @@
 mod admin;
 mod api;
 pub mod app;
+mod bucket;
 pub mod bus;
+pub mod circuit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -26,6 +26,7 @@ pub(crate) mod register;
 pub(crate) mod request;
 pub(crate) mod retirement;
 pub(crate) mod secret;
+pub(crate) mod settings;
 mod url;
 pub(crate) mod version;
 pub(crate) mod work;

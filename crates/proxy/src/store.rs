@@ -23,12 +23,13 @@ pub use sqlite::{
     check, lock, restore, rotate_key,
 };
 
+use crate::circuit::{CircuitChange, Observation};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postern_protocol::api::{
-    AttemptOutcome, AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail,
+    AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, Circuit, DeadLetterFilter, DeliveryDetail,
     DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Ordering, Replayed,
-    Waiting, WorkReport, WorkerState,
+    RetryPolicy, Waiting, WorkReport, WorkerPolicy, WorkerState,
 };
 use postern_protocol::dedupe::{DedupeKey, IdFrom, Pointer};
 use postern_protocol::event::{Described, Provider};
@@ -36,6 +37,7 @@ use postern_protocol::filter::Filter;
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Secret, UnixMillis};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why the store did not do it.
@@ -173,18 +175,18 @@ pub trait Store: Send + Sync + 'static {
         id: WorkerId,
         outcome: Result<UnixMillis, String>,
     ) -> Result<(), StoreError>;
-    /// Renews a lease; pauses or resumes when said; clears the worker's
-    /// unreachable mark, so that what waits flows at once. `None` when gone,
-    /// or when its token has been revoked.
+    /// Renews a lease; pauses or resumes when said. Where the worker's
+    /// circuit is open a ping falls due, so that what waits soon flows. `None`
+    /// when gone, or when its token has been revoked.
     async fn renew_lease(
         &self,
         id: WorkerId,
         until: UnixMillis,
         paused: Option<bool>,
     ) -> Result<Option<Worker>, StoreError>;
-    /// Clears a worker's unreachable mark: its tunnel is up, so what waits flows
-    /// at once. Its failures in a row still count: one probe tells.
-    async fn clear_unreachable(&self, id: WorkerId) -> Result<(), StoreError>;
+    /// A worker shows that it is there, otherwise than by a renewal: where its
+    /// circuit is open a ping falls due, so that what waits soon flows.
+    async fn heard_of(&self, id: WorkerId) -> Result<(), StoreError>;
     /// Those of `workers` that may not connect any more: they are gone, or the
     /// token they registered with is revoked or has expired.
     async fn without_access(
@@ -192,6 +194,8 @@ pub trait Store: Send + Sync + 'static {
         workers: Vec<WorkerId>,
         now: UnixMillis,
     ) -> Result<Vec<WorkerId>, StoreError>;
+    /// Sets how a worker is delivered to. `false`: there is no such worker.
+    async fn set_policy(&self, id: WorkerId, policy: WorkerPolicy) -> Result<bool, StoreError>;
     /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
     async fn remove_worker(
         &self,
@@ -251,20 +255,34 @@ pub trait Store: Send + Sync + 'static {
     // -- delivery -----------------------------------------------------------
 
     /// Claims deliveries whose time has come, of workers that are active and
-    /// not marked unreachable, oldest first within each worker; never more
-    /// than `per_worker` of one worker in flight, so that a slow one cannot
-    /// take all the room, and only one of a worker whose last attempt did not
-    /// reach it, so that one probe tells. A claim is exclusive until
-    /// [`Store::finish_attempt`] or the process ends. Claim again whenever an
-    /// attempt has finished: it made room.
+    /// whose circuit is not open, oldest first within each worker; never more
+    /// of one worker in flight than its policy or `per_worker` says, so that a
+    /// slow one cannot take all the room; never faster than its policy says;
+    /// and one at a time while its circuit is half-open. A claim is exclusive
+    /// until [`Store::finish_attempt`] or the process ends. Claim again
+    /// whenever an attempt has finished: it made room.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
-    /// Records an attempt and what follows from it. An attempt that reached
-    /// the worker, whatever the answer, clears its transport failures; of
-    /// several that failed to, claimed at one time, one counts. While this
-    /// fails the claim stands: try again until it is recorded.
-    async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError>;
-    /// When the next waiting delivery falls due (or a worker's unreachable
-    /// mark ends): the scheduler sleeps until then, or until it is woken.
+    /// Records an attempt, what follows from it, and what it says of the
+    /// worker; returns how that changed the worker's circuit. While this fails
+    /// the claim stands: try again until it is recorded.
+    async fn finish_attempt(&self, finish: FinishAttempt) -> Result<Option<CircuitChange>, StoreError>;
+    /// The active workers to be pinged at `now`, at most `limit`: those whose
+    /// circuit is open and was for long enough; and, of the others, those that
+    /// no attempt and no ping has reached since `idle_since`.
+    async fn pings_due(
+        &self,
+        now: UnixMillis,
+        idle_since: Option<UnixMillis>,
+        limit: usize,
+    ) -> Result<Vec<Ping>, StoreError>;
+    /// What a ping says of a worker; returns how that changed its circuit.
+    async fn report_ping(
+        &self,
+        id: WorkerId,
+        report: Observation,
+    ) -> Result<Option<CircuitChange>, StoreError>;
+    /// When the next waiting delivery, or the next ping of an open circuit,
+    /// falls due: the scheduler sleeps until then, or until it is woken.
     /// Workers with no room for another claim do not count.
     async fn next_due(&self) -> Result<Option<UnixMillis>, StoreError>;
     /// An event with its deliveries and attempts, when it is the workspace's.
@@ -274,7 +292,7 @@ pub trait Store: Send + Sync + 'static {
         id: EventId,
     ) -> Result<Option<EventRecord>, StoreError>;
     /// The clock was set back by `by`, to `now`: whatever was put off until
-    /// later than now (deliveries, leases, marks of being unreachable) is put
+    /// later than now (deliveries, leases, pings) is put
     /// off by that much less, or it would wait for as long as the clock was
     /// wrong.
     async fn set_back(&self, now: UnixMillis, by: Duration) -> Result<(), StoreError>;
@@ -647,12 +665,13 @@ pub struct Worker {
     pub leased_until: UnixMillis,
     /// Why its last challenge failed.
     pub challenge_error: Option<String>,
-    /// Until when no delivery is tried, after transport failures.
-    pub unreachable_until: Option<UnixMillis>,
-    /// Transport failures in a row.
-    pub transport_failures: u32,
-    /// The last of them, in words.
-    pub transport_error: Option<String>,
+    /// Whether deliveries flow to it.
+    pub circuit: Circuit,
+    /// How it wants to be delivered to.
+    pub policy: WorkerPolicy,
+    /// Until when what is due waits because of its rate, as far as this
+    /// process knows.
+    pub throttled_until: Option<UnixMillis>,
     /// When it first registered.
     pub created_at: UnixMillis,
 }
@@ -664,7 +683,8 @@ pub struct Claim {
     pub now: UnixMillis,
     /// At most so many in all.
     pub limit: u32,
-    /// At most so many of one worker in flight, earlier claims included.
+    /// At most so many of one worker in flight, earlier claims included, where
+    /// its policy says nothing else.
     pub per_worker: u32,
     /// Bodies of so many bytes together; the last one may exceed it, so that
     /// none is too large to be claimed.
@@ -696,10 +716,11 @@ pub struct Claimed {
     pub failures: u32,
     /// The entity whose next event waits for it, with an ordered worker.
     pub entity: Option<String>,
-    /// When the first attempt was made.
-    pub first_attempt_at: Option<UnixMillis>,
-    /// Transport failures of the worker in a row.
-    pub transport_failures: u32,
+    /// From when on its age counts: its first answered attempt, later by the
+    /// time it waited for its worker since; absent before that attempt.
+    pub counts_from: Option<UnixMillis>,
+    /// The worker's own retry policy.
+    pub retry: Option<Arc<RetryPolicy>>,
     /// Whose event it is.
     pub workspace: WorkspaceId,
     /// The source's name.
@@ -729,21 +750,38 @@ pub struct FinishAttempt {
     pub attempt: AttemptRecord,
     /// What follows.
     pub next: Next,
+    /// What it says of the worker.
+    pub report: Observation,
+}
+
+/// A worker to be pinged.
+#[derive(Clone, Debug)]
+pub struct Ping {
+    /// Who.
+    pub worker: WorkerId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Where to; absent: through the worker's tunnel.
+    pub url: Option<String>,
+    /// The secrets to sign with: the present one, then one in its grace.
+    pub secrets: Vec<Secret>,
+    /// How it is signed for.
+    pub style: SignatureStyle,
 }
 
 /// What follows from an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Done. Clears the worker's transport failures.
+    /// Done.
     Delivered,
-    /// An answered failure: one more of the schedule is used, the next attempt
-    /// is due then. Clears the worker's transport failures.
+    /// An answered failure: one more attempt of the policy is used, the next
+    /// is due then.
     RetryAt(UnixMillis),
-    /// Held without using up the schedule, due again then (clock skew).
+    /// Held without using anything up, due again then.
     HoldUntil(UnixMillis),
-    /// Never reached the worker: nothing is used up, and none of the worker's
-    /// deliveries is tried until then.
-    WorkerUnreachableUntil(UnixMillis),
+    /// Never reached the worker: nothing is used up, and it is due as it was.
+    /// The worker's circuit says when it is tried again.
+    NotReached,
     /// No more attempts.
     Dead(DeadReason),
     /// The worker answered 410: it is gone, with all that waits for it.
@@ -772,13 +810,4 @@ pub struct Depth {
     pub dead: u64,
     /// When the oldest waiting one was accepted.
     pub oldest: Option<UnixMillis>,
-}
-
-/// The outcomes that count as never having reached the worker.
-#[must_use]
-pub fn is_transport(outcome: AttemptOutcome) -> bool {
-    matches!(
-        outcome,
-        AttemptOutcome::Dns | AttemptOutcome::Connect | AttemptOutcome::Tls | AttemptOutcome::Timeout
-    )
 }

@@ -11,7 +11,8 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
 use http::HeaderMap;
 use postern_protocol::api::{
-    EventRecord, SourceInfo, SourceList, TunnelState, WorkerInfo, WorkerList, WorkerState, WorkspaceInfo,
+    CircuitCause, EventRecord, SourceInfo, SourceList, TunnelState, WorkerInfo, WorkerList, WorkerState,
+    WorkspaceInfo,
 };
 use postern_protocol::id::{EventId, WorkerId};
 use postern_protocol::{Clock, ErrorCode};
@@ -95,7 +96,8 @@ pub(crate) async fn workers(
     State(reader): State<Arc<Reader>>,
     headers: HeaderMap,
 ) -> Result<Json<WorkerList>, ApiError> {
-    let workspace = match auth::caller(reader.store.as_ref(), &headers, reader.clock.now()).await? {
+    let now = reader.clock.now();
+    let workspace = match auth::caller(reader.store.as_ref(), &headers, now).await? {
         Caller::Token(token) => auth::scoped(token, Scope::EventsRead)?.workspace,
         Caller::Worker(worker, _) => worker.workspace,
     };
@@ -121,8 +123,14 @@ pub(crate) async fn workers(
             leased_until: worker.leased_until,
             created_at: worker.created_at,
             challenge_error: worker.challenge_error,
-            transport_failures: worker.transport_failures,
-            transport_error: worker.transport_error,
+            transport_failures: match worker.circuit.cause {
+                Some(CircuitCause::Unreachable) => worker.circuit.trips,
+                _ => 0,
+            },
+            transport_error: worker.circuit.error.clone(),
+            circuit: Some(worker.circuit),
+            throttled_until: worker.throttled_until.filter(|until| *until > now),
+            policy: worker.policy,
         });
     }
     Ok(Json(WorkerList { workers }))

@@ -45,6 +45,7 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
     config.webhook_base = args.webhook_base;
     config.via = args.via.map(Into::into);
     config.ordering = args.ordering.map(Into::into);
+    config.policy.retry = args.retry.map(|args::Retry(policy)| policy);
     config.api = Some(ApiConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, args.ui_port)),
         ui: Some(ui::router()),

@@ -4,7 +4,7 @@ use postern_edge::api::{
     OutcomeKind, Rejected, RejectedPage, Session, Settings, Status, Template, Templates, Tunnel,
     Verification,
 };
-use postern_protocol::api::{Waiting, WorkspaceInfo};
+use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
 
 const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
@@ -272,6 +272,9 @@ fn lists_of_workers() {
         challenge_error: None,
         transport_failures: 0,
         transport_error: None,
+        circuit: None,
+        throttled_until: None,
+        policy: WorkerPolicy::default(),
     };
     let (own, other) = ("wrk_01K9Z0000000000000000000AA", "wrk_01K9Z0000000000000000000AB");
     let away = WorkerInfo {
@@ -281,8 +284,25 @@ fn lists_of_workers() {
         transport_error: Some("no answer in time".into()),
         ..worker(other, "grace", WorkerState::Away)
     };
+    let circuit = Circuit {
+        state: CircuitState::Open,
+        trips: 2,
+        cause: Some(CircuitCause::Failing),
+        error: Some("answered 500".into()),
+        until: Some(NOON),
+        ..Circuit::closed(NOON)
+    };
+    let failing = WorkerInfo {
+        transport_error: circuit.error.clone(),
+        circuit: Some(circuit),
+        ..worker("wrk_01K9Z0000000000000000000AC", "staging", WorkerState::Active)
+    };
+    let slow = WorkerInfo {
+        throttled_until: Some(NOON),
+        ..worker("wrk_01K9Z0000000000000000000AD", "slow", WorkerState::Active)
+    };
     let list = Workers {
-        workers: vec![worker(own, "ada-laptop", WorkerState::Active), away],
+        workers: vec![worker(own, "ada-laptop", WorkerState::Active), away, failing, slow],
         own: Some(own.into()),
     };
     insta::assert_snapshot!(workers(&plain(), &list));

@@ -2,7 +2,7 @@
 
 use super::{Ink, Style, counted, safe};
 use postern_edge::api::Workers;
-use postern_protocol::api::{WorkerInfo, WorkerState};
+use postern_protocol::api::{CircuitCause, CircuitState, WorkerInfo, WorkerState};
 
 /// One line for each worker.
 pub(crate) fn workers(style: &Style, list: &Workers) -> String {
@@ -40,6 +40,21 @@ fn line(style: &Style, worker: &WorkerInfo, width: usize, own: Option<&str>) -> 
         line.push_str(
             &style.paint(Ink::Faint, &format!("  since {}", style.day_and_time(worker.leased_until))),
         );
+    }
+    match worker.circuit.as_ref().map(|circuit| (circuit.state, circuit.cause)) {
+        Some((CircuitState::Open, Some(CircuitCause::Failing))) => {
+            line.push_str(&format!("  {}", style.paint(Ink::Bad, "left alone: it fails")));
+        }
+        Some((CircuitState::Open, _)) => {
+            line.push_str(&format!("  {}", style.paint(Ink::Bad, "left alone: out of reach")));
+        }
+        Some((CircuitState::HalfOpen, _)) => {
+            line.push_str(&format!("  {}", style.paint(Ink::Busy, "one at a time until one is taken")));
+        }
+        _ => {}
+    }
+    if worker.throttled_until.is_some() {
+        line.push_str(&format!("  {}", style.paint(Ink::Busy, "throttled")));
     }
     if own == Some(worker.id.to_string().as_str()) {
         line.push_str(&style.paint(Ink::Faint, "  (this machine)"));

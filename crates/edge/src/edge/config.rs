@@ -2,7 +2,7 @@
 
 use crate::api::Via;
 use crate::{SecretStore, SystemClock, TunnelTiming};
-use postern_protocol::api::{CatchUp, Ordering};
+use postern_protocol::api::{CatchUp, Ordering, PolicyChange};
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,6 +49,9 @@ pub struct EdgeConfig {
     /// In which order events are delivered and forwarded, from now on
     /// ([`crate::api::Settings::ordering`]); absent: as it was set before.
     pub ordering: Option<Ordering>,
+    /// How this machine wants to be delivered to; told at registration, and
+    /// once after each start. Default: nothing is changed.
+    pub policy: PolicyChange,
     /// Intervals and limits.
     pub timing: Timing,
 }
@@ -70,6 +73,7 @@ impl EdgeConfig {
             environment: None,
             catch_up: CatchUp::All,
             ordering: None,
+            policy: PolicyChange::default(),
             timing: Timing::default(),
         }
     }

@@ -4,7 +4,7 @@ use super::answer::Refusal;
 use crate::state::{Session, Shared};
 use bytes::Bytes;
 use http::HeaderMap;
-use postern_protocol::api::Challenge;
+use postern_protocol::api::{Challenge, Ping};
 use postern_protocol::header::{
     POSTERN_KIND, POSTERN_PROVIDER, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
 };
@@ -30,6 +30,11 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn is_challenge(&self) -> bool {
         self.headers.get(POSTERN_KIND) == Some("challenge")
+    }
+
+    /// Whether the proxy only asks if the worker is there.
+    pub(super) fn is_ping(&self) -> bool {
+        self.headers.get(POSTERN_KIND) == Some("ping") && &self.body[..] == Ping::BODY.as_bytes()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::api::Connection;
 use crate::proxy_client::ProxyError;
 use crate::state::{Account, Session};
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{LeaseRequest, LeaseResponse, WorkerState};
+use postern_protocol::api::{LeaseRequest, LeaseResponse, PolicyChange, WorkerState};
 use std::sync::Arc;
 
 /// After so many answers of *pending* with a failed challenge, the URL is
@@ -24,6 +24,12 @@ impl Registration {
             paused: Some(*session.paused.borrow()),
             catch_up: Some(self.shared.catch_up()),
             ordering: Some(self.shared.ordering()),
+            // Once: what is changed at the proxy later stands.
+            policy: if self.policy_told {
+                PolicyChange::default()
+            } else {
+                self.shared.config.policy.clone()
+            },
         };
         let mut changed = self.shared.account.subscribe();
         let mut awake = self.awake.clone();
@@ -38,7 +44,10 @@ impl Registration {
         let answered = self.shared.now();
         match answer {
             Ok(answer) if answer.state == WorkerState::Gone => self.lost(account),
-            Ok(answer) => self.renewed(account, answer, asked, answered),
+            Ok(answer) => {
+                self.policy_told = true;
+                self.renewed(account, answer, asked, answered)
+            }
             // It does not know us any more: it was set up anew, or we were retired.
             Err(ProxyError::Refused { status: 401 | 403 | 404 | 410, .. }) => self.lost(account),
             Err(e) => self.proxy_failed(account, &e),

@@ -51,6 +51,7 @@ async fn register(
         catch_up: shared.catch_up(),
         signature_style: SignatureStyleName::Standard,
         header_prefix: None,
+        policy: shared.config.policy.clone(),
         protocol_version: PROTOCOL_VERSION.into(),
     };
     let credential = session.worker.borrow().as_ref().map(|worker| worker.credential.clone());

@@ -39,6 +39,8 @@ pub(crate) struct Book {
     pub(crate) catch_up: Option<CatchUp>,
     /// The order it was last told.
     pub(crate) ordering: Option<Ordering>,
+    /// What each registration and renewal said of how to deliver.
+    pub(crate) policies: Vec<PolicyChange>,
     pub(crate) chosen: Vec<CatchUpChoice>,
     pub(crate) redelivered: Vec<String>,
 }
@@ -86,6 +88,7 @@ impl FakeProxy {
             held: None,
             catch_up: None,
             ordering: None,
+            policies: Vec::new(),
             chosen: Vec::new(),
             redelivered: Vec::new(),
         };
@@ -222,6 +225,7 @@ async fn register(
         let mut book = proxy.book();
         book.registrations += 1;
         book.catch_up = Some(request.catch_up);
+        book.policies.push(request.policy.clone());
         let credential = format!("cred_{}", hex(rand::random()));
         book.workers.insert(
             id.clone(),
@@ -307,6 +311,7 @@ async fn lease(
     let mut book = proxy.book();
     book.catch_up = request.catch_up.or(book.catch_up);
     book.ordering = request.ordering.or(book.ordering);
+    book.policies.push(request.policy.clone());
     let (lease_seconds, waiting, held) = (book.lease_seconds, book.waiting, book.held.clone());
     let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
     if bearer(&headers) != Some(&worker.credential) {

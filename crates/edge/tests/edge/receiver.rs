@@ -166,6 +166,23 @@ async fn each_bad_request_has_its_answer_and_its_record() {
 }
 
 #[tokio::test]
+async fn a_ping_is_answered_and_leaves_nothing() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let hook = edge.hook().await;
+    let body = postern_protocol::api::Ping::BODY;
+    let ping = Delivery { id: "ping_1".into(), body: body.into(), ..Delivery::new("evt_1", &edge, &proxy) };
+    let post = async |delivery: &Delivery| delivery.clone().header("postern-kind", "ping").post(&hook).await;
+    assert_eq!(post(&ping).await.status(), 204);
+    assert_eq!(edge.status().await.events, 0);
+    let forged = Delivery { secret: Secret::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), ..ping };
+    assert_eq!(code(post(&forged).await).await, (401, "signature.mismatch".into()));
+    // The header alone makes no ping of an event: nobody signed it.
+    assert_eq!(post(&Delivery::new("evt_2", &edge, &proxy)).await.status(), 200);
+    assert_eq!(edge.status().await.events, 1);
+}
+
+#[tokio::test]
 async fn a_flood_of_junk_fills_no_disk() {
     let proxy = FakeProxy::new().await;
     let edge = TestEdge::live(&proxy).await;

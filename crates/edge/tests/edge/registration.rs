@@ -1,11 +1,13 @@
 //! Being known to the proxy.
 
-use crate::proxy::FakeProxy;
-use crate::support::{Delivery, TestEdge, config, sign_in, soon};
-use postern_edge::api::{Connection, SetPaused};
+use crate::proxy::{Book, FakeProxy};
+use crate::support::{Delivery, TestClock, TestEdge, config, sign_in, soon};
+use postern_edge::api::{Connection, SetPaused, Settings};
 use postern_edge::{EnvironmentToken, api};
-use postern_protocol::api::WorkerState;
+use postern_protocol::api::{CatchUp, WorkerState};
 use postern_protocol::{ErrorCode, Secret};
+use std::path::Path;
+use std::sync::Arc;
 
 fn is_live(connection: &Connection) -> bool {
     matches!(connection, Connection::Live { .. })
@@ -284,4 +286,30 @@ async fn a_rotated_secret_counts_at_once_and_the_old_one_for_a_while() {
     before.id = "evt_d".into();
     before.at = postern_protocol::Clock::now(&edge.clock);
     assert_eq!(soon("an answer", before.post(&hook)).await.status(), 401);
+}
+
+#[tokio::test]
+async fn how_to_deliver_is_told_at_registration_and_once_after_a_start() {
+    let proxy = FakeProxy::new().await;
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let clock = TestClock::new();
+    let configured = |dir: &Path| {
+        let mut config = config(dir, &clock);
+        config.policy.retry = Some(Some("classic".parse().unwrap()));
+        config
+    };
+    let edge = TestEdge::run(configured(dir.path()), clock.clone(), dir).await;
+    edge.sign_in(&proxy).await;
+    let told = |book: &Book| book.policies.iter().map(|policy| !policy.is_empty()).collect::<Vec<_>>();
+    assert_eq!(told(&proxy.book())[..2], [true, true], "the registration, the first renewal");
+    proxy.book().policies.clear();
+    let (clock, dir) = edge.stop().await;
+    let edge = TestEdge::run(configured(dir.path()), clock, dir).await;
+    edge.until("live", |status| matches!(status.connection, Connection::Live { .. })).await;
+    assert_eq!(told(&proxy.book()), [true], "a start renews");
+    api::set_settings(&edge.handle, Settings { catch_up: Some(CatchUp::None), ..Settings::default() })
+        .await
+        .unwrap();
+    proxy.until("the next renewal", |book| book.policies.len() > 1).await;
+    assert_eq!(told(&proxy.book()), [true, false], "what was changed at the proxy since stands");
 }

@@ -1,6 +1,6 @@
 //! The workers of a workspace, as its members see them.
 
-use super::{CatchUp, Ordering, Waiting, WorkerState};
+use super::{CatchUp, Circuit, Ordering, Waiting, WorkerPolicy, WorkerState};
 use crate::id::WorkerId;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub enum TunnelState {
 }
 
 /// A worker without its address and its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerInfo {
     /// Its id.
@@ -56,4 +56,15 @@ pub struct WorkerInfo {
     pub transport_failures: u32,
     /// The last of them, in words.
     pub transport_error: Option<String>,
+    /// Whether deliveries flow to it; absent from older proxies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub circuit: Option<Circuit>,
+    /// Until when what is due waits because of its rate; absent: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub throttled_until: Option<UnixMillis>,
+    /// Its own settings.
+    #[serde(default)]
+    pub policy: WorkerPolicy,
 }

@@ -5,7 +5,7 @@ use crate::http::body::BodyReader;
 use crate::store::{Store, StoreError, Worker};
 use metrics::{Gauge, Unit, describe_gauge, gauge};
 use postern_protocol::UnixMillis;
-use postern_protocol::api::WorkerState;
+use postern_protocol::api::{CircuitState, WorkerState};
 
 const STATES: [(WorkerState, &str); 5] = [
     (WorkerState::Pending, "pending"),
@@ -14,6 +14,9 @@ const STATES: [(WorkerState, &str); 5] = [
     (WorkerState::Paused, "paused"),
     (WorkerState::Gone, "gone"),
 ];
+
+const CIRCUITS: [(CircuitState, &str); 3] =
+    [(CircuitState::Closed, "closed"), (CircuitState::Open, "open"), (CircuitState::HalfOpen, "half_open")];
 
 /// What a delivery waits for: its time or a sender, a worker that can be
 /// reached, one that is there, that is not paused, that is known, or somebody's
@@ -31,6 +34,7 @@ pub(crate) struct DepthMetrics {
     pending: Gauge,
     dead: Gauge,
     oldest: Gauge,
+    throttled: Gauge,
     workers: Vec<(WorkerState, Gauge)>,
     waits: [Waits; WAITS.len()],
     database: Gauge,
@@ -39,6 +43,7 @@ pub(crate) struct DepthMetrics {
     disk_free: Gauge,
     bodies: Gauge,
     bodies_limit: Gauge,
+    circuits: Vec<(CircuitState, Gauge)>,
 }
 
 impl DepthMetrics {
@@ -66,6 +71,8 @@ impl DepthMetrics {
             count: gauge!("postern_deliveries_waiting", "state" => state),
             oldest: gauge!("postern_deliveries_waiting_oldest_seconds", "state" => state),
         });
+        describe_gauge!("postern_workers_throttled", "Workers whose rate makes what is due wait");
+        describe_gauge!("postern_circuits", "Circuits of workers that have not left, by state");
         Self {
             pending: gauge!("postern_deliveries_pending"),
             dead: gauge!("postern_dead_letters"),
@@ -81,6 +88,10 @@ impl DepthMetrics {
             disk_free: bytes("postern_disk_free_bytes", "What is left on the database's disk"),
             bodies: bytes("postern_bodies_in_flight_bytes", "Memory taken by bodies being read"),
             bodies_limit: bytes("postern_bodies_in_flight_limit_bytes", "limits.inflight"),
+            throttled: gauge!("postern_workers_throttled"),
+            circuits: CIRCUITS
+                .map(|(state, name)| (state, gauge!("postern_circuits", "state" => name)))
+                .into(),
         }
     }
 
@@ -107,6 +118,12 @@ impl DepthMetrics {
         for workspace in store.workspaces().await? {
             workers.extend(store.workers(workspace.id).await?);
         }
+        let throttled = workers.iter().filter(|worker| worker.throttled_until > Some(now)).count();
+        self.throttled.set(throttled as f64);
+        for (state, gauge) in &self.circuits {
+            let here = workers.iter().filter(|w| w.state != WorkerState::Gone && w.circuit.state == *state);
+            gauge.set(here.count() as f64);
+        }
         for (state, gauge) in &self.workers {
             gauge.set(workers.iter().filter(|worker| worker.state == *state).count() as f64);
         }
@@ -115,7 +132,7 @@ impl DepthMetrics {
             let waiting = store.waiting(worker.id).await?;
             let held = waiting.held.map_or((0, None), |held| (held.count, Some(held.oldest)));
             for (which, count, oldest) in
-                [(waits_for(worker, now), waiting.count, waiting.oldest), (WAITS.len() - 1, held.0, held.1)]
+                [(waits_for(worker), waiting.count, waiting.oldest), (WAITS.len() - 1, held.0, held.1)]
             {
                 waits[which].0 += count;
                 waits[which].1 = waits[which].1.into_iter().chain(oldest).min();
@@ -143,9 +160,9 @@ fn age(oldest: Option<UnixMillis>, now: UnixMillis) -> f64 {
 }
 
 /// What a worker's deliveries wait for, as a place in [`WAITS`].
-fn waits_for(worker: &Worker, now: UnixMillis) -> usize {
+fn waits_for(worker: &Worker) -> usize {
     match worker.state {
-        WorkerState::Active if worker.unreachable_until.is_some_and(|until| until > now) => 1,
+        WorkerState::Active if worker.circuit.state != CircuitState::Closed => 1,
         WorkerState::Active => 0,
         WorkerState::Away => 2,
         WorkerState::Paused => 3,

@@ -9,7 +9,9 @@ use crate::registry::lasting::{self, NEVER};
 use crate::registry::{policy, request};
 use crate::store::{DeadReason, Scope, Store, Worker};
 use clap::{Args, Subcommand, ValueEnum};
-use postern_protocol::api::{CatchUp, Ordering, RegisterRequest, SignatureStyleName, WorkerState};
+use postern_protocol::api::{
+    CatchUp, Ordering, PolicyChange, RegisterRequest, SignatureStyleName, WorkerState,
+};
 use postern_protocol::header::HeaderName;
 use postern_protocol::id::{WorkerId, WorkspaceId};
 use postern_protocol::signature::{SignatureStyle, standard};
@@ -187,6 +189,7 @@ async fn add(
             Style::Timestamped => SignatureStyleName::Timestamped,
         },
         header_prefix: args.header_prefix,
+        policy: PolicyChange::default(),
         protocol_version: PROTOCOL_VERSION.to_owned(),
     };
     let wanted = request::check(&request, &policy(&config.registration), None)
@@ -197,7 +200,9 @@ async fn add(
     store.create_token(token.clone()).await?;
     let secret = standard::new_secret(entropy::bytes());
     let credential = entropy::credential("");
-    let worker = wanted.worker(&token, &credential, secret.clone(), NEVER, now);
+    let worker = wanted
+        .worker(&token, &credential, secret.clone(), NEVER, now)
+        .map_err(|error| CliError::Usage(error.message().to_owned()))?;
     store.register_worker(worker.clone()).await?;
     let shown = Shown::new(worker, Some(&secret));
     terminal.answer(&shown, || {

@@ -1,6 +1,7 @@
 //! How deliveries are made: schedule, timeouts, concurrency.
 
 use super::{ConfigError, units};
+use crate::circuit::Breaker;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -28,12 +29,55 @@ pub struct Delivery {
     /// may exceed it.
     #[serde(deserialize_with = "units::size")]
     pub inflight: u64,
-    /// How long an unreachable worker is left alone at first.
+    /// When a worker is left alone, and for how long.
+    pub circuit: CircuitSettings,
+}
+
+/// When a worker's circuit opens, and for how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitSettings {
+    /// How long it stays open before the first ping.
     #[serde(deserialize_with = "units::duration")]
-    pub backoff_min: Duration,
-    /// How long an unreachable worker is left alone at most.
+    pub open_min: Duration,
+    /// How long it stays open between pings at most.
     #[serde(deserialize_with = "units::duration")]
-    pub backoff_max: Duration,
+    pub open_max: Duration,
+    /// Over how long answered failures are counted.
+    #[serde(deserialize_with = "units::duration")]
+    pub window: Duration,
+    /// How many attempts the window must have seen to say anything.
+    pub min_attempts: u32,
+    /// From which part of failures on it opens: above 0 to 1.
+    pub failure_ratio: f64,
+    /// How long a worker may be idle before it is pinged; zero: for ever.
+    #[serde(deserialize_with = "units::duration")]
+    pub health_interval: Duration,
+}
+
+impl CircuitSettings {
+    fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |key: &str, value: String, cure: &str| Err(ConfigError::invalid(key, value, cure));
+        if self.open_min.is_zero() || self.open_max < self.open_min {
+            let cure = "make it at least delivery.circuit.open_min, which must be above 0";
+            return invalid("delivery.circuit.open_max", format!("{:?}", self.open_max), cure);
+        }
+        if self.window < Duration::from_secs(1) {
+            return invalid("delivery.circuit.window", format!("{:?}", self.window), "make it at least 1s");
+        }
+        if self.min_attempts == 0 {
+            return invalid("delivery.circuit.min_attempts", "0".into(), "write at least 1");
+        }
+        if !(self.failure_ratio > 0.0 && self.failure_ratio <= 1.0) {
+            let cure = "write a number above 0, and at most 1";
+            return invalid("delivery.circuit.failure_ratio", self.failure_ratio.to_string(), cure);
+        }
+        if !self.health_interval.is_zero() && self.health_interval < Duration::from_secs(1) {
+            let cure = "write \"0s\" for no checks, or at least \"1s\"";
+            return invalid("delivery.circuit.health_interval", format!("{:?}", self.health_interval), cure);
+        }
+        Ok(())
+    }
 }
 
 impl Delivery {
@@ -59,14 +103,12 @@ impl Delivery {
         if self.inflight == 0 {
             return invalid("delivery.inflight", "\"0B\"".into(), "make it more than nothing");
         }
-        if self.backoff_min.is_zero() || self.backoff_max < self.backoff_min {
-            let value = format!("{:?}", self.backoff_max);
-            return invalid(
-                "delivery.backoff_max",
-                value,
-                "make it at least delivery.backoff_min, which must be above 0",
-            );
-        }
-        Ok(())
+        self.circuit.check()
+    }
+
+    /// By what circuits are judged.
+    pub(crate) fn breaker(&self) -> Breaker {
+        let CircuitSettings { open_min, open_max, window, min_attempts, failure_ratio, .. } = self.circuit;
+        Breaker { window, min_attempts, failure_ratio, open_min, open_max, jitter: self.jitter }
     }
 }

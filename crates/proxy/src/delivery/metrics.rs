@@ -1,5 +1,6 @@
 //! What deliveries are measured by.
 
+use crate::circuit::Observed;
 use crate::store::Next;
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
@@ -20,6 +21,7 @@ pub(crate) struct DeliveryMetrics {
     tls: Counter,
     timeout: Counter,
     clock_skew: Counter,
+    pings: [Counter; 3],
     dead: Counter,
     /// Of deliveries made by the first attempt, and by a later one.
     latency: [Histogram; 2],
@@ -31,6 +33,8 @@ impl DeliveryMetrics {
     pub(crate) fn new() -> Self {
         const ATTEMPTS: &str = "postern_delivery_attempts_total";
         describe_counter!(ATTEMPTS, "Delivery attempts, by outcome");
+        const PINGS: &str = "postern_pings_total";
+        describe_counter!(PINGS, "Pings of workers, by what came of them");
         describe_counter!(
             "postern_deliveries_dead_total",
             "Deliveries that became dead letters after an attempt"
@@ -51,6 +55,8 @@ impl DeliveryMetrics {
             tls: attempts("tls"),
             timeout: attempts("timeout"),
             clock_skew: attempts("clock_skew"),
+            pings: ["answered", "failing", "unreachable"]
+                .map(|outcome| counter!(PINGS, "outcome" => outcome)),
             dead: counter!("postern_deliveries_dead_total"),
             latency: ["first", "later"]
                 .map(|attempt| histogram!("postern_delivery_latency_seconds", "attempt" => attempt)),
@@ -74,6 +80,17 @@ impl DeliveryMetrics {
         .increment(1);
     }
 
+    /// Counts a ping.
+    pub(crate) fn ping(&self, observed: Observed) {
+        let [answered, failing, unreachable] = &self.pings;
+        match observed {
+            Observed::Well => answered,
+            Observed::Badly => failing,
+            Observed::Unreached => unreachable,
+        }
+        .increment(1);
+    }
+
     /// Counts what followed.
     #[expect(clippy::cast_precision_loss, reason = "durations")]
     pub(crate) fn followed_by(&self, next: &Next, attempt: u32, received_at: UnixMillis, now: UnixMillis) {
@@ -82,7 +99,7 @@ impl DeliveryMetrics {
                 self.latency[usize::from(attempt > 1)].record(now.since(received_at).max(0) as f64 / 1e3)
             }
             Next::Dead(_) => self.dead.increment(1),
-            Next::RetryAt(_) | Next::HoldUntil(_) | Next::WorkerUnreachableUntil(_) | Next::WorkerGone => {}
+            Next::RetryAt(_) | Next::HoldUntil(_) | Next::NotReached | Next::WorkerGone => {}
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Claims what is due and hands it to senders, as many at once as there is
-//! room for. It takes no input: whoever wakes it, it asks the store, so that
+//! room for, and has the workers pinged that are due for it. It takes no input: whoever wakes it, it asks the store, so that
 //! after a restart it simply goes on. It sleeps until the next delivery falls
 //! due, until it is woken, or for a while at most.
 
+use super::pinger::Pinger;
 use super::sender::Sender;
 use crate::bus::Bus;
 use crate::store::{Claim, Store, StoreError};
@@ -41,9 +42,11 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Works until `stop`; attempts under way go on in `tasks`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let policy = &self.sender.policy;
-        let room = Room::new(policy.total, policy.inflight);
-        let per_worker = policy.per_worker;
+        let settings = &self.sender.settings;
+        let room = Room::new(settings.total, settings.inflight);
+        let per_worker = settings.per_worker;
+        let mut pinger =
+            Pinger::new(self.sender.clone(), self.bus.clone(), self.tasks.clone(), self.cut.clone());
         let mut wakes = self.bus.watch();
         let _running = Running::mark(&self.running);
         let mut looked = (self.clock.now(), Instant::now());
@@ -51,6 +54,7 @@ impl Scheduler {
             // Armed before the query: what is accepted from here on wakes.
             wakes.mark_unchanged();
             looked = self.watch_clock(looked).await;
+            pinger.look().await;
             let free = room.places.available_permits().min(BATCH);
             let claimed = match self.claim(free, per_worker, &room).await {
                 Ok(claimed) => claimed,

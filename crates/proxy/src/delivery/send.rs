@@ -4,8 +4,10 @@
 use super::client::{Answer, Outbound, Unanswered};
 use super::sign::{Destination, Signed, Ticket};
 use super::tunnel::Tunnelled;
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use postern_protocol::api::{AttemptOutcome, AttemptRecord};
+use postern_protocol::id::WorkerId;
 use postern_protocol::{ErrorBody, ErrorCode, UnixMillis};
 use tokio::time::Instant;
 
@@ -24,10 +26,7 @@ pub(crate) struct Sent {
 pub(crate) async fn send(client: &Outbound, tunnels: &Tunnelled, signed: Signed) -> Sent {
     let Signed { ticket, at, to, headers, body } = signed;
     let began = Instant::now();
-    let result = match to {
-        Destination::Url(uri) => client.post(uri, headers, body).await,
-        Destination::Tunnel => tunnels.post(ticket.worker, headers, body).await,
-    };
+    let result = post(client, tunnels, ticket.worker, to, headers, body).await;
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let retry_after = result.as_ref().ok().and_then(|answer| answer.retry_after.clone());
     let mut record = match result {
@@ -38,6 +37,21 @@ pub(crate) async fn send(client: &Outbound, tunnels: &Tunnelled, signed: Signed)
     record.at = at;
     record.micros = micros;
     Sent { ticket, record, retry_after }
+}
+
+/// Posts to a worker, by the way that leads to it.
+pub(super) async fn post(
+    client: &Outbound,
+    tunnels: &Tunnelled,
+    worker: WorkerId,
+    to: Destination,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Unanswered> {
+    match to {
+        Destination::Url(uri) => client.post(uri, headers, body).await,
+        Destination::Tunnel => tunnels.post(worker, headers, body).await,
+    }
 }
 
 /// An attempt that failed within the proxy: it counts as an answered failure,

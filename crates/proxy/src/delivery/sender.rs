@@ -1,16 +1,22 @@
 //! Takes one claimed delivery through its steps: sign, send, decide, record.
 //! A panic on the way is caught and recorded as a failure of that attempt.
+//! Pings go the same way: sign, send, report.
 
-use super::client::Outbound;
+use super::circuits::CircuitWatch;
+use super::client::{Outbound, Unanswered};
+use super::heard::Heard;
 use super::metrics::DeliveryMetrics;
-use super::retry::{self, Outcome, Past};
+use super::ping;
+use super::retry::{self, Outcome, Past, Policy};
 use super::send::{self, Sent};
 use super::sign::{self, Ticket};
 use super::tunnel::Tunnelled;
+use crate::circuit::{Observation, Observed, Observer};
 use crate::config::Delivery;
-use crate::store::{Claimed, FinishAttempt, Next, Store, StoreError};
+use crate::store::{Claimed, FinishAttempt, Next, Ping, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
+use postern_protocol::api::AttemptOutcome;
 use postern_protocol::id::WorkerId;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,14 +29,20 @@ const RECORD_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration
 /// room or answer, but fails.
 const RECORD_FAILURES: u32 = 5;
 
+/// How long to wait before a worker is pinged again whose ping could not be
+/// recorded.
+const PING_AGAIN: Duration = Duration::from_secs(1);
+
 /// Makes attempts.
 pub(crate) struct Sender {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) client: Outbound,
     pub(crate) tunnels: Tunnelled,
-    pub(crate) policy: Delivery,
+    pub(crate) settings: Delivery,
     pub(crate) metrics: DeliveryMetrics,
+    pub(crate) heard: Heard,
+    pub(crate) circuits: CircuitWatch,
 }
 
 /// An attempt and what follows from it: what can be recorded.
@@ -43,7 +55,8 @@ impl Sender {
     /// One attempt, from claim to record.
     pub(crate) async fn attempt(&self, claimed: Claimed) {
         let ticket = Ticket::from(&claimed);
-        let tunnel = self.tunnels.epoch(ticket.worker);
+        let worker = ticket.worker;
+        let (tunnel, heard) = (self.tunnels.epoch(worker), self.heard.so_far(worker));
         self.metrics.in_flight.increment(1);
         let sent = match AssertUnwindSafe(self.send(claimed)).catch_unwind().await {
             Ok(sent) => sent,
@@ -56,20 +69,20 @@ impl Sender {
                 )
             }
         };
-        let decided = self.decide(sent);
-        let unreachable = matches!(decided.finish.next, Next::WorkerUnreachableUntil(_));
+        let decided = self.decide(sent, heard);
+        let unreached = decided.finish.next == Next::NotReached;
         self.record(decided).await;
-        if unreachable && self.tunnels.epoch(ticket.worker) > tunnel {
-            self.reachable_again(ticket.worker).await;
+        if unreached && self.tunnels.epoch(worker) > tunnel {
+            self.reachable_again(worker).await;
         }
         self.metrics.in_flight.decrement(1);
     }
 
-    /// A tunnel came up while the attempt failed on the one before, or on none:
-    /// that failure, recorded after the new tunnel had cleared the worker's
-    /// mark, must not hold up what waits.
+    /// A tunnel came up while the attempt, or the ping, failed on the one
+    /// before, or on none: that failure, recorded after the new tunnel had a
+    /// ping fall due, must not hold up what waits.
     async fn reachable_again(&self, worker: WorkerId) {
-        if let Err(error) = self.store.clear_unreachable(worker).await {
+        if let Err(error) = self.store.heard_of(worker).await {
             let error = crate::http::error::chain(&error);
             tracing::error!(%worker, %error, "a worker just connected is left alone for longer than need be");
         }
@@ -84,23 +97,73 @@ impl Sender {
         }
     }
 
-    fn decide(&self, sent: Sent) -> Decided {
+    /// `heard`: how often the worker had answered when the attempt began.
+    fn decide(&self, sent: Sent, heard: u64) -> Decided {
         let Sent { ticket, record, retry_after } = sent;
+        let lively = self.heard.so_far(ticket.worker) > heard;
+        let observed = match record.outcome {
+            AttemptOutcome::Delivered | AttemptOutcome::ClockSkew => Observed::Well,
+            AttemptOutcome::Refused => Observed::Badly,
+            _ if lively => Observed::Badly,
+            _ => Observed::Unreached,
+        };
+        if record.status.is_some() {
+            self.heard.answer(ticket.worker);
+        }
         let past = Past {
             failures: ticket.failures,
-            transport_failures: ticket.transport_failures,
-            ordered: ticket.ordered,
-            first_attempt_at: ticket.first_attempt_at,
+            unanswered: ticket.attempt.saturating_sub(1).saturating_sub(ticket.failures),
+            counts_from: ticket.counts_from,
         };
-        let outcome =
-            Outcome { kind: record.outcome, status: record.status, retry_after: retry_after.as_deref() };
+        let (kind, status) = (record.outcome, record.status);
+        let outcome = Outcome { kind, status, retry_after: retry_after.as_deref(), lively };
         let now = self.clock.now();
-        let next = retry::decide(&self.policy, past, outcome, now, random());
+        let policy = Policy::new(&self.settings, ticket.retry.as_deref());
+        // The next of its entity waits for it.
+        let policy = if ticket.ordered { policy.at_most(retry::ORDERED_ATTEMPTS) } else { policy };
+        let next = retry::decide(policy, past, outcome, now, random());
         self.metrics.attempt(record.outcome, record.micros);
         self.metrics.followed_by(&next, ticket.attempt, ticket.received_at, now);
+        let report = self.report(observed, Observer::Attempt(record.at), record.error.clone());
         let finish =
-            FinishAttempt { delivery: ticket.delivery, worker: ticket.worker, attempt: record, next };
+            FinishAttempt { delivery: ticket.delivery, worker: ticket.worker, attempt: record, next, report };
         Decided { ticket, finish }
+    }
+
+    fn report(&self, observed: Observed, by: Observer, error: Option<String>) -> Observation {
+        let breaker = self.settings.breaker();
+        Observation { observed, by, error, at: self.clock.now(), random: random(), breaker }
+    }
+
+    /// Pings a worker, and says what came of it.
+    pub(crate) async fn ping(&self, ping: Ping) {
+        let worker = ping.worker;
+        let tunnel = self.tunnels.epoch(worker);
+        let answered = match ping::sign(&ping, self.clock.now()) {
+            Some((to, headers, body)) => {
+                send::post(&self.client, &self.tunnels, worker, to, headers, body).await
+            }
+            None => Err(Unanswered::Unsendable("the worker's URL cannot be posted to".into())),
+        };
+        let (observed, taken, error) = ping::judge(&answered);
+        if answered.is_ok() {
+            self.heard.answer(worker);
+        }
+        self.metrics.ping(observed);
+        let report = self.report(observed, Observer::Ping { taken }, error);
+        match self.store.report_ping(worker, report).await {
+            Ok(changed) => {
+                self.circuits.changed(changed);
+                if observed == Observed::Unreached && self.tunnels.epoch(worker) > tunnel {
+                    self.reachable_again(worker).await;
+                }
+            }
+            Err(error) => {
+                let error = crate::http::error::chain(&error);
+                tracing::error!(%worker, error, "cannot record what a ping said; it is repeated");
+                tokio::time::sleep(PING_AGAIN).await;
+            }
+        }
     }
 
     /// Until it is recorded the claim stands, so an outage is waited out: what
@@ -110,7 +173,11 @@ impl Sender {
         log(&ticket, &finish);
         let (mut wait, longest) = RECORD_AGAIN;
         let mut failures = 0;
-        while let Err(error) = self.store.finish_attempt(finish.clone()).await {
+        loop {
+            let error = match self.store.finish_attempt(finish.clone()).await {
+                Ok(changed) => return self.circuits.changed(changed),
+                Err(error) => error,
+            };
             let text = crate::http::error::chain(&error);
             failures += u32::from(!matches!(error, StoreError::Unavailable(_)));
             if matches!(error, StoreError::Missing(_)) || failures > RECORD_FAILURES {
@@ -133,8 +200,12 @@ fn log(ticket: &Ticket, finish: &FinishAttempt) {
             tracing::warn!(%delivery, %event, %worker, number, reason = reason.as_str(), "now a dead letter");
         }
         Next::WorkerGone => tracing::info!(%delivery, %event, %worker, "the worker answered 410 and is gone"),
-        Next::RetryAt(at) | Next::HoldUntil(at) | Next::WorkerUnreachableUntil(at) => {
-            let (status, error, again) = (finish.attempt.status, finish.attempt.error.as_deref(), at.0);
+        Next::RetryAt(_) | Next::HoldUntil(_) | Next::NotReached => {
+            let again = match &finish.next {
+                Next::RetryAt(at) | Next::HoldUntil(at) => Some(at.0),
+                _ => None,
+            };
+            let (status, error) = (finish.attempt.status, finish.attempt.error.as_deref());
             tracing::info!(%delivery, %event, %worker, number, ?outcome, status, error, again, "not delivered yet");
         }
     }

@@ -6,10 +6,12 @@
 use crate::store::Claimed;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use postern_protocol::api::RetryPolicy;
 use postern_protocol::header as names;
 use postern_protocol::id::{DeliveryId, EventId, WorkerId};
 use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{HeaderList, UnixMillis};
+use std::sync::Arc;
 
 /// The client sets these itself, or they speak of another connection.
 const NOT_FORWARDED: [&str; 8] =
@@ -19,7 +21,7 @@ const NOT_FORWARDED: [&str; 8] =
 const LONGEST_VALUE: usize = 200;
 
 /// Which delivery it is and what came before, for whoever decides and records.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ticket {
     /// The delivery.
     pub(crate) delivery: DeliveryId,
@@ -31,12 +33,12 @@ pub(crate) struct Ticket {
     pub(crate) attempt: u32,
     /// Answered failures so far.
     pub(crate) failures: u32,
-    /// The worker's transport failures in a row so far.
-    pub(crate) transport_failures: u32,
     /// Whether the next of its entity waits for it.
     pub(crate) ordered: bool,
-    /// When the first attempt was made.
-    pub(crate) first_attempt_at: Option<UnixMillis>,
+    /// From when on its age counts.
+    pub(crate) counts_from: Option<UnixMillis>,
+    /// The worker's own retry policy.
+    pub(crate) retry: Option<Arc<RetryPolicy>>,
     /// When the event was accepted.
     pub(crate) received_at: UnixMillis,
 }
@@ -49,9 +51,9 @@ impl From<&Claimed> for Ticket {
             worker: claimed.worker,
             attempt: claimed.attempt,
             failures: claimed.failures,
-            transport_failures: claimed.transport_failures,
             ordered: claimed.entity.is_some(),
-            first_attempt_at: claimed.first_attempt_at,
+            counts_from: claimed.counts_from,
+            retry: claimed.retry.clone(),
             received_at: claimed.received_at,
         }
     }
@@ -76,6 +78,16 @@ pub(super) enum Destination {
     Tunnel,
 }
 
+impl Destination {
+    /// The worker's URL, or its tunnel when it has none.
+    pub(super) fn of(url: Option<&str>) -> Result<Self, Unaddressable> {
+        match url {
+            Some(url) => url.parse().map(Self::Url).map_err(|_| Unaddressable),
+            None => Ok(Self::Tunnel),
+        }
+    }
+}
+
 /// The worker's URL is no address for a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the worker's URL cannot be posted to")]
@@ -83,10 +95,7 @@ pub(crate) struct Unaddressable;
 
 /// Signs a delivery at `at`.
 pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddressable> {
-    let to = match &claimed.url {
-        Some(url) => Destination::Url(url.parse().map_err(|_| Unaddressable)?),
-        None => Destination::Tunnel,
-    };
+    let to = Destination::of(claimed.url.as_deref())?;
     let mut headers = originals(&claimed.headers, &claimed.style);
     let mut ours = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), text_value(value));

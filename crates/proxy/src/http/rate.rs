@@ -3,6 +3,7 @@
 //! nothing.
 
 use super::error::ApiError;
+use crate::bucket::{Bucket, Flow};
 use postern_protocol::{ErrorCode, UnixMillis};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,57 +17,42 @@ const KEEP_AT_MOST: usize = 100_000;
 /// A bucket for each key.
 #[derive(Debug)]
 pub(crate) struct Buckets<K> {
-    per_second: f64,
-    burst: f64,
+    /// Absent: no limit.
+    flow: Option<Flow>,
     buckets: Mutex<HashMap<K, Bucket>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: UnixMillis,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     /// `burst` at once (at least one), `per_second` after that; a rate of zero
     /// or less is no limit.
     pub(crate) fn new(per_second: f64, burst: f64) -> Self {
-        Self { per_second, burst: burst.max(1.0), buckets: Mutex::default() }
+        let flow = (per_second > 0.0).then_some(Flow { per_second, burst: burst.max(1.0) });
+        Self { flow, buckets: Mutex::default() }
     }
 
     /// Takes one for `key`, or answers 429 with when to come again.
     pub(crate) fn take(&self, key: K, now: UnixMillis) -> Result<(), ApiError> {
-        if self.per_second <= 0.0 {
-            return Ok(());
-        }
+        let Some(flow) = self.flow else { return Ok(()) };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_room(&mut buckets, now);
-        let bucket = buckets.entry(key).or_insert(Bucket { tokens: self.burst, at: now });
-        *bucket = Bucket { tokens: self.filled(*bucket, now), at: now };
-        if bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
+        make_room(&mut buckets, flow, now);
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(flow, now));
+        if bucket.look(flow, now) >= 1.0 {
+            bucket.take();
             return Ok(());
         }
-        let wait = ((1.0 - bucket.tokens) / self.per_second).ceil().clamp(1.0, 3600.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 3600")]
-        let seconds = wait as u64;
+        let wait = u64::try_from(bucket.next(flow).since(now)).unwrap_or(0);
+        let seconds = wait.div_ceil(1000).clamp(1, 3600);
         Err(ApiError::new(ErrorCode::RateLimited, format!("too many requests; try again in {seconds} s"))
             .retry_after(seconds))
     }
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds between two requests")]
-    fn filled(&self, bucket: Bucket, now: UnixMillis) -> f64 {
-        let elapsed = now.since(bucket.at).max(0) as f64 / 1000.0;
-        (bucket.tokens + elapsed * self.per_second).min(self.burst)
+fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, flow: Flow, now: UnixMillis) {
+    if buckets.len() > SWEEP_ABOVE {
+        buckets.retain(|_, bucket| !bucket.is_full(flow, now));
     }
-
-    fn make_room(&self, buckets: &mut HashMap<K, Bucket>, now: UnixMillis) {
-        if buckets.len() > SWEEP_ABOVE {
-            buckets.retain(|_, bucket| self.filled(*bucket, now) < self.burst);
-        }
-        if buckets.len() > KEEP_AT_MOST {
-            buckets.clear();
-        }
+    if buckets.len() > KEEP_AT_MOST {
+        buckets.clear();
     }
 }
 

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use http::{HeaderMap, StatusCode};
 use postern_protocol::ErrorCode;
-use postern_protocol::api::{LeaseRequest, LeaseResponse, WorkerState};
+use postern_protocol::api::{InvalidPolicy, LeaseRequest, LeaseResponse, WorkerState};
 use std::sync::Arc;
 
 /// How long a pending worker's renewals start no new challenge, in milliseconds.
@@ -35,6 +35,10 @@ pub(crate) async fn renew(
     if let Some(ordering) = request.ordering.filter(|wanted| *wanted != before.ordering) {
         registry.store.set_ordering(before.id, ordering).await?;
     }
+    if !request.policy.is_empty() {
+        let policy = request.policy.apply(&before.policy).map_err(bad_policy)?;
+        registry.store.set_policy(before.id, policy).await?;
+    }
     if before.state == WorkerState::Away {
         registry.store.end_absence(before.id, now).await?;
     }
@@ -56,8 +60,7 @@ pub(crate) async fn renew(
         waiting: registry.store.waiting(worker.id).await?,
         now,
         challenge_error: worker.challenge_error.clone(),
-        // The renewal has cleared the mark; what it said still matters.
-        last_transport_error: if before.transport_failures > 0 { before.transport_error } else { None },
+        last_transport_error: before.circuit.error,
     };
     if worker.state == WorkerState::Pending {
         registry.challenger.repeat(worker, REPEAT_AFTER_MILLIS);
@@ -77,6 +80,11 @@ pub(crate) async fn leave(
     registry.store.remove_worker(worker.id, DeadReason::WorkerLeft, registry.clock.now()).await?;
     tracing::info!(worker = %worker.id, "left");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A policy that cannot be had.
+pub(super) fn bad_policy(error: InvalidPolicy) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, error.to_string())
 }
 
 /// The worker that asks, which must be the one the path names.

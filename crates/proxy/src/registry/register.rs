@@ -4,6 +4,7 @@
 //! the answer is out, where they have a URL.
 
 use super::Registry;
+use super::lease::bad_policy;
 use super::request::{self, Wanted};
 use crate::entropy;
 use crate::http::after::after;
@@ -16,7 +17,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
-use postern_protocol::api::{RegisterRequest, RegisterResponse, WorkerState, WorkspaceInfo};
+use postern_protocol::api::{Circuit, RegisterRequest, RegisterResponse, WorkerState, WorkspaceInfo};
 use postern_protocol::id::WorkspaceId;
 use postern_protocol::signature::standard;
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
@@ -75,7 +76,7 @@ impl Registry {
     ) -> Result<(Worker, Secret), ApiError> {
         let credential = entropy::credential(CREDENTIAL_PREFIX);
         let secret = standard::new_secret(entropy::bytes());
-        let worker = wanted.worker(token, &credential, secret, self.leased_until(now), now);
+        let worker = wanted.worker(token, &credential, secret, self.leased_until(now), now)?;
         self.store.register_worker(worker.clone()).await?;
         Ok((worker, credential))
     }
@@ -117,9 +118,8 @@ impl Registry {
             state: WorkerState::Pending,
             leased_until: self.leased_until(now),
             challenge_error: None,
-            unreachable_until: None,
-            transport_failures: 0,
-            transport_error: None,
+            circuit: Circuit::closed(now),
+            policy: wanted.policy.apply(&worker.policy).map_err(bad_policy)?,
             ..worker
         };
         self.store.update_worker(worker.clone()).await?;

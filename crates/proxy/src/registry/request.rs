@@ -2,11 +2,14 @@
 //! precisely.
 
 use super::address::AddressPolicy;
+use super::lease::bad_policy;
 use super::{url, version};
 use crate::entropy;
 use crate::http::error::ApiError;
 use crate::store::{Token, Worker};
-use postern_protocol::api::{CatchUp, Ordering, RegisterRequest, SignatureStyleName, WorkerState};
+use postern_protocol::api::{
+    CatchUp, Circuit, Ordering, PolicyChange, RegisterRequest, SignatureStyleName, WorkerPolicy, WorkerState,
+};
 use postern_protocol::filter::Filter;
 use postern_protocol::signature::{SignatureStyle, Timestamped};
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
@@ -25,6 +28,7 @@ pub(crate) struct Wanted {
     pub(super) ordering: Ordering,
     pub(super) catch_up: CatchUp,
     pub(super) style: SignatureStyle,
+    pub(super) policy: PolicyChange,
 }
 
 /// `me`: the id of the Linear user who registers.
@@ -46,8 +50,8 @@ pub(crate) fn check(
     }
     let filter = filter(&request.capabilities, me)?;
     let url = request.webhook_url.as_deref().map(|url| url::check(url, policy)).transpose()?;
-    let (name, style) = (name.to_owned(), style(request)?);
-    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up, style })
+    let (name, style, policy) = (name.to_owned(), style(request)?, request.policy.clone());
+    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up, style, policy })
 }
 
 impl Wanted {
@@ -59,8 +63,8 @@ impl Wanted {
         secret: Secret,
         leased_until: UnixMillis,
         now: UnixMillis,
-    ) -> Worker {
-        Worker {
+    ) -> Result<Worker, ApiError> {
+        Ok(Worker {
             id: entropy::worker_id(now),
             workspace: token.workspace,
             token: token.id,
@@ -76,11 +80,11 @@ impl Wanted {
             state: WorkerState::Pending,
             leased_until,
             challenge_error: None,
-            unreachable_until: None,
-            transport_failures: 0,
-            transport_error: None,
+            circuit: Circuit::closed(now),
+            policy: self.policy.apply(&WorkerPolicy::default()).map_err(bad_policy)?,
+            throttled_until: None,
             created_at: now,
-        }
+        })
     }
 }
 

@@ -4,13 +4,15 @@
 //! one backend.
 
 use super::*;
+use crate::circuit::{Breaker, Observed, Observer};
 use crate::entropy;
-use postern_protocol::api::{DeliveryRecord, DeliveryState};
+use postern_protocol::api::{AttemptOutcome, DeliveryRecord, DeliveryState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering as Atomic};
 
 pub(super) mod admin;
 pub(super) mod catch_up;
+pub(super) mod circuits;
 pub(super) mod claims;
 pub(super) mod dead_letters;
 pub(super) mod ingest;
@@ -18,6 +20,7 @@ pub(super) mod model;
 pub(super) mod order;
 pub(super) mod order_model;
 pub(super) mod outcomes;
+pub(super) mod policies;
 pub(super) mod retention;
 pub(super) mod work;
 pub(super) mod workers;
@@ -159,9 +162,9 @@ impl World {
             state: WorkerState::Pending,
             leased_until: T0,
             challenge_error: None,
-            unreachable_until: None,
-            transport_failures: 0,
-            transport_error: None,
+            circuit: Circuit::closed(T0.plus(n)),
+            policy: WorkerPolicy::default(),
+            throttled_until: None,
             created_at: T0.plus(n),
         }
     }
@@ -187,6 +190,13 @@ impl World {
         self.store().finish_attempt(finished(claimed, at, next)).await.unwrap();
     }
 
+    /// A ping finds the worker there; its circuit closes, where it was open
+    /// because the worker was out of reach.
+    pub(super) async fn answer_ping(&self, worker: WorkerId, at: UnixMillis) {
+        let ping = report(Observed::Well, Observer::Ping { taken: true }, at, None);
+        self.store().report_ping(worker, ping).await.unwrap();
+    }
+
     pub(super) async fn record(&self, event: EventId) -> EventRecord {
         self.store().event_record(self.workspace, event).await.unwrap().unwrap()
     }
@@ -199,7 +209,12 @@ pub(super) fn finished(claimed: &Claimed, at: UnixMillis, next: Next) -> FinishA
         Next::RetryAt(_) | Next::Dead(_) => (AttemptOutcome::Refused, Some(500)),
         Next::WorkerGone => (AttemptOutcome::Refused, Some(410)),
         Next::HoldUntil(_) => (AttemptOutcome::ClockSkew, Some(401)),
-        Next::WorkerUnreachableUntil(_) => (AttemptOutcome::Connect, None),
+        Next::NotReached => (AttemptOutcome::Connect, None),
+    };
+    let observed = match (&next, outcome) {
+        (Next::NotReached, _) => Observed::Unreached,
+        (_, AttemptOutcome::Refused) => Observed::Badly,
+        _ => Observed::Well,
     };
     let attempt = AttemptRecord {
         number: claimed.attempt,
@@ -210,7 +225,21 @@ pub(super) fn finished(claimed: &Claimed, at: UnixMillis, next: Next) -> FinishA
         error: (outcome != AttemptOutcome::Delivered).then(|| format!("{outcome:?}")),
         answer: status.map(|status| format!("answered {status}")),
     };
-    FinishAttempt { delivery: claimed.delivery, worker: claimed.worker, attempt, next }
+    let report = report(observed, Observer::Attempt(at), at, attempt.error.clone());
+    FinishAttempt { delivery: claimed.delivery, worker: claimed.worker, attempt, next, report }
+}
+
+/// By a breaker that leaves a worker alone for one second at first.
+pub(super) fn report(observed: Observed, by: Observer, at: UnixMillis, error: Option<String>) -> Observation {
+    let breaker = Breaker {
+        window: Duration::from_secs(60),
+        min_attempts: 1_000,
+        failure_ratio: 0.8,
+        open_min: Duration::from_secs(1),
+        open_max: Duration::from_secs(4),
+        jitter: 0.0,
+    };
+    Observation { observed, by, error, at, random: 0.5, breaker }
 }
 
 pub(super) fn described(event_type: &str, action: Option<&str>) -> Described {
@@ -267,10 +296,15 @@ macro_rules! run_on {
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
                 a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;
+            circuits:
+                an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one, a_renewed_lease_is_a_ping_at_once,
+                a_failing_worker_gets_one_at_a_time, idle_ones_are_pinged_when_asked_for,
+                a_registration_closes_it, away_and_gone_workers_are_not_pinged;
+            policies:
+                a_policy_is_kept, one_worker_at_its_own_pace, a_worker_at_its_rate, a_rate_starts_anew_when_changed;
             outcomes:
                 delivered_is_done, a_failure_is_retried_when_said, held_uses_nothing_up,
-                an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one,
-                a_renewed_lease_lets_one_probe_through, a_tunnel_lets_one_probe_through, dead_is_dead, gone_takes_all_with_it,
+                what_waited_for_its_worker_is_no_older, dead_is_dead, gone_takes_all_with_it,
                 an_attempt_without_a_claim_is_refused, a_worker_that_left_may_still_answer,
                 everything_survives_a_restart;
             dead_letters:

@@ -4,17 +4,18 @@
 
 use super::{
     Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
-    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
+    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping,
     RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
     WriteMetrics,
 };
+use crate::circuit::{CircuitChange, Observation};
 use crate::vault::Vault;
 use async_trait::async_trait;
 use claim::Claimer;
 use memory::SharedMemory;
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
-    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting, WorkReport,
+    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting, WorkReport, WorkerPolicy,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
@@ -31,6 +32,7 @@ mod backup;
 mod catch_up;
 mod check;
 mod checkpoint;
+mod circuits;
 mod claim;
 mod connection;
 mod copy;
@@ -217,7 +219,7 @@ delegate! {
     unproved_until(until: UnixMillis) -> Vec<Worker>;
     settle_challenge(id: WorkerId, outcome: Result<UnixMillis, String>) -> ();
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
-    clear_unreachable(id: WorkerId) -> ();
+    heard_of(id: WorkerId) -> ();
     without_access(workers: Vec<WorkerId>, now: UnixMillis) -> Vec<WorkerId>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     expire_leases(now: UnixMillis) -> Vec<WorkerId>;
@@ -230,7 +232,10 @@ delegate! {
     report_work(id: WorkerId, event: EventId, replay: u32, report: WorkReport) -> bool;
     waiting(id: WorkerId) -> Waiting;
     claim_due(claim: Claim) -> Vec<Claimed>;
-    finish_attempt(finish: FinishAttempt) -> ();
+    finish_attempt(finish: FinishAttempt) -> Option<CircuitChange>;
+    set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;
+    pings_due(now: UnixMillis, idle_since: Option<UnixMillis>, limit: usize) -> Vec<Ping>;
+    report_ping(id: WorkerId, report: Observation) -> Option<CircuitChange>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
     set_back(now: UnixMillis, by: Duration) -> ();

@@ -111,7 +111,7 @@ impl Tunnels {
 
     /// What waits for the worker flows at once.
     async fn reachable(&self, worker: WorkerId) {
-        if let Err(error) = self.store.clear_unreachable(worker).await {
+        if let Err(error) = self.store.heard_of(worker).await {
             let error = chain(&error);
             tracing::error!(%worker, %error, "a worker just connected is left alone for longer than need be");
         }

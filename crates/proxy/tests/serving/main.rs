@@ -9,6 +9,7 @@ mod api;
 mod bad_input;
 mod bad_requests;
 mod catch_up;
+mod circuits;
 mod dead_letters;
 mod delivery;
 mod harness;

@@ -2,9 +2,10 @@
 
 use crate::harness::{Proxy, Receiver, Reply};
 use bytes::Bytes;
-use postern_protocol::api::{AttemptOutcome, DeliveryState, WorkerState};
+use postern_protocol::api::{AttemptOutcome, DeliveryState, WorkerList, WorkerPolicy, WorkerState};
 use postern_protocol::{ErrorBody, ErrorCode, Provider};
-use postern_proxy::store::{DeadReason, Next, Store};
+use postern_proxy::store::{DeadReason, Next, Scope, Store};
+use serde_json::json;
 
 const SECOND: i64 = 1000;
 /// The default schedule's waits, in seconds.
@@ -12,7 +13,7 @@ const WAITS: [i64; 10] = [5, 60, 300, 900, 3600, 14400, 14400, 14400, 14400, 144
 
 fn wait(proxy: &Proxy, next: &Next) -> i64 {
     match next {
-        Next::RetryAt(at) | Next::HoldUntil(at) | Next::WorkerUnreachableUntil(at) => at.since(proxy.now()),
+        Next::RetryAt(at) | Next::HoldUntil(at) => at.since(proxy.now()),
         other => panic!("{other:?}"),
     }
 }
@@ -82,6 +83,64 @@ async fn retry_after_is_honoured() {
 }
 
 #[tokio::test]
+async fn a_worker_may_have_a_policy_of_its_own() {
+    let mut proxy = Proxy::start().await;
+    let source = proxy.make_source(Provider::Linear).await;
+    let receiver = Receiver::start().await;
+    receiver.always(Reply::status(500));
+    let mut request = proxy.registration(&receiver.url());
+    request["retry"] = json!({"strategy": "list", "waits": ["7s"], "jitter": 0});
+    let worker = proxy.register_pending(&receiver, &request).await;
+    proxy.settled().await.1.unwrap();
+    let event = proxy.event(&source, 1).await;
+    let finish = proxy.finished().await;
+    assert_eq!(wait(&proxy, &finish.next), 7 * SECOND);
+
+    // Changed from outside, and by the worker itself.
+    let path = format!("/v1/workers/{}", worker.id);
+    let change =
+        json!({"retry": {"strategy": "linear", "step": "3s", "max": "1m", "attempts": 9, "jitter": 0}});
+    let changed: WorkerPolicy = proxy.patch(&path, &proxy.token, &change).await.json();
+    assert_eq!(changed.retry.unwrap().to_string(), "linear:3s,1m,9");
+    proxy.turn(7 * SECOND);
+    let finish = proxy.finished().await;
+    assert_eq!(wait(&proxy, &finish.next), 6 * SECOND);
+    assert_eq!(proxy.renew(&worker, json!({"retry": null, "maxInFlight": 3})).await.status, 200);
+    proxy.turn(6 * SECOND);
+    let finish = proxy.finished().await;
+    assert!((240 * SECOND..=360 * SECOND).contains(&wait(&proxy, &finish.next)), "the proxy's third wait");
+    assert_eq!(proxy.record(event).await.deliveries[0].attempts.len(), 3);
+    let list: WorkerList = proxy.get("/v1/workers", &proxy.token).await.json();
+    let policy = &list.workers[0].policy;
+    assert_eq!((policy.retry.clone(), policy.max_in_flight), (None, Some(3)));
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_had_changes_nothing() {
+    let mut proxy = Proxy::start().await;
+    let receiver = Receiver::start().await;
+    let mut request = proxy.registration(&receiver.url());
+    request["retry"] = json!({"strategy": "linear", "step": "3s", "max": "1s", "attempts": 9});
+    assert_eq!(proxy.register_with(&request, None).await.error(), "400 request.malformed");
+    request["retry"] = json!({"strategy": "sometimes"});
+    assert_eq!(proxy.register_with(&request, None).await.error(), "400 request.malformed");
+    let worker = proxy.register(&receiver).await;
+    let path = format!("/v1/workers/{}", worker.id);
+    for change in [json!({"maxInFlight": 0}), json!({"rate": {"count": 5, "per": "never"}}), json!("fast")] {
+        let refused = proxy.patch(&path, &proxy.token, &change).await;
+        assert_eq!(refused.error(), "400 request.malformed", "{change}");
+    }
+    assert_eq!(proxy.renew(&worker, json!({"maxInFlight": 0})).await.error(), "400 request.malformed");
+    let reading = proxy.make_token(&[Scope::EventsRead], None).await;
+    assert_eq!(proxy.patch(&path, &reading, &json!({})).await.error(), "403 auth.forbidden");
+    assert_eq!(proxy.patch(&path, &worker.credential, &json!({})).await.error(), "401 auth.invalid");
+    let unknown = format!("/v1/workers/{}", postern_proxy::entropy::worker_id(proxy.now()));
+    assert_eq!(proxy.patch(&unknown, &proxy.token, &json!({})).await.error(), "404 not_found");
+    let stored = proxy.store.worker(worker.id).await.unwrap().unwrap();
+    assert_eq!(stored.policy, WorkerPolicy::default());
+}
+
+#[tokio::test]
 async fn a_worker_that_answers_410_is_gone() {
     let mut proxy = Proxy::start().await;
     let source = proxy.make_source(Provider::Linear).await;
@@ -106,56 +165,11 @@ async fn a_request_that_did_not_arrive_whole_costs_no_attempt() {
     proxy.event(&source, 1).await;
     let finish = proxy.finished().await;
     assert_eq!((finish.attempt.outcome, finish.attempt.status), (AttemptOutcome::Timeout, Some(408)));
-    assert!(matches!(finish.next, Next::WorkerUnreachableUntil(_)), "{:?}", finish.next);
-    proxy.turn(wait(&proxy, &finish.next));
+    assert_eq!(finish.next, Next::NotReached);
+    proxy.turn(2 * SECOND);
     // The schedule's first wait: the 408 has not counted.
     let next = proxy.finished().await.next;
     assert!(matches!(next, Next::RetryAt(_)) && (4_000..=6_000).contains(&wait(&proxy, &next)), "{next:?}");
-}
-
-#[tokio::test]
-async fn an_unreachable_worker_costs_no_attempt() {
-    let mut proxy = Proxy::start().await;
-    let source = proxy.make_source(Provider::Linear).await;
-    let receiver = Receiver::start().await;
-    let worker = proxy.register(&receiver).await;
-    let address = receiver.stop().await;
-    let event = proxy.event(&source, 1).await;
-    for seconds in [1, 2, 4, 8] {
-        let finish = proxy.finished().await;
-        assert_eq!(finish.attempt.outcome, AttemptOutcome::Connect);
-        assert!(matches!(finish.next, Next::WorkerUnreachableUntil(_)), "{:?}", finish.next);
-        let until = wait(&proxy, &finish.next);
-        assert!((seconds * 800..=seconds * 1200).contains(&until), "{until}");
-        if seconds < 8 {
-            proxy.turn(until);
-        }
-    }
-    let pending = proxy.record(event).await.deliveries.remove(0);
-    assert_eq!((pending.state, pending.attempts.len()), (DeliveryState::Pending, 4));
-
-    // Back at the same address: the renewal says why, and lets all flow.
-    let mut receiver = Receiver::start_at(address).await;
-    receiver.always(Reply::status(500));
-    let renewed = proxy.renewed(&worker).await;
-    assert!(renewed.last_transport_error.unwrap().contains("no connection"));
-    assert_eq!(receiver.delivery().await.header("postern-attempt"), "5");
-    let finish = proxy.finished().await;
-    let until = wait(&proxy, &finish.next);
-    assert!((4 * SECOND..=6 * SECOND).contains(&until), "the first wait of the schedule, not {until}");
-}
-
-#[tokio::test]
-async fn no_answer_in_time_is_no_answer() {
-    let mut proxy = Proxy::with("[delivery]\ntimeout = \"100ms\"\n").await;
-    let source = proxy.make_source(Provider::Linear).await;
-    let receiver = Receiver::start().await;
-    proxy.register(&receiver).await;
-    receiver.replies([Reply::Hang]);
-    proxy.event(&source, 1).await;
-    let finish = proxy.finished().await;
-    assert_eq!(finish.attempt.outcome, AttemptOutcome::Timeout);
-    assert!(matches!(finish.next, Next::WorkerUnreachableUntil(_)));
 }
 
 #[tokio::test]

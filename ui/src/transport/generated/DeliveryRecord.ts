@@ -6,6 +6,7 @@ import type { Ended } from "./Ended";
 import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
 import type { WorkReport } from "./WorkReport";
+import type { WaitsFor } from "./WaitsFor";
 import type { WorkerId } from "./WorkerId";
 
 /**
@@ -32,6 +33,11 @@ state: DeliveryState,
  * When the next attempt is due, while it is pending.
  */
 nextAttemptAt: UnixMillis | null, 
+/**
+ * What it waits for once it is due, while it is pending; absent: for
+ * nothing but its turn.
+ */
+waitsFor?: WaitsFor, 
 /**
  * Who skipped it and when, while it is skipped.
  */

@@ -1,19 +1,25 @@
 use super::*;
+use postern_protocol::span::Span;
 use proptest::prelude::*;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const SECOND: i64 = 1000;
 
-fn policy() -> Delivery {
+fn settings() -> Delivery {
     crate::config::Config::defaults().unwrap().delivery
 }
 
-fn answered(status: u16) -> Outcome<'static> {
-    Outcome { kind: AttemptOutcome::Refused, status: Some(status), retry_after: None }
+/// By the proxy's own policy.
+fn decide(past: Past, outcome: Outcome<'_>, random: f64) -> Next {
+    super::decide(Policy::new(&settings(), None), past, outcome, NOW, random)
 }
 
-fn without_answer(kind: AttemptOutcome) -> Outcome<'static> {
-    Outcome { kind, status: None, retry_after: None }
+fn answered(status: u16) -> Outcome<'static> {
+    Outcome { kind: AttemptOutcome::Refused, status: Some(status), retry_after: None, lively: false }
+}
+
+fn without_answer(kind: AttemptOutcome, lively: bool) -> Outcome<'static> {
+    Outcome { kind, status: None, retry_after: None, lively }
 }
 
 fn after(failures: u32) -> Past {
@@ -22,56 +28,43 @@ fn after(failures: u32) -> Past {
 
 fn wait(next: Next) -> i64 {
     match next {
-        Next::RetryAt(at) | Next::HoldUntil(at) | Next::WorkerUnreachableUntil(at) => at.since(NOW),
+        Next::RetryAt(at) | Next::HoldUntil(at) => at.since(NOW),
         other => panic!("{other:?} waits for nothing"),
     }
 }
 
 #[test]
 fn the_default_schedule() {
-    let waits: Vec<_> =
-        (0..10).map(|n| wait(decide(&policy(), after(n), answered(500), NOW, 0.5)) / SECOND).collect();
+    let waits: Vec<_> = (0..10).map(|n| wait(decide(after(n), answered(500), 0.5)) / SECOND).collect();
     assert_eq!(waits, [5, 60, 300, 900, 3600, 14400, 14400, 14400, 14400, 14400]);
-    assert_eq!(decide(&policy(), after(10), answered(500), NOW, 0.5), Next::Dead(DeadReason::Exhausted));
-    assert_eq!(
-        decide(&policy(), after(u32::MAX), answered(500), NOW, 0.5),
-        Next::Dead(DeadReason::Exhausted)
-    );
+    assert_eq!(decide(after(10), answered(500), 0.5), Next::Dead(DeadReason::Exhausted));
+    assert_eq!(decide(after(u32::MAX), answered(500), 0.5), Next::Dead(DeadReason::Exhausted));
 }
 
 #[test]
 fn gives_up_in_time() {
-    let past = |hours: i64| Past {
-        failures: 5,
-        first_attempt_at: Some(NOW.plus(-hours * 3600 * SECOND)),
-        ..after(5)
-    };
-    assert_eq!(wait(decide(&policy(), past(1), answered(500), NOW, 0.5)), 4 * 3600 * SECOND);
-    assert_eq!(
-        wait(decide(&policy(), past(22), answered(500), NOW, 0.5)),
-        2 * 3600 * SECOND,
-        "one last time"
-    );
-    assert_eq!(decide(&policy(), past(24), answered(500), NOW, 0.5), Next::Dead(DeadReason::Exhausted));
+    let past =
+        |hours: i64| Past { failures: 5, counts_from: Some(NOW.plus(-hours * 3600 * SECOND)), ..after(5) };
+    assert_eq!(wait(decide(past(1), answered(500), 0.5)), 4 * 3600 * SECOND);
+    assert_eq!(wait(decide(past(22), answered(500), 0.5)), 2 * 3600 * SECOND, "one last time");
+    assert_eq!(decide(past(24), answered(500), 0.5), Next::Dead(DeadReason::Exhausted));
 }
 
 #[test]
 fn statuses() {
-    let delivered = Outcome { kind: AttemptOutcome::Delivered, status: Some(204), retry_after: None };
-    assert_eq!(decide(&policy(), after(3), delivered, NOW, 0.0), Next::Delivered);
-    assert_eq!(decide(&policy(), after(0), answered(410), NOW, 0.0), Next::WorkerGone);
-    for status in [301, 302, 307, 400, 401, 404, 408, 413, 500, 502] {
-        assert!(
-            matches!(decide(&policy(), after(0), answered(status), NOW, 0.5), Next::RetryAt(_)),
-            "{status}"
-        );
+    let delivered = Outcome { kind: AttemptOutcome::Delivered, ..answered(204) };
+    assert_eq!(decide(after(3), delivered, 0.0), Next::Delivered);
+    assert_eq!(decide(after(0), answered(410), 0.0), Next::WorkerGone);
+    for status in [301, 302, 307, 400, 401, 404, 413, 500, 502] {
+        assert!(matches!(decide(after(0), answered(status), 0.5), Next::RetryAt(_)), "{status}");
     }
 }
 
 #[test]
 fn one_that_others_wait_for_is_given_up_after_six_attempts() {
-    let next =
-        |failures| decide(&policy(), Past { ordered: true, ..after(failures) }, answered(500), NOW, 0.5);
+    let settings = settings();
+    let policy = Policy::new(&settings, None).at_most(ORDERED_ATTEMPTS);
+    let next = |failures| super::decide(policy, after(failures), answered(500), NOW, 0.5);
     assert!(matches!(next(4), Next::RetryAt(_)));
     assert_eq!(next(5), Next::Dead(DeadReason::Exhausted));
 }
@@ -80,7 +73,7 @@ fn one_that_others_wait_for_is_given_up_after_six_attempts() {
 fn retry_after_lengthens_and_never_shortens() {
     let asked = |status, text, failures| {
         let outcome = Outcome { retry_after: Some(text), ..answered(status) };
-        wait(decide(&policy(), after(failures), outcome, NOW, 0.5)) / SECOND
+        wait(decide(after(failures), outcome, 0.5)) / SECOND
     };
     assert_eq!(asked(503, "120", 0), 120);
     assert_eq!(asked(429, " 120 ", 0), 120);
@@ -96,27 +89,48 @@ fn retry_after_lengthens_and_never_shortens() {
 fn retry_after_as_a_date() {
     // 2027-01-15T08:00:00Z is NOW.
     let outcome = Outcome { retry_after: Some("Fri, 15 Jan 2027 08:02:00 GMT"), ..answered(503) };
-    assert_eq!(wait(decide(&policy(), after(0), outcome, NOW, 0.5)), 120 * SECOND);
+    assert_eq!(wait(decide(after(0), outcome, 0.5)), 120 * SECOND);
     let past = Outcome { retry_after: Some("Fri, 15 Jan 2027 07:00:00 GMT"), ..answered(503) };
-    assert_eq!(wait(decide(&policy(), after(0), past, NOW, 0.5)), 5 * SECOND);
+    assert_eq!(wait(decide(after(0), past, 0.5)), 5 * SECOND);
 }
 
 #[test]
-fn an_unreachable_worker_is_left_alone_ever_longer() {
+fn a_worker_out_of_reach_costs_nothing() {
+    for kind in [AttemptOutcome::Dns, AttemptOutcome::Connect, AttemptOutcome::Tls, AttemptOutcome::Timeout] {
+        assert_eq!(decide(after(10), without_answer(kind, false), 0.5), Next::NotReached);
+    }
+}
+
+#[test]
+fn what_alone_does_not_get_through_is_put_aside_ever_longer() {
     let waits: Vec<_> = [0, 1, 2, 3, 8, 9, 31, u32::MAX]
         .into_iter()
-        .map(|transport_failures| {
-            let past = Past { transport_failures, ..after(10) };
-            wait(decide(&policy(), past, without_answer(AttemptOutcome::Connect), NOW, 0.5)) / SECOND
+        .map(|unanswered| {
+            let past = Past { unanswered, ..after(10) };
+            wait(decide(past, without_answer(AttemptOutcome::Connect, true), 0.5)) / SECOND
         })
         .collect();
     assert_eq!(waits, [1, 2, 4, 8, 256, 300, 300, 300]);
 }
 
 #[test]
+fn an_event_that_never_gets_an_answer_fails_in_the_end() {
+    let timeout = |lively, unanswered, failures| {
+        let past = Past { unanswered, ..after(failures) };
+        decide(past, without_answer(AttemptOutcome::Timeout, lively), 0.5)
+    };
+    assert_eq!(timeout(false, 2, 0), Next::NotReached, "it may be gone to sleep");
+    assert!(matches!(timeout(true, 2, 0), Next::HoldUntil(_)), "a connection may break");
+    for lively in [true, false] {
+        assert_eq!(wait(timeout(lively, 3, 0)), 5 * SECOND);
+        assert_eq!(timeout(lively, 3, 10), Next::Dead(DeadReason::Exhausted));
+    }
+}
+
+#[test]
 fn a_wrong_clock_uses_up_nothing() {
-    let skewed = Outcome { kind: AttemptOutcome::ClockSkew, status: Some(401), retry_after: None };
-    assert_eq!(wait(decide(&policy(), after(10), skewed, NOW, 0.5)), 60 * SECOND);
+    let skewed = Outcome { kind: AttemptOutcome::ClockSkew, ..answered(401) };
+    assert_eq!(wait(decide(after(10), skewed, 0.5)), 60 * SECOND);
 }
 
 fn transport() -> impl Strategy<Value = AttemptOutcome> {
@@ -128,37 +142,100 @@ fn transport() -> impl Strategy<Value = AttemptOutcome> {
     ]
 }
 
+/// Any policy a worker may have, or none.
+fn own() -> impl Strategy<Value = Option<RetryPolicy>> {
+    let span = |most: u64| (1..=most).prop_map(Span::seconds);
+    let strategy = prop_oneof![
+        Just(RetryStrategy::Classic),
+        (span(100), 1.0..=10.0f64, span(100_000), 1..=50u32).prop_map(|(initial, factor, max, attempts)| {
+            RetryStrategy::Exponential { initial, factor, max: max.max(initial), attempts }
+        }),
+        (span(1_000), span(100_000), 1..=50u32).prop_map(|(step, max, attempts)| {
+            RetryStrategy::Linear { step, max: max.max(step), attempts }
+        }),
+        proptest::collection::vec(span(100_000), 0..49).prop_map(|waits| RetryStrategy::List { waits }),
+    ];
+    let policy = (strategy, proptest::option::of(0.0..=0.5f64), proptest::option::of(span(2_000_000)));
+    proptest::option::of(policy.prop_map(|(strategy, jitter, give_up_after)| RetryPolicy {
+        strategy,
+        jitter,
+        give_up_after,
+    }))
+}
+
 proptest! {
     #[test]
-    fn an_answered_failure_is_retried_later_or_dead(
-        failures in 0u32..20, status in 300u16..600, random in 0.0f64..=1.0, text in "\\PC{0,12}",
-        age in 0i64..40 * 3600 * 1000,
+    fn a_failure_is_retried_in_time_or_dead(
+        own in own(), cap in proptest::option::of(1..8u32), failures in 0u32..60, random in 0.0f64..=1.0,
+        age in 0i64..2_000_000 * SECOND,
     ) {
-        prop_assume!(status != 410);
-        let past = Past { first_attempt_at: Some(NOW.plus(-age)), ..after(failures) };
-        let outcome = Outcome { retry_after: Some(&text), ..answered(status) };
-        match decide(&policy(), past, outcome, NOW, random) {
+        let settings = settings();
+        let policy = Policy::new(&settings, own.as_ref());
+        let policy = cap.map_or(policy, |cap| policy.at_most(cap));
+        let attempts = own.as_ref().map_or(11, |own| own.strategy.attempts()).min(cap.unwrap_or(u32::MAX));
+        let give_up = own.as_ref().and_then(|own| own.give_up_after).map_or(86_400_000, |age| millis(age.duration()));
+        let past = Past { counts_from: Some(NOW.plus(-age)), ..after(failures) };
+        match super::decide(policy, past, answered(500), NOW, random) {
             Next::RetryAt(at) => {
-                prop_assert!(at > NOW && failures < 10);
-                prop_assert!(at <= NOW.plus(-age + 24 * 3600 * 1000));
+                prop_assert!(failures + 1 < attempts, "no more attempts than the policy has");
+                prop_assert!(at > NOW && at <= NOW.plus(give_up - age), "and none past the deadline");
             }
-            Next::Dead(DeadReason::Exhausted) => prop_assert!(failures >= 10 || age >= 24 * 3600 * 1000),
+            Next::Dead(DeadReason::Exhausted) => prop_assert!(failures + 1 >= attempts || age >= give_up),
             other => prop_assert!(false, "{other:?}"),
         }
     }
 
     #[test]
-    fn jitter_keeps_to_a_fifth(failures in 0u32..10, random in 0.0f64..=1.0) {
-        let exact = wait(decide(&policy(), after(failures), answered(500), NOW, 0.5));
-        let varied = wait(decide(&policy(), after(failures), answered(500), NOW, random));
-        prop_assert!(varied * 10 >= exact * 8 && varied * 10 <= exact * 12);
+    fn jitter_keeps_its_bounds(own in own(), failures in 0u32..50, random in 0.0f64..=1.0) {
+        let settings = settings();
+        let policy = Policy { give_up_after: Duration::from_secs(3_650 * 86_400), ..Policy::new(&settings, own.as_ref()) };
+        let Some(exact) = policy.wait(failures + 1) else { return Ok(()) };
+        let next = super::decide(policy, Past { counts_from: Some(NOW), ..after(failures) }, answered(500), NOW, random);
+        let (varied, exact) = (wait(next) as f64, millis(exact) as f64);
+        prop_assert!((varied - exact).abs() <= exact * policy.jitter + 1.0);
     }
 
     #[test]
-    fn no_answer_never_uses_up_an_attempt(kind in transport(), failures: u32, row: u32, random in 0.0f64..=1.0) {
-        let past = Past { failures, transport_failures: row, ordered: false, first_attempt_at: Some(UnixMillis(0)) };
-        let next = decide(&policy(), past, without_answer(kind), NOW, random);
-        prop_assert!(matches!(next, Next::WorkerUnreachableUntil(at) if at > NOW && at <= NOW.plus(360_000)));
+    fn waits_never_shrink(own in own(), failures in 0u32..50, random in 0.0f64..=1.0) {
+        let settings = settings();
+        let listed = own.as_ref().is_some_and(|own| matches!(own.strategy, RetryStrategy::List { .. }));
+        let policy = Policy { give_up_after: Duration::from_secs(3_650 * 86_400), ..Policy::new(&settings, own.as_ref()) };
+        let next = |failures| super::decide(policy, after(failures), answered(500), NOW, random);
+        if let (false, Next::RetryAt(one), Next::RetryAt(later)) = (listed, next(failures), next(failures + 1)) {
+            prop_assert!(one <= later);
+        }
+    }
+
+    #[test]
+    fn never_earlier_than_asked_for_within_bounds(
+        own in own(), failures in 0u32..50, random in 0.0f64..=1.0, asked in 0i64..100_000, as_date: bool,
+    ) {
+        let settings = settings();
+        let policy = Policy::new(&settings, own.as_ref());
+        let then = NOW.plus(asked * SECOND);
+        let text = if as_date {
+            let date = jiff::Timestamp::from_millisecond(then.0).unwrap();
+            date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        } else {
+            asked.to_string()
+        };
+        let outcome = Outcome { retry_after: Some(&text), ..answered(503) };
+        if let Next::RetryAt(at) = super::decide(policy, after(failures), outcome, NOW, random) {
+            let bound = NOW.plus(millis(policy.longest_asked())).min(NOW.plus(millis(policy.give_up_after)));
+            prop_assert!(at >= then.min(bound), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_answer_uses_up_nothing_for_a_while(
+        kind in transport(), failures: u32, unanswered: u32, lively: bool, random in 0.0f64..=1.0,
+    ) {
+        let past = Past { failures, unanswered, counts_from: Some(UnixMillis(0)) };
+        match decide(past, without_answer(kind, lively), random) {
+            Next::NotReached => prop_assert!(!lively),
+            Next::HoldUntil(at) => prop_assert!(lively && at > NOW && at <= NOW.plus(360_000)),
+            _ => prop_assert!(kind == AttemptOutcome::Timeout && unanswered >= 3),
+        }
     }
 
     #[test]

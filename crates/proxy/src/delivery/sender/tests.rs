@@ -5,7 +5,7 @@ use crate::store::{Access, Claim, NewEvent, Source, SqliteStore, Worker, Workspa
 use crate::tunnel::directory::InProcess;
 use crate::vault::Vault;
 use bytes::Bytes;
-use postern_protocol::api::{AttemptOutcome, DeliveryState, WorkerState};
+use postern_protocol::api::{AttemptOutcome, Circuit, DeliveryState, WorkerPolicy, WorkerState};
 use postern_protocol::filter::Filter;
 use postern_protocol::signature::Scheme;
 use postern_protocol::signature::standard;
@@ -57,9 +57,9 @@ async fn due(store: &SqliteStore) -> NewEvent {
         state: WorkerState::Pending,
         leased_until: NOW.plus(60_000),
         challenge_error: None,
-        unreachable_until: None,
-        transport_failures: 0,
-        transport_error: None,
+        circuit: Circuit::closed(NOW),
+        policy: WorkerPolicy::default(),
+        throttled_until: None,
         created_at: NOW,
     };
     store.register_worker(worker.clone()).await.unwrap();
@@ -96,8 +96,10 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         store: store.clone(),
         clock: Arc::new(Broken(AtomicBool::new(false))),
         client: Outbound::new(AddressPolicy::default(), Duration::from_secs(1)).unwrap(),
-        policy: crate::config::Config::defaults().unwrap().delivery,
+        settings: crate::config::Config::defaults().unwrap().delivery,
         metrics: DeliveryMetrics::new(),
+        heard: Heard::default(),
+        circuits: CircuitWatch::new(),
     };
     let claimed = store
         .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX })

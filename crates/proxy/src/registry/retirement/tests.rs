@@ -3,7 +3,7 @@ use crate::entropy;
 use crate::store::{Access, SqliteStore, Token, Worker, Workspace};
 use crate::vault::Vault;
 use postern_protocol::Secret;
-use postern_protocol::api::{CatchUp, Ordering, WorkerState};
+use postern_protocol::api::{CatchUp, Circuit, Ordering, WorkerPolicy, WorkerState};
 
 const T0: UnixMillis = UnixMillis(1_800_000_000_000);
 async fn away(store: &SqliteStore) -> Worker {
@@ -38,9 +38,9 @@ async fn away(store: &SqliteStore) -> Worker {
         state: WorkerState::Pending,
         leased_until: T0,
         challenge_error: None,
-        unreachable_until: None,
-        transport_failures: 0,
-        transport_error: None,
+        circuit: Circuit::closed(T0),
+        policy: WorkerPolicy::default(),
+        throttled_until: None,
         created_at: T0,
     };
     store.register_worker(worker.clone()).await.unwrap();

@@ -118,7 +118,7 @@ pub(crate) async fn a_claim_carries_all_it_takes(mut world: World) {
         let claimed = world.claim(event.received_at).await.pop().unwrap();
         assert_eq!((claimed.event, claimed.webhook_id), (event.id, event.id.to_string()));
         assert_eq!((claimed.worker, claimed.url, claimed.secrets), (id, worker.url, vec![worker.secret]));
-        assert_eq!((claimed.attempt, claimed.failures, claimed.first_attempt_at), (1, 0, None));
+        assert_eq!((claimed.attempt, claimed.failures, claimed.counts_from), (1, 0, None));
         assert_eq!((claimed.workspace, claimed.source_name), (world.workspace, event.source_name.clone()));
         assert_eq!((claimed.provider, claimed.event_name.as_str()), (event.provider, "push"));
         assert_eq!((claimed.received_at, claimed.synthetic), (event.received_at, true));

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -12,6 +12,7 @@ enum Step {
     Claim { limit: u32, per_worker: u32 },
     Finish { which: usize, outcome: usize },
     Renew { worker: usize },
+    Ping { there: bool },
     Choose { worker: usize, choice: usize },
     Redeliver { which: usize },
     Expire,
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..8u32, 1..4u32).prop_map(|(limit, per_worker)| Step::Claim { limit, per_worker }),
         8 => (any::<usize>(), 0..5usize).prop_map(|(which, outcome)| Step::Finish { which, outcome }),
         2 => any::<usize>().prop_map(|worker| Step::Renew { worker }),
+        4 => any::<bool>().prop_map(|there| Step::Ping { there }),
         1 => (any::<usize>(), 0..3usize).prop_map(|(worker, choice)| Step::Choose { worker, choice }),
         1 => any::<usize>().prop_map(|which| Step::Redeliver { which }),
         2 => Just(Step::Expire),
@@ -58,7 +60,8 @@ struct Model {
     /// By event and worker.
     deliveries: BTreeMap<(EventId, WorkerId), Standing>,
     flying: Vec<Claimed>,
-    unreachable: BTreeMap<WorkerId, (UnixMillis, u32)>,
+    /// Whose circuit is open.
+    open: BTreeSet<WorkerId>,
     /// Since when who is away.
     away: BTreeMap<WorkerId, UnixMillis>,
 }
@@ -70,16 +73,14 @@ impl Model {
 
     /// How many deliveries of a worker a claim may take.
     fn claimable(&self, worker: WorkerId, now: UnixMillis, per_worker: u32) -> usize {
-        let (until, failures) = self.unreachable.get(&worker).copied().unwrap_or((UnixMillis(0), 0));
-        if self.away.contains_key(&worker) || until > now {
+        if self.away.contains_key(&worker) || self.open.contains(&worker) {
             return 0;
         }
         let free = |event: EventId| !self.flying.iter().any(|c| c.event == event && c.worker == worker);
         let due = self.deliveries.iter().filter(|((event, to), standing)| {
             *to == worker && matches!(standing, Standing::Due(at) if *at <= now) && free(*event)
         });
-        let room = if failures > 0 { 1 } else { per_worker as usize };
-        due.count().min(room.saturating_sub(self.flying_of(worker)))
+        due.count().min((per_worker as usize).saturating_sub(self.flying_of(worker)))
     }
 
     /// What a return does.
@@ -165,8 +166,17 @@ pub(crate) async fn it_does_what_a_simple_model_does(mut world: World) {
                 world.store().renew_lease(id, now.plus(3_000), None).await.unwrap().unwrap();
                 model.come_back(id, policies[worker % workers.len()]);
                 model.leases.insert(id, now.plus(3_000));
-                if let Some((until, _)) = model.unreachable.get_mut(&id) {
-                    *until = UnixMillis(0);
+            }
+            Step::Ping { there } => {
+                for ping in world.store().pings_due(now, None, 9).await.unwrap() {
+                    assert!(model.open.contains(&ping.worker) && !model.away.contains_key(&ping.worker));
+                    if there {
+                        world.answer_ping(ping.worker, now).await;
+                        model.open.remove(&ping.worker);
+                    } else {
+                        let report = report(Observed::Unreached, Observer::Ping { taken: false }, now, None);
+                        world.store().report_ping(ping.worker, report).await.unwrap();
+                    }
                 }
             }
             Step::Choose { worker, choice } => {
@@ -254,7 +264,7 @@ async fn finish(world: &World, model: &mut Model, claimed: Claimed, outcome: usi
         0 | 1 => (Next::Delivered, Some(Standing::Delivered)),
         2 => (Next::RetryAt(later), Some(Standing::Due(later))),
         3 => (Next::Dead(DeadReason::Exhausted), Some(Standing::Dead)),
-        _ => (Next::WorkerUnreachableUntil(later), None),
+        _ => (Next::NotReached, None),
     };
     world.finish(&claimed, now, next).await;
     match standing {
@@ -265,11 +275,10 @@ async fn finish(world: &World, model: &mut Model, claimed: Claimed, outcome: usi
             if changes {
                 model.deliveries.insert((claimed.event, claimed.worker), standing);
             }
-            model.unreachable.remove(&claimed.worker);
+            model.open.remove(&claimed.worker);
         }
         None => {
-            let entry = model.unreachable.entry(claimed.worker).or_insert((later, 0));
-            *entry = (entry.0.max(later), entry.1.max(claimed.transport_failures + 1));
+            model.open.insert(claimed.worker);
         }
     }
 }

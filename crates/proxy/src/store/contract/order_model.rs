@@ -92,7 +92,8 @@ struct Member {
     paused: bool,
     leased_until: UnixMillis,
     away_since: Option<UnixMillis>,
-    unreachable: Option<(UnixMillis, u32)>,
+    /// Whether its circuit is open.
+    unreachable: bool,
     catch_up: CatchUp,
 }
 
@@ -125,8 +126,7 @@ impl Model {
     /// What may be claimed for a worker now.
     fn claimable(&self, worker: WorkerId) -> Vec<EventId> {
         let member = &self.members[&worker];
-        let unreachable = member.unreachable.is_some_and(|(until, _)| until > self.now);
-        if member.away_since.is_some() || member.paused || unreachable {
+        if member.away_since.is_some() || member.paused || member.unreachable {
             return Vec::new();
         }
         let may = |place: usize, event: &Event| {
@@ -267,9 +267,9 @@ async fn run_dry(world: &World, model: &mut Model, sequence: u8) {
         world.store().end_absence(worker, FAR).await.unwrap();
         model.come_back(worker);
         world.store().renew_lease(worker, FAR.plus(1_000_000), Some(false)).await.unwrap().unwrap();
+        world.answer_ping(worker, FAR).await;
         let member = model.members.get_mut(&worker).unwrap();
-        member.paused = false;
-        member.unreachable = member.unreachable.map(|(_, failures)| (UnixMillis(0), failures));
+        (member.paused, member.unreachable) = (false, false);
         world.store().catch_up(worker, CatchUpChoice::All, FAR).await.unwrap();
         model.choose(worker, &CatchUpChoice::All);
     }
@@ -324,9 +324,9 @@ async fn take(world: &mut World, model: &mut Model, step: Step, told: &str) {
             if model.members[&id].away_since.is_none() {
                 let until = model.members[&id].leased_until;
                 world.store().renew_lease(id, until, Some(paused)).await.unwrap().unwrap();
+                world.answer_ping(id, now).await;
                 let member = model.members.get_mut(&id).unwrap();
-                (member.paused, member.unreachable) =
-                    (paused, member.unreachable.map(|(_, failures)| (UnixMillis(0), failures)));
+                (member.paused, member.unreachable) = (paused, false);
             }
         }
         Step::Leave { worker } => {
@@ -336,16 +336,15 @@ async fn take(world: &mut World, model: &mut Model, step: Step, told: &str) {
                 assert!(world.store().expire_leases(now).await.unwrap().contains(&id), "{told}");
                 let member = model.members.get_mut(&id).unwrap();
                 member.away_since = Some(now.plus(-1));
-                member.unreachable = member.unreachable.map(|(_, failures)| (UnixMillis(0), failures));
             }
         }
         Step::Return { worker } => {
             let id = of(worker);
             world.store().end_absence(id, now).await.unwrap();
             world.store().renew_lease(id, T0.plus(1_000_000_000), None).await.unwrap().unwrap();
+            world.answer_ping(id, now).await;
             model.come_back(id);
-            let member = model.members.get_mut(&id).unwrap();
-            member.unreachable = member.unreachable.map(|(_, failures)| (UnixMillis(0), failures));
+            model.members.get_mut(&id).unwrap().unreachable = false;
         }
         Step::Choose { worker, choice, which } => {
             let id = of(worker);
@@ -387,10 +386,7 @@ async fn claim(world: &World, model: &mut Model, limit: u32, per_worker: u32, to
     }
     if limit >= 1_000 {
         for (worker, left) in may {
-            // One probe tells whether it is back.
-            if model.members[&worker].unreachable.is_none() {
-                assert_eq!(left, [], "{told}: its turn, and not claimed");
-            }
+            assert_eq!(left, [], "{told}: its turn, and not claimed, by {worker}");
         }
     }
 }
@@ -403,7 +399,7 @@ async fn finish(world: &World, model: &mut Model, flight: Flight, outcome: usize
         3 | 4 => (Next::RetryAt(later), Some(Standing::Due), later),
         5 => (Next::Dead(DeadReason::Exhausted), Some(Standing::Dead), later),
         6 => (Next::HoldUntil(later), Some(Standing::Due), later),
-        _ => (Next::WorkerUnreachableUntil(later), None, later),
+        _ => (Next::NotReached, None, later),
     };
     world.finish(&claimed, now, next).await;
     let place = model.place(claimed.event);
@@ -414,13 +410,12 @@ async fn finish(world: &World, model: &mut Model, flight: Flight, outcome: usize
             if standing == Standing::Delivered || (delivery.standing == Standing::Due && !queued) {
                 (delivery.standing, delivery.due) = (standing, due);
             }
-            model.members.get_mut(&claimed.worker).unwrap().unreachable = None;
+            model.members.get_mut(&claimed.worker).unwrap().unreachable = false;
         }
         // Of an event that was pruned meanwhile nothing is recorded.
         (_, None) => {}
         (None, Some(_)) => {
-            let entry = model.members.get_mut(&claimed.worker).unwrap().unreachable.get_or_insert((later, 0));
-            *entry = (entry.0.max(later), entry.1.max(claimed.transport_failures + 1));
+            model.members.get_mut(&claimed.worker).unwrap().unreachable = true;
         }
     }
 }
@@ -463,7 +458,7 @@ async fn register(world: &World, model: &mut Model, id: WorkerId, ordering: Orde
     }
     model.come_back(id);
     let member = model.members.get_mut(&id).unwrap();
-    (member.ordered, member.unreachable) = (wanted, None);
+    (member.ordered, member.unreachable) = (wanted, false);
 }
 
 async fn set_back(world: &World, model: &mut Model, millis: i64) {
@@ -477,7 +472,6 @@ async fn set_back(world: &World, model: &mut Model, millis: i64) {
     }
     for member in model.members.values_mut() {
         member.leased_until = earlier(member.leased_until);
-        member.unreachable = member.unreachable.map(|(until, failures)| (earlier(until), failures));
     }
     model.now = now;
 }

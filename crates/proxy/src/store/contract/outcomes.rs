@@ -32,7 +32,7 @@ pub(crate) async fn a_failure_is_retried_when_said(world: World) {
     assert_eq!((delivery.state, delivery.next_attempt_at), (DeliveryState::Pending, Some(T0.plus(5_000))));
     assert!(world.claim(T0.plus(4_999)).await.is_empty());
     let again = world.claim(T0.plus(5_000)).await.pop().unwrap();
-    assert_eq!((again.attempt, again.failures, again.first_attempt_at), (2, 1, Some(T0.plus(50))));
+    assert_eq!((again.attempt, again.failures, again.counts_from), (2, 1, Some(T0.plus(50))));
     assert_eq!(again.webhook_id, claimed.webhook_id);
     world.finish(&again, T0.plus(5_000), Next::Delivered).await;
     let numbers: Vec<_> = only_delivery(&world, event.id).await.attempts.iter().map(|a| a.number).collect();
@@ -48,80 +48,32 @@ pub(crate) async fn held_uses_nothing_up(world: World) {
     assert_eq!((again.attempt, again.failures), (2, 0));
 }
 
-pub(crate) async fn an_unreachable_worker_is_left_alone(mut world: World) {
+pub(crate) async fn what_waited_for_its_worker_is_no_older(world: World) {
     let id = world.active_worker(&[]).await;
     let (_, claimed) = one_claimed(&world).await;
-    world.accept().await;
-    world.finish(&claimed, T0.plus(50), Next::WorkerUnreachableUntil(T0.plus(1_050))).await;
-    let worker = world.store().worker(id).await.unwrap().unwrap();
-    assert_eq!((worker.unreachable_until, worker.transport_failures), (Some(T0.plus(1_050)), 1));
-    assert_eq!(worker.transport_error.as_deref(), Some("Connect"));
-    for _ in 0..2 {
-        assert!(world.claim(T0.plus(1_049)).await.is_empty(), "none of its deliveries is tried");
-        assert_eq!(world.store().next_due().await.unwrap(), Some(T0.plus(1_050)));
-        world.restart();
-    }
-    let probe = world.claim(T0.plus(1_050)).await;
-    assert_eq!(probe.len(), 1, "one probe tells");
-    assert_eq!((probe[0].delivery, probe[0].attempt, probe[0].failures), (claimed.delivery, 2, 0));
-    assert_eq!(probe[0].transport_failures, 1);
-    world.finish(&probe[0], T0.plus(1_050), Next::WorkerUnreachableUntil(T0.plus(9_000))).await;
-    assert_eq!(world.store().worker(id).await.unwrap().unwrap().transport_failures, 2);
-    let probe = world.claim(T0.plus(9_000)).await;
-    world.finish(&probe[0], T0.plus(9_000), Next::Delivered).await;
-    let worker = world.store().worker(id).await.unwrap().unwrap();
-    assert_eq!(
-        (worker.unreachable_until, worker.transport_failures, worker.transport_error),
-        (None, 0, None)
-    );
-    assert_eq!(world.claim(T0.plus(9_000)).await.len(), 1, "the rest flows");
-}
-
-pub(crate) async fn a_burst_of_failures_is_one(world: World) {
-    let id = world.active_worker(&[]).await;
-    for _ in 0..5 {
-        world.accept().await;
-    }
-    let now = T0.plus(100);
-    let burst = world.claim(now).await;
-    assert_eq!(burst.len(), 5);
-    for claimed in &burst {
-        world.finish(claimed, now, Next::WorkerUnreachableUntil(now.plus(1_000))).await;
-    }
-    let worker = world.store().worker(id).await.unwrap().unwrap();
-    assert_eq!((worker.transport_failures, worker.unreachable_until), (1, Some(now.plus(1_000))));
-}
-
-pub(crate) async fn a_renewed_lease_lets_one_probe_through(world: World) {
-    let id = world.active_worker(&[]).await;
-    let (_, claimed) = one_claimed(&world).await;
-    world.accept().await;
-    world.finish(&claimed, T0.plus(50), Next::WorkerUnreachableUntil(T0.plus(300_000))).await;
-    let renewed = world.store().renew_lease(id, T0.plus(400_000), None).await.unwrap().unwrap();
-    assert_eq!(renewed.unreachable_until, None);
-    assert!(renewed.transport_error.is_some(), "still unproven");
-    let probe = world.claim(T0.plus(60)).await;
-    assert_eq!(probe.len(), 1);
-    // Any answer proves it.
-    world.finish(&probe[0], T0.plus(60), Next::RetryAt(T0.plus(70))).await;
-    assert_eq!(world.claim(T0.plus(70)).await.len(), 2);
-}
-
-pub(crate) async fn a_tunnel_lets_one_probe_through(world: World) {
-    let id = world.active_worker(&[]).await;
-    let (_, claimed) = one_claimed(&world).await;
-    world.accept().await;
-    world.finish(&claimed, T0.plus(50), Next::WorkerUnreachableUntil(T0.plus(300_000))).await;
-    let before = world.store().worker(id).await.unwrap().unwrap();
-    world.store().clear_unreachable(id).await.unwrap();
-    let after = world.store().worker(id).await.unwrap().unwrap();
-    assert_eq!((after.unreachable_until, after.transport_failures), (None, before.transport_failures));
-    assert_eq!((after.state, after.leased_until), (before.state, before.leased_until), "no renewal");
-    let probe = world.claim(T0.plus(60)).await;
-    assert_eq!(probe.len(), 1);
-    world.finish(&probe[0], T0.plus(60), Next::Delivered).await;
-    assert_eq!(world.claim(T0.plus(70)).await.len(), 1);
-    world.store().clear_unreachable(entropy::worker_id(T0)).await.unwrap();
+    assert_eq!(claimed.counts_from, None);
+    world.finish(&claimed, T0.plus(50), Next::NotReached).await;
+    let next = async |at| {
+        world.answer_ping(id, at).await;
+        world.claim(at).await.pop().unwrap()
+    };
+    let again = next(T0.plus(900_000)).await;
+    assert_eq!(again.counts_from, None, "nothing has answered yet");
+    world.finish(&again, T0.plus(900_000), Next::RetryAt(T0.plus(905_000))).await;
+    let again = next(T0.plus(905_000)).await;
+    assert_eq!(again.counts_from, Some(T0.plus(900_000)), "five seconds old: it has not waited");
+    world.finish(&again, T0.plus(905_000), Next::NotReached).await;
+    // Two attempts that reach nobody, and a week of absence, in between.
+    let again = next(T0.plus(990_000_000)).await;
+    world.finish(&again, T0.plus(990_000_000), Next::NotReached).await;
+    let again = next(T0.plus(995_000_000)).await;
+    assert_eq!(again.counts_from, Some(T0.plus(994_995_000)), "five seconds old still");
+    world.finish(&again, T0.plus(995_000_000), Next::RetryAt(T0.plus(995_060_000))).await;
+    let again = next(T0.plus(995_070_000)).await;
+    assert_eq!(again.counts_from, Some(T0.plus(995_005_000)), "65 seconds, the late 10 not counted");
+    world.finish(&again, T0.plus(995_070_000), Next::HoldUntil(T0.plus(995_170_000))).await;
+    let again = next(T0.plus(995_170_000)).await;
+    assert_eq!(again.counts_from, Some(T0.plus(995_105_000)), "being held costs no time either");
 }
 
 pub(crate) async fn dead_is_dead(mut world: World) {

@@ -13,7 +13,7 @@ use super::rows;
 use crate::store::{Claim, Claimed, StoreError};
 use bytes::Bytes;
 use postern_protocol::UnixMillis;
-use postern_protocol::api::WorkerState;
+use postern_protocol::api::{CircuitState, WorkerState};
 use postern_protocol::id::{DeliveryId, EventId, WorkspaceId};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ impl Claimer {
 
 /// A delivery that is due.
 struct Due {
+    at: UnixMillis,
     event: i64,
     id: DeliveryId,
 }
@@ -93,7 +94,8 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
     let db = connection.unchecked_transaction()?;
     let mut queues = Vec::with_capacity(members.len());
     for member in members {
-        let (queue, later) = due(&db, &member, claim.now, member.room(claim.per_worker).min(limit))?;
+        let (queue, later) =
+            due(&db, &member, claim.now, member.allowance(claim.per_worker, claim.now).min(limit))?;
         queues.push((member, queue.into_iter(), later));
     }
 
@@ -147,7 +149,7 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             let still = |now: &Member| {
                 now.state == WorkerState::Active
                     && now.absences == member.absences
-                    && now.unreachable_until.is_none_or(|until| until <= claim.now)
+                    && now.circuit.state != CircuitState::Open
             };
             if !roster.get(member.no).is_some_and(still) {
                 roster.update(member.no, |present| present.due(claim.now));
@@ -159,10 +161,9 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
                 roster.update(member.no, |present| present.due(claim.now));
                 continue;
             }
-            let (event, transport_failures) = (due.event, member.transport_failures);
             let id = delivery.as_ref().ok().map(|delivery| delivery.event);
             let lane = lane.map(Into::into);
-            roster.claim(due.id, Flight { event, id, worker: member.no, transport_failures, lane });
+            roster.claim(due.id, Flight { event: due.event, id, worker: member.no, lane });
             match delivery {
                 Ok(delivery) => claimed.push(delivery),
                 // Nobody gets it, nobody tries it again in this process, and
@@ -197,7 +198,7 @@ fn due(
         if queue.len() == count || at > now {
             return Ok((queue, Some(at)));
         }
-        queue.push(Due { event: row.get(1)?, id });
+        queue.push(Due { at, event: row.get(1)?, id });
     }
     Ok((queue, None))
 }
@@ -232,8 +233,9 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         attempt: row.get::<_, u32>(10)?.saturating_add(1),
         failures: row.get(11)?,
         entity: row.get(15)?,
-        first_attempt_at: row.get::<_, Option<i64>>(12)?.map(UnixMillis),
-        transport_failures: member.transport_failures,
+        // Its wait for the worker, until now, is not held against it.
+        counts_from: row.get::<_, Option<i64>>(12)?.map(|at| UnixMillis(at).plus(now.since(due.at).max(0))),
+        retry: member.retry.clone(),
         workspace: WorkspaceId::from_bytes(row.get(1)?),
         source_name: row.get(2)?,
         provider: rows::provider(text(3)?)?,

@@ -1,6 +1,7 @@
 //! Recording an attempt and what follows from it.
 
 use super::SqliteStore;
+use super::circuits;
 use super::deliveries::QUEUED;
 use super::order;
 use super::problem::Problem;
@@ -8,7 +9,8 @@ use super::roster::Flight;
 use super::rows::outcome_name;
 use super::workers::retire;
 use super::writer::{Batch, Tx};
-use crate::store::{DeadReason, FinishAttempt, Next, StoreError, is_transport};
+use crate::circuit::CircuitChange;
+use crate::store::{DeadReason, FinishAttempt, Next, StoreError};
 use postern_protocol::UnixMillis;
 use rusqlite::{OptionalExtension, params};
 
@@ -22,7 +24,10 @@ const DEAD: i64 = 2;
 const HELD: i64 = 4;
 
 impl SqliteStore {
-    pub(super) async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError> {
+    pub(super) async fn finish_attempt(
+        &self,
+        finish: FinishAttempt,
+    ) -> Result<Option<CircuitChange>, StoreError> {
         self.serving()?;
         let delivery = finish.delivery;
         let flight = self.memory.look(|memory| memory.roster.flight(delivery));
@@ -31,12 +36,15 @@ impl SqliteStore {
         let gone = finish.next == Next::WorkerGone;
         let batch = if gone { Batch::Ends } else { Batch::Joins };
         let worker = flight.worker;
-        self.writer.write(batch, move |tx| record(tx, &finish, flight.clone())).await?;
-        if gone { self.bury(worker).await } else { Ok(()) }
+        let changed = self.writer.write(batch, move |tx| record(tx, &finish, flight.clone())).await?;
+        if gone {
+            self.bury(worker).await?;
+        }
+        Ok(changed)
     }
 }
 
-fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(), Problem> {
+fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<Option<CircuitChange>, Problem> {
     let delivery = finish.delivery;
     let before: Option<(i64, i64, Option<String>)> = tx
         .db
@@ -47,8 +55,9 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
         .optional()?;
     let Some((state, due_at, lane)) = before else {
         // Pruned while it was under way.
+        let changed = circuits::apply(tx, flight.worker, &finish.report)?;
         tx.after_commit(move |memory| memory.roster.release(delivery));
-        return Ok(());
+        return Ok(changed);
     };
     add_attempt(tx, finish, &flight)?;
 
@@ -66,12 +75,20 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
         // meanwhile: it stays so.
         _ => (state, due_at, false, None),
     };
+    // From when on its age counts: an attempt that was answered ends a wait
+    // for the worker, and one that is put off at no cost does not age.
+    let waited = match &finish.next {
+        Next::NotReached => None,
+        Next::HoldUntil(then) => Some(then.since(UnixMillis(due_at)).max(0)),
+        _ => Some(at.saturating_sub(due_at).max(0)),
+    };
+    let ages = !matches!(finish.next, Next::NotReached | Next::HoldUntil(_));
     let micros = flight.id.and_then(|event| tx.memory.look(|memory| memory.commit_micros(event)));
     let micros = micros.and_then(|micros| i64::try_from(micros).ok());
     tx.db
         .prepare_cached(
             "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
-                    first_attempt_at = coalesce(first_attempt_at, ?5), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
+                    first_attempt_at = coalesce(first_attempt_at + ?10, iif(?11, ?5, first_attempt_at)), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
                     settled_at = iif(?1 IN (0, 4), NULL, coalesce(settled_at, ?5)),
                     skipped_by = iif(?1 = 1, NULL, skipped_by), settled_by = iif(?1 = 1, NULL, settled_by),
                     settled_reason = iif(?1 = 1, NULL, settled_reason),
@@ -87,11 +104,13 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
             reason,
             micros,
             flight.event,
-            delivery.to_bytes()
+            delivery.to_bytes(),
+            waited,
+            ages
         ])?;
 
     let due = UnixMillis(due);
-    mark_worker(tx, finish, &flight)?;
+    let changed = circuits::apply(tx, flight.worker, &finish.report)?;
     if let Some(lane) =
         lane.filter(|_| matches!(before, PENDING | HELD | QUEUED) && matches!(state, DELIVERED | DEAD))
     {
@@ -115,7 +134,7 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<(),
     if finish.next == Next::WorkerGone {
         retire(tx, worker, DeadReason::WorkerGone, finish.attempt.at)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(), Problem> {
@@ -141,42 +160,6 @@ fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(
         tx.db
             .prepare_cached("DELETE FROM attempts WHERE event = ? AND delivery = ? AND number <= ?")?
             .execute(params![flight.event, delivery, attempt.number - ATTEMPTS_KEPT])?;
-    }
-    Ok(())
-}
-
-/// What the attempt tells of the worker: it was reached, or it was not.
-fn mark_worker(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(), Problem> {
-    let no = flight.worker;
-    if let Next::WorkerUnreachableUntil(until) = finish.next {
-        // Attempts that failed together are one failure of the worker.
-        let failures = flight.transport_failures.saturating_add(1);
-        tx.db
-            .prepare_cached(
-                "UPDATE workers SET unreachable_until = max(coalesce(unreachable_until, ?1), ?1),
-                        transport_failures = max(transport_failures, ?2), transport_error = ?3 WHERE no = ?4",
-            )?
-            .execute(params![until.0, failures, finish.attempt.error, no])?;
-        tx.after_commit(move |memory| {
-            memory.roster.update(no, |member| {
-                member.unreachable_until =
-                    Some(member.unreachable_until.map_or(until, |other| other.max(until)));
-                member.transport_failures = member.transport_failures.max(failures);
-            });
-        });
-    } else if !is_transport(finish.attempt.outcome) {
-        tx.db
-            .prepare_cached(
-                "UPDATE workers SET unreachable_until = NULL, transport_failures = 0, transport_error = NULL
-                 WHERE no = ? AND (transport_failures > 0 OR unreachable_until IS NOT NULL OR transport_error IS NOT NULL)",
-            )?
-            .execute([no])?;
-        tx.after_commit(move |memory| {
-            memory.roster.update(no, |member| {
-                member.unreachable_until = None;
-                member.transport_failures = 0;
-            });
-        });
     }
     Ok(())
 }

@@ -87,8 +87,8 @@ impl Fresh {
             failures: 0,
             // What keeps an order is read from the database.
             entity: None,
-            first_attempt_at: None,
-            transport_failures: member.transport_failures,
+            counts_from: None,
+            retry: member.retry.clone(),
             workspace: event.workspace,
             source_name: event.source_name.clone(),
             provider: event.provider,

@@ -3,7 +3,7 @@
 use super::SqliteStore;
 use super::deliveries::{STANDING, standing};
 use super::problem::Problem;
-use super::roster::WorkerNo;
+use super::roster::{Member, Roster, WorkerNo};
 use super::rows;
 use super::work;
 use super::workers::oldest;
@@ -25,10 +25,8 @@ impl SqliteStore {
             let Some((seq, mut record)) = event(db, workspace, id)? else { return Ok(None) };
             let mut committed = memory.look(|memory| memory.commit_micros(id));
             for (mut delivery, micros) in deliveries(db, seq)? {
-                let sending = memory.look(|memory| memory.roster.flight(delivery.id).is_some());
-                if sending && delivery.state == DeliveryState::Pending {
-                    delivery.state = DeliveryState::Sending;
-                    delivery.next_attempt_at = None;
+                if delivery.state == DeliveryState::Pending {
+                    memory.look(|memory| look_at(&mut delivery, &memory.roster));
                 }
                 delivery.attempts = attempts(db, seq, delivery.id)?;
                 delivery.reports = work::reports(db, seq, delivery.id)?;
@@ -55,6 +53,16 @@ impl SqliteStore {
             Ok(first)
         };
         Ok(Depth { pending, dead, oldest: self.readers.read(find).await? })
+    }
+}
+
+/// Adds to a pending delivery what memory alone knows.
+fn look_at(delivery: &mut DeliveryRecord, roster: &Roster) {
+    if roster.flight(delivery.id).is_some() {
+        delivery.state = DeliveryState::Sending;
+        delivery.next_attempt_at = None;
+    } else {
+        delivery.waits_for = roster.by_id(delivery.worker_id).and_then(Member::waits_for);
     }
 }
 
@@ -108,6 +116,7 @@ fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option
             worker_id: WorkerId::from_bytes(row.get(1)?),
             worker: row.get(2)?,
             state,
+            waits_for: None,
             next_attempt_at: Some(due).filter(|_| state == DeliveryState::Pending),
             skipped: skipped.transpose()?,
             ended,

@@ -11,9 +11,11 @@
 use super::fresh::{Fresh, Room};
 use super::problem::Problem;
 use super::rows;
+use crate::bucket::{Bucket, Flow};
+use crate::circuit::{Observation, Observed, Observer, Window};
 use crate::store::{Claim, Claimed, NewEvent};
 use crate::vault::Vault;
-use postern_protocol::api::{Held, Ordering, WorkerState};
+use postern_protocol::api::{Circuit, CircuitState, Held, Ordering, RetryPolicy, WaitsFor, WorkerState};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
@@ -41,8 +43,18 @@ pub(super) struct Member {
     pub(super) state: WorkerState,
     pub(super) activated: bool,
     pub(super) leased_until: UnixMillis,
-    pub(super) unreachable_until: Option<UnixMillis>,
-    pub(super) transport_failures: u32,
+    pub(super) name: String,
+    pub(super) circuit: Circuit,
+    /// What its last attempts came to.
+    pub(super) window: Window,
+    /// When an attempt or a ping reached it last, in this process.
+    pub(super) reached_at: Option<UnixMillis>,
+    pub(super) retry: Option<Arc<RetryPolicy>>,
+    max_in_flight: Option<u32>,
+    /// Its own rate.
+    flow: Option<Flow>,
+    /// Made, full, by the first claim that its rate concerns.
+    pub(super) bucket: Option<Bucket>,
     /// Deliveries pending or queued, claimed ones included; held ones are not.
     pub(super) waiting: u64,
     pub(super) holding: Holding,
@@ -61,6 +73,8 @@ pub(super) struct Member {
     pub(super) claimed: Vec<DeliveryId>,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
+    /// Its place in [`Roster::open`].
+    pinged_at: Option<UnixMillis>,
 }
 
 /// What is known of the held deliveries of a worker: counted when first asked
@@ -108,9 +122,6 @@ pub(super) struct Flight {
     /// That event's id, when it could be read.
     pub(super) id: Option<EventId>,
     pub(super) worker: WorkerNo,
-    /// The worker's transport failures when it was claimed: those of one
-    /// burst count as one.
-    pub(super) transport_failures: u32,
     /// The entity within which it keeps the order.
     pub(super) lane: Option<Box<str>>,
 }
@@ -121,6 +132,8 @@ pub(super) struct Roster {
     by_id: HashMap<WorkerId, WorkerNo>,
     by_workspace: HashMap<WorkspaceId, Vec<WorkerNo>>,
     ready: BTreeSet<(UnixMillis, WorkerNo)>,
+    /// Whose circuit is open, by when they are pinged.
+    open: BTreeSet<(UnixMillis, WorkerNo)>,
     flights: HashMap<DeliveryId, Flight>,
     room: Room,
     /// Claims of one worker allowed at once, as the last claim said.
@@ -147,8 +160,17 @@ impl Member {
             state: worker.state,
             activated: row.activated,
             leased_until: worker.leased_until,
-            unreachable_until: worker.unreachable_until,
-            transport_failures: worker.transport_failures,
+            name: worker.name,
+            circuit: worker.circuit,
+            window: Window::default(),
+            reached_at: None,
+            retry: worker.policy.retry.map(Arc::new),
+            max_in_flight: worker.policy.max_in_flight,
+            flow: worker
+                .policy
+                .rate
+                .map(|rate| Flow { per_second: rate.per_second(), burst: rate.count.into() }),
+            bucket: None,
             waiting: 0,
             holding: Holding::default(),
             absences: 0,
@@ -158,6 +180,7 @@ impl Member {
             reading: false,
             claimed: Vec::new(),
             sorted_at: None,
+            pinged_at: None,
         }
     }
 
@@ -165,18 +188,67 @@ impl Member {
         Taker { no: self.no, id: self.id, ordered: self.ordering == Ordering::Entity }
     }
 
-    /// How many more may be claimed.
-    pub(super) fn room(&self, per_worker: u32) -> usize {
-        let most = if self.transport_failures > 0 { 1 } else { per_worker };
+    /// How many more may be claimed, its rate aside.
+    fn room(&self, per_worker: u32) -> usize {
+        let most = match self.circuit.state {
+            CircuitState::Closed => self.max_in_flight.unwrap_or(per_worker),
+            CircuitState::HalfOpen => 1,
+            CircuitState::Open => 0,
+        };
         (most as usize).saturating_sub(self.claimed.len())
+    }
+
+    /// How many more may be claimed, as of the last look at its bucket.
+    pub(super) fn allowance(&self, per_worker: u32, now: UnixMillis) -> usize {
+        let room = self.room(per_worker);
+        match (self.flow, self.bucket) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
+            (Some(flow), Some(mut bucket)) => room.min(bucket.look(flow, now) as usize),
+            _ => room,
+        }
+    }
+
+    /// When its rate allows the next claim, where that is later than what is
+    /// due.
+    pub(super) fn throttled_until(&self) -> Option<UnixMillis> {
+        let (flow, bucket, due) = (self.flow?, self.bucket?, self.first_due()?);
+        Some(bucket.next(flow)).filter(|next| *next > due)
+    }
+
+    /// Looks at its bucket, where it has a rate.
+    fn fill(&mut self, now: UnixMillis) {
+        if let Some(flow) = self.flow {
+            self.bucket.get_or_insert(Bucket::full(flow, now)).look(flow, now);
+        }
+    }
+
+    /// When its first unclaimed delivery is due, or earlier.
+    fn first_due(&self) -> Option<UnixMillis> {
+        self.next_due.into_iter().chain(self.fresh.front().map(Fresh::due)).min()
     }
 
     fn ready_at(&self, per_worker: u32) -> Option<UnixMillis> {
         if self.state != WorkerState::Active || self.room(per_worker) == 0 {
             return None;
         }
-        let due = self.next_due.into_iter().chain(self.fresh.front().map(Fresh::due)).min()?;
-        Some(self.unreachable_until.map_or(due, |until| due.max(until)))
+        self.throttled_until().or_else(|| self.first_due())
+    }
+
+    /// When it is to be pinged, while its circuit is open.
+    fn ping_at(&self) -> Option<UnixMillis> {
+        let open = self.state == WorkerState::Active && self.circuit.state == CircuitState::Open;
+        self.circuit.until.filter(|_| open)
+    }
+
+    /// What a delivery that is due waits for.
+    pub(super) fn waits_for(&self) -> Option<WaitsFor> {
+        match (self.state, self.circuit.state) {
+            (WorkerState::Away, _) => Some(WaitsFor::WorkerAway),
+            (WorkerState::Paused, _) => Some(WaitsFor::WorkerPaused),
+            (WorkerState::Pending, _) => Some(WaitsFor::WorkerPending),
+            (_, CircuitState::Open | CircuitState::HalfOpen) => Some(WaitsFor::Circuit),
+            _ => self.throttled_until().map(|_| WaitsFor::Rate),
+        }
     }
 
     /// Something of it falls due then.
@@ -262,6 +334,10 @@ impl Roster {
                 member.reading = present.reading;
                 member.claimed = std::mem::take(&mut present.claimed);
                 member.sorted_at = present.sorted_at;
+                member.pinged_at = present.pinged_at;
+                member.window = present.window;
+                member.reached_at = present.reached_at;
+                member.bucket = present.bucket.filter(|_| member.flow == present.flow);
             }
             None => {
                 self.by_id.insert(member.id, no);
@@ -281,6 +357,9 @@ impl Roster {
         }
         if let Some(at) = member.sorted_at {
             self.ready.remove(&(at, no));
+        }
+        if let Some(at) = member.pinged_at {
+            self.open.remove(&(at, no));
         }
         self.pending = self.pending.saturating_sub(member.waiting);
         self.dead += member.waiting;
@@ -322,6 +401,24 @@ impl Roster {
             before.map(|at| self.ready.remove(&(at, no)));
             at.map(|at| self.ready.insert((at, no)));
         }
+        let ping = member.ping_at();
+        if ping != member.pinged_at {
+            let before = std::mem::replace(&mut member.pinged_at, ping);
+            before.map(|at| self.open.remove(&(at, no)));
+            ping.map(|at| self.open.insert((at, no)));
+        }
+    }
+
+    /// Notes what an attempt or a ping says. Where the worker's circuit stands,
+    /// and whether too many of its attempts have failed.
+    pub(super) fn note(&mut self, no: WorkerNo, report: &Observation) -> Option<(CircuitState, bool)> {
+        let member = self.members.get_mut(&no)?;
+        let attempt = matches!(report.by, Observer::Attempt(_));
+        let failing = attempt && member.window.count(report);
+        if report.observed != Observed::Unreached {
+            member.reached_at = Some(report.at);
+        }
+        Some((member.circuit.state, failing))
     }
 
     /// The event's deliveries were committed.
@@ -396,7 +493,7 @@ impl Roster {
             let all: Vec<_> = self.members.keys().copied().collect();
             all.into_iter().for_each(|no| self.update(no, |_| {}));
         }
-        self.next_due().is_some_and(|due| due <= now)
+        self.ready.first().is_some_and(|(due, _)| *due <= now)
     }
 
     /// The workers with something due and with room, at most `limit`, beginning
@@ -441,16 +538,16 @@ impl Roster {
     }
 
     fn claim_first(&mut self, no: WorkerNo, claim: Claim) -> Option<Claimed> {
-        let member = self.members.get_mut(&no).filter(|member| member.room(claim.per_worker) > 0)?;
+        let member = self.members.get_mut(&no)?;
+        member.fill(claim.now);
+        if member.allowance(claim.per_worker, claim.now) == 0 {
+            return None;
+        }
         let first = member.fresh.front().filter(|first| first.due() <= claim.now)?;
-        let claimed = first.claimed(member, claim.now);
-        let (event, transport_failures) = (first.seq(), member.transport_failures);
+        let (claimed, event) = (first.claimed(member, claim.now), first.seq());
         member.fresh.pop_front();
         self.turn = no;
-        self.claim(
-            claimed.delivery,
-            Flight { event, id: Some(claimed.event), worker: no, transport_failures, lane: None },
-        );
+        self.claim(claimed.delivery, Flight { event, id: Some(claimed.event), worker: no, lane: None });
         Some(claimed)
     }
 
@@ -464,14 +561,22 @@ impl Roster {
                 member.forget_fresh();
                 member.arrived = None;
                 member.reading = true;
+                member.fill(now);
             });
         }
         due.iter().filter_map(|no| self.members.get(no).cloned()).collect()
     }
 
-    /// When the next claim can succeed.
+    /// When the next claim can succeed, or the next ping is due.
     pub(super) fn next_due(&self) -> Option<UnixMillis> {
-        self.ready.first().map(|(at, _)| *at)
+        let first = [&self.ready, &self.open].into_iter().filter_map(BTreeSet::first);
+        first.map(|(at, _)| *at).min()
+    }
+
+    /// Whose circuit is open and was for long enough.
+    pub(super) fn to_ping(&self, now: UnixMillis) -> impl Iterator<Item = &Member> {
+        let due = self.open.range(..=(now, WorkerNo::MAX));
+        due.filter_map(|(_, no)| self.members.get(no))
     }
 
     pub(super) fn flight(&self, delivery: DeliveryId) -> Option<Flight> {
@@ -488,7 +593,12 @@ impl Roster {
     pub(super) fn claim(&mut self, delivery: DeliveryId, flight: Flight) {
         let worker = flight.worker;
         self.flights.insert(delivery, flight);
-        self.update(worker, |member| member.claimed.push(delivery));
+        self.update(worker, |member| {
+            member.claimed.push(delivery);
+            if let Some(bucket) = &mut member.bucket {
+                bucket.take();
+            }
+        });
     }
 
     pub(super) fn release(&mut self, delivery: DeliveryId) {

@@ -4,7 +4,7 @@
 use super::problem::Problem;
 use crate::store::{Scope, Source, Token, Worker, Workspace};
 use crate::vault::Vault;
-use postern_protocol::api::{AttemptOutcome, CatchUp, Ordering, WorkerState};
+use postern_protocol::api::{AttemptOutcome, CatchUp, Circuit, Ordering, WorkerPolicy, WorkerState};
 use postern_protocol::id::{SourceId, TokenId, WorkerId};
 use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
@@ -133,6 +133,11 @@ pub(super) fn token(row: &Row<'_>) -> Result<Token, Problem> {
     })
 }
 
+/// A circuit out of its column; `None`: it was never open.
+pub(super) fn circuit(json: Option<String>) -> Result<Option<Circuit>, Problem> {
+    json.map(|json| json_of(&json, "a worker's circuit")).transpose()
+}
+
 /// A worker with what the store alone knows of it.
 pub(super) struct WorkerRow {
     pub(super) no: i64,
@@ -143,8 +148,8 @@ pub(super) struct WorkerRow {
 pub(super) fn worker_query(condition: &str) -> String {
     format!(
         "SELECT no, id, workspace, token, name, url, credential_hash, secret, previous_secret, previous_until,
-                filter, ordering, catch_up, state, activated, leased_until, challenge_error, unreachable_until,
-                transport_failures, transport_error, created_at, signature_style
+                filter, ordering, catch_up, state, activated, leased_until, challenge_error, created_at, policy,
+                circuit, signature_style
          FROM workers WHERE {condition}"
     )
 }
@@ -161,6 +166,7 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         _ => None,
     };
     let filter: String = row.get(10)?;
+    let created_at = UnixMillis(row.get(17)?);
     let worker = Worker {
         id,
         workspace: postern_protocol::id::WorkspaceId::from_bytes(row.get(2)?),
@@ -180,10 +186,13 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         state: named::<WorkerState>(&row.get::<_, String>(13)?, "a worker's state")?,
         leased_until: UnixMillis(row.get(15)?),
         challenge_error: row.get(16)?,
-        unreachable_until: row.get::<_, Option<i64>>(17)?.map(UnixMillis),
-        transport_failures: row.get(18)?,
-        transport_error: row.get(19)?,
-        created_at: UnixMillis(row.get(20)?),
+        circuit: circuit(row.get(19)?)?.unwrap_or(Circuit::closed(created_at)),
+        policy: match row.get::<_, Option<String>>(18)? {
+            Some(json) => json_of(&json, "a worker's policy")?,
+            None => WorkerPolicy::default(),
+        },
+        throttled_until: None,
+        created_at,
     };
     Ok(WorkerRow { no: row.get(0)?, worker, activated: row.get(14)? })
 }

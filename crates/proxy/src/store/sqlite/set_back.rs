@@ -22,7 +22,10 @@ fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 4 AND due_at > ?2",
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 6 AND due_at > ?2",
         "UPDATE workers SET leased_until = leased_until - ?1 WHERE leased_until > ?2",
-        "UPDATE workers SET unreachable_until = unreachable_until - ?1 WHERE unreachable_until > ?2",
+        "UPDATE workers SET circuit = json_set(circuit, '$.until', json_extract(circuit, '$.until') - ?1)
+         WHERE json_extract(circuit, '$.until') > ?2",
+        "UPDATE workers SET circuit = json_set(circuit, '$.since', json_extract(circuit, '$.since') - ?1)
+         WHERE json_extract(circuit, '$.since') > ?2",
     ] {
         tx.db.prepare_cached(sql)?.execute(params![by, now.0])?;
     }
@@ -33,7 +36,12 @@ fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
             memory.roster.update(no, |member| {
                 member.forget_fresh();
                 member.leased_until = earlier(member.leased_until);
-                member.unreachable_until = member.unreachable_until.map(earlier);
+                member.circuit.until = member.circuit.until.map(earlier);
+                member.circuit.since = earlier(member.circuit.since);
+                member.reached_at = member.reached_at.map(earlier);
+                if let Some(bucket) = &mut member.bucket {
+                    bucket.set_back(now, by);
+                }
                 if let Some(next) = member.next_due {
                     member.due(earlier(next));
                 }

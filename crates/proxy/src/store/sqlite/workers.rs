@@ -2,14 +2,16 @@
 
 use super::SqliteStore;
 use super::catch_up;
+use super::circuits;
 use super::deliveries::QUEUED;
 use super::order;
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
 use super::rows;
 use super::writer::{Batch, Tx};
+use crate::circuit;
 use crate::store::{DeadReason, StoreError, Worker};
-use postern_protocol::api::{Waiting, WorkerState};
+use postern_protocol::api::{CircuitState, Waiting, WorkerPolicy, WorkerState};
 use postern_protocol::id::{WorkerId, WorkspaceId};
 use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{Secret, UnixMillis};
@@ -27,8 +29,8 @@ impl SqliteStore {
         let register = move |tx: &mut Tx<'_>| {
             let sql = "INSERT INTO workers
                 (token, name, url, credential_hash, secret, previous_secret, previous_until, filter, ordering,
-                 catch_up, leased_until, signature_style, id, workspace, created_at, state)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
+                 catch_up, leased_until, signature_style, policy, id, workspace, created_at, state)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
             let mut row = columns.clone();
             row.push(worker.id.to_bytes().to_vec().into());
             row.push(worker.workspace.to_bytes().to_vec().into());
@@ -50,8 +52,7 @@ impl SqliteStore {
             let sql = "UPDATE workers SET
                     token = ?, name = ?, url = ?, credential_hash = ?, secret = ?, previous_secret = ?,
                     previous_until = ?, filter = ?, ordering = ?, catch_up = ?, leased_until = ?, signature_style = ?,
-                    state = 'pending', challenge_error = NULL, unreachable_until = NULL,
-                    transport_failures = 0, transport_error = NULL
+                    policy = ?, state = 'pending', challenge_error = NULL, circuit = NULL
                 WHERE id = ? AND state <> 'gone'";
             let mut row = columns.clone();
             row.push(worker.id.to_bytes().to_vec().into());
@@ -82,6 +83,7 @@ impl SqliteStore {
             rows::name(&worker.catch_up).into(),
             worker.leased_until.0.into(),
             style(&worker.style).into(),
+            policy(&worker.policy).into(),
         ]
     }
 
@@ -118,7 +120,9 @@ impl SqliteStore {
             let mut found = statement.query(params![key])?;
             found.next()?.map(|row| rows::worker(row, &vault).map(|row| row.worker)).transpose()
         };
-        self.readers.read(find).await
+        let mut found = self.readers.read(find).await?;
+        self.look_at(found.as_mut_slice());
+        Ok(found)
     }
 
     pub(super) async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<Worker>, StoreError> {
@@ -133,7 +137,18 @@ impl SqliteStore {
             }
             Ok(workers)
         };
-        self.readers.read(list).await
+        let mut found = self.readers.read(list).await?;
+        self.look_at(&mut found);
+        Ok(found)
+    }
+
+    /// Adds what memory alone knows.
+    fn look_at(&self, workers: &mut [Worker]) {
+        self.memory.look(|memory| {
+            for worker in workers {
+                worker.throttled_until = memory.roster.by_id(worker.id).and_then(Member::throttled_until);
+            }
+        });
     }
 
     pub(super) async fn unproved_until(&self, until: UnixMillis) -> Result<Vec<Worker>, StoreError> {
@@ -190,7 +205,7 @@ impl SqliteStore {
         let renew = move |tx: &mut Tx<'_>| {
             let key = id.to_bytes();
             let sql = "UPDATE workers SET
-                    leased_until = ?1, paused = coalesce(?2, paused), unreachable_until = NULL,
+                    leased_until = ?1, paused = coalesce(?2, paused),
                     away_since = iif(state = 'pending', away_since, NULL),
                     state = CASE WHEN state = 'pending' THEN state
                                  WHEN coalesce(?2, paused) THEN 'paused' ELSE 'active' END
@@ -202,7 +217,11 @@ impl SqliteStore {
             let mut statement = tx.db.prepare_cached(&rows::worker_query("id = ?"))?;
             let mut found = statement.query(params![key])?;
             let Some(row) = found.next()? else { return Ok(None) };
-            let row = rows::worker(row, tx.vault)?;
+            let mut row = rows::worker(row, tx.vault)?;
+            if let Some(due) = circuit::heard_of(&row.worker.circuit) {
+                circuits::write(tx.db, row.no, &due)?;
+                row.worker.circuit = due;
+            }
             let worker = row.worker.clone();
             let member = Member::new(row);
             tx.after_commit(|memory| memory.roster.put(member));
@@ -211,16 +230,18 @@ impl SqliteStore {
         self.writer.write(Batch::Joins, renew).await
     }
 
-    pub(super) async fn clear_unreachable(&self, id: WorkerId) -> Result<(), StoreError> {
-        let clear = move |tx: &mut Tx<'_>| {
-            let sql =
-                "UPDATE workers SET unreachable_until = NULL WHERE id = ? AND unreachable_until IS NOT NULL";
-            match tx.db.prepare_cached(sql)?.execute(params![id.to_bytes()])? {
-                0 => Ok(()),
-                _ => refresh(tx, id),
-            }
+    pub(super) async fn heard_of(&self, id: WorkerId) -> Result<(), StoreError> {
+        let open = |m: &Member| m.circuit.state == CircuitState::Open;
+        if !self.memory.look(|memory| memory.roster.by_id(id).is_some_and(open)) {
+            return Ok(());
+        }
+        let hear = move |tx: &mut Tx<'_>| {
+            let Some(no) = number(tx.db, id)? else { return Ok(()) };
+            let Some(due) = circuit::heard_of(&circuits::read(tx.db, no)?) else { return Ok(()) };
+            circuits::write(tx.db, no, &due)?;
+            refresh(tx, id)
         };
-        self.writer.write(Batch::Joins, clear).await
+        self.writer.write(Batch::Joins, hear).await
     }
 
     pub(super) async fn without_access(
@@ -243,6 +264,15 @@ impl SqliteStore {
             Ok(found)
         };
         self.readers.read(find).await
+    }
+
+    pub(super) async fn set_policy(&self, id: WorkerId, wanted: WorkerPolicy) -> Result<bool, StoreError> {
+        let set = move |tx: &mut Tx<'_>| {
+            let sql = "UPDATE workers SET policy = ? WHERE id = ? AND state <> 'gone'";
+            let found = tx.db.prepare_cached(sql)?.execute(params![policy(&wanted), id.to_bytes()])?;
+            refresh(tx, id).map(|()| found > 0)
+        };
+        self.writer.write(Batch::Ends, set).await
     }
 
     pub(super) async fn remove_worker(
@@ -351,6 +381,11 @@ pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>
 /// A style for its column; the usual one is none.
 fn style(style: &SignatureStyle) -> Option<String> {
     (*style != SignatureStyle::Standard).then(|| serde_json::json!(style).to_string())
+}
+
+/// A policy for its column; the proxy's own is none.
+fn policy(policy: &WorkerPolicy) -> Option<String> {
+    (*policy != WorkerPolicy::default()).then(|| serde_json::json!(policy).to_string())
 }
 
 pub(super) fn missing(id: WorkerId) -> Problem {

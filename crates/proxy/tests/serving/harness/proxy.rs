@@ -7,6 +7,7 @@ use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
 use postern_protocol::signature::{Scheme, github, linear};
 use postern_protocol::{Clock, PROTOCOL_VERSION, Provider, Secret, UnixMillis};
 use postern_proxy::bus::{Bus, InProcess};
+use postern_proxy::circuit::Observed;
 use postern_proxy::config::Config;
 use postern_proxy::entropy;
 use postern_proxy::store::{Access, FinishAttempt, Scope, Source, SqliteStore, Store, Token, Workspace};
@@ -272,6 +273,12 @@ impl Proxy {
         call(self.address, Method::GET, path, &[("authorization", bearer.as_bytes())], "").await
     }
 
+    pub(crate) async fn patch(&self, path: &str, bearer: &Secret, body: &Value) -> Answer {
+        let bearer = format!("Bearer {}", bearer.reveal());
+        let headers: [(&str, &[u8]); 1] = [("authorization", bearer.as_bytes())];
+        call(self.address, Method::PATCH, path, &headers, body.to_string()).await
+    }
+
     /// The next attempt recorded.
     pub(crate) async fn finished(&mut self) -> FinishAttempt {
         loop {
@@ -286,6 +293,15 @@ impl Proxy {
         loop {
             if let Happened::Settled(worker, outcome) = self.next().await {
                 return (worker, outcome.map(|_| ()));
+            }
+        }
+    }
+
+    /// The next ping's outcome.
+    pub(crate) async fn pinged(&mut self) -> (WorkerId, Observed) {
+        loop {
+            if let Happened::Pinged(worker, observed) = self.next().await {
+                return (worker, observed);
             }
         }
     }

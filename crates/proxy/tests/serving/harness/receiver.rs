@@ -67,6 +67,7 @@ struct Inner {
     replies: Mutex<VecDeque<Reply>>,
     always: Mutex<Option<Reply>>,
     challenges: Mutex<Challenges>,
+    pings: Mutex<Option<Reply>>,
     secret: watch::Sender<Option<Secret>>,
     deliveries: mpsc::UnboundedSender<Received>,
 }
@@ -111,6 +112,7 @@ impl Receiver {
             replies: Mutex::default(),
             always: Mutex::default(),
             challenges: Mutex::new(Challenges::Prove),
+            pings: Mutex::default(),
             secret: watch::Sender::new(None),
             deliveries: sender,
         });
@@ -129,6 +131,11 @@ impl Receiver {
 
     pub(crate) fn challenges(&self, how: Challenges) {
         *self.inner.challenges.lock().unwrap() = how;
+    }
+
+    /// Pings are answered so, after they were verified.
+    pub(crate) fn pings(&self, reply: Reply) {
+        *self.inner.pings.lock().unwrap() = Some(reply);
     }
 
     /// The next deliveries are answered so, one after the other.
@@ -190,9 +197,21 @@ async fn receive(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Res
         let how = *inner.challenges.lock().unwrap();
         return challenge(&inner, how, &head.headers, &body).await;
     }
+    if head.headers.get("postern-kind").is_some_and(|kind| kind == "ping") {
+        let secret = inner.secret.borrow().clone().unwrap();
+        let list: HeaderList = head.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        standard::verify(std::slice::from_ref(&secret), &list, &body, None).unwrap();
+        assert_eq!(body, br#"{"type":"postern.ping"}"#.as_slice());
+        let reply = inner.pings.lock().unwrap().clone();
+        return answer(reply).await;
+    }
     inner.deliveries.send(Received { headers: head.headers, body }).unwrap();
     let next = inner.replies.lock().unwrap().pop_front().or_else(|| inner.always.lock().unwrap().clone());
-    match next {
+    answer(next).await
+}
+
+async fn answer(reply: Option<Reply>) -> Response {
+    match reply {
         None => StatusCode::OK.into_response(),
         Some(Reply::Hang) => std::future::pending().await,
         Some(Reply::Status(status, headers, body)) => {

@@ -3,12 +3,13 @@ use postern_protocol::Secret;
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
-    EventFilter, EventInfo, EventRecord, Replayed, Waiting,
+    EventFilter, EventInfo, EventRecord, Replayed, Waiting, WorkerPolicy,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
+use postern_proxy::circuit::{CircuitChange, Observation, Observed};
 use postern_proxy::store::{
     Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
-    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page,
+    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping,
     RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
     WriteMetrics,
 };
@@ -24,6 +25,7 @@ pub(crate) enum Happened {
     Settled(WorkerId, Result<UnixMillis, String>),
     Away(Vec<WorkerId>),
     Pruned(u64),
+    Pinged(WorkerId, Observed),
 }
 
 /// A store that tells what happens in it, and fails or waits when told to.
@@ -92,10 +94,23 @@ macro_rules! spy {
                 self.inner.accept_event(event).await
             }
 
-            async fn finish_attempt(&self, finish: FinishAttempt) -> Result<(), StoreError> {
-                self.inner.finish_attempt(finish.clone()).await?;
+            async fn finish_attempt(
+                &self,
+                finish: FinishAttempt,
+            ) -> Result<Option<CircuitChange>, StoreError> {
+                let changed = self.inner.finish_attempt(finish.clone()).await?;
                 self.tell(Happened::Finished(Box::new(finish)));
-                Ok(())
+                Ok(changed)
+            }
+
+            async fn report_ping(
+                &self,
+                id: WorkerId,
+                report: Observation,
+            ) -> Result<Option<CircuitChange>, StoreError> {
+                let changed = self.inner.report_ping(id, report.clone()).await?;
+                self.tell(Happened::Pinged(id, report.observed));
+                Ok(changed)
             }
 
             async fn settle_challenge(
@@ -157,7 +172,7 @@ spy! {
     worker(id: WorkerId) -> Option<Worker>;
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
-    clear_unreachable(id: WorkerId) -> ();
+    heard_of(id: WorkerId) -> ();
     without_access(workers: Vec<WorkerId>, now: UnixMillis) -> Vec<WorkerId>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
@@ -168,6 +183,8 @@ spy! {
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     report_work(id: WorkerId, event: EventId, replay: u32, report: postern_protocol::api::WorkReport) -> bool;
     waiting(id: WorkerId) -> Waiting;
+    set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;
+    pings_due(now: UnixMillis, idle_since: Option<UnixMillis>, limit: usize) -> Vec<Ping>;
     claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
