@@ -5,8 +5,8 @@ import type { DeliveryState } from "./DeliveryState";
 import type { Ended } from "./Ended";
 import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
-import type { WorkReport } from "./WorkReport";
 import type { WaitsFor } from "./WaitsFor";
+import type { WorkReport } from "./WorkReport";
 import type { WorkerId } from "./WorkerId";
 
 /**
