@@ -69,6 +69,10 @@ impl Indexer {
             if woken.recv().is_err() {
                 return;
             }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the index's own thread, which lets a flood gather"
+            )]
             std::thread::sleep(GATHER.saturating_sub(looked.elapsed()));
         }
     }
