@@ -197,10 +197,15 @@ async fn a_failure_on_the_old_tunnel_does_not_hold_up_the_new_one() {
     old.replies([Reply::Hang]);
     let event = proxy.event(&source, 1).await;
     old.delivery().await;
-    // The clock stands still: the mark the failure leaves must not count.
+    // The failure is recorded last, after all that the new tunnel brings about.
+    // The clock stands still: what it leaves behind must not count.
+    proxy.store.records.send_replace(false);
+    let mut heard = proxy.store.heard.subscribe();
     let mut new = Tunnel::to(&proxy, &worker.credential);
     new.up().await;
     assert!(matches!(old.down().await, DownReason::TakenOver));
+    soon("both tunnels' word", heard.wait_for(|count| *count == 2)).await.unwrap();
+    proxy.store.records.send_replace(true);
     assert_eq!(new.delivery().await.header("webhook-id"), event.to_string());
     assert_eq!(delivered(&mut proxy, event).await, DeliveryState::Delivered);
     assert_eq!(tunnels(&proxy).await, [Some(TunnelState::Up)]);

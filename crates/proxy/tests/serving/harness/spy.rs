@@ -40,6 +40,10 @@ pub(crate) struct Spy {
     pub(crate) gate: watch::Sender<bool>,
     /// A permit for each commit that came to the gate.
     pub(crate) at_gate: Semaphore,
+    /// While `false`, attempts wait to be recorded.
+    pub(crate) records: watch::Sender<bool>,
+    /// How often a worker was heard of.
+    pub(crate) heard: watch::Sender<usize>,
 }
 
 impl Spy {
@@ -52,6 +56,8 @@ impl Spy {
             panics: AtomicBool::new(false),
             gate: watch::Sender::new(true),
             at_gate: Semaphore::new(0),
+            records: watch::Sender::new(true),
+            heard: watch::Sender::new(0),
         };
         (spy, receiver)
     }
@@ -98,6 +104,7 @@ macro_rules! spy {
                 &self,
                 finish: FinishAttempt,
             ) -> Result<Option<CircuitChange>, StoreError> {
+                self.records.subscribe().wait_for(|open| *open).await.unwrap();
                 let changed = self.inner.finish_attempt(finish.clone()).await?;
                 self.tell(Happened::Finished(Box::new(finish)));
                 Ok(changed)
@@ -111,6 +118,12 @@ macro_rules! spy {
                 let changed = self.inner.report_ping(id, report.clone()).await?;
                 self.tell(Happened::Pinged(id, report.observed));
                 Ok(changed)
+            }
+
+            async fn heard_of(&self, id: WorkerId) -> Result<(), StoreError> {
+                self.inner.heard_of(id).await?;
+                self.heard.send_modify(|count| *count += 1);
+                Ok(())
             }
 
             async fn settle_challenge(
@@ -172,7 +185,6 @@ spy! {
     worker(id: WorkerId) -> Option<Worker>;
     workers(workspace: WorkspaceId) -> Vec<Worker>;
     renew_lease(id: WorkerId, until: UnixMillis, paused: Option<bool>) -> Option<Worker>;
-    heard_of(id: WorkerId) -> ();
     without_access(workers: Vec<WorkerId>, now: UnixMillis) -> Vec<WorkerId>;
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
