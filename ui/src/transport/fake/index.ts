@@ -210,6 +210,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
       return set(connection);
     },
     reconnect: () => set(connectionOf("live")),
+    rotate_secret: () => ({ oldUntil: Date.now() + 86_400_000 }),
     catch_up: ({ choice }) => {
       const count = held.held?.count ?? 0;
       const delivering =
