@@ -1,8 +1,6 @@
 //! What the proxy gave up, and what it is to deliver once more, from the
 //! command line, against a proxy in this process.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use postern_testkit::{Machine, Process, Proxy};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -83,8 +83,9 @@ impl<'a> Policy<'a> {
 }
 
 /// How many attempts without an answer a delivery is forgiven, as long as the
-/// worker can be connected to.
-const FORGIVEN: u32 = 3;
+/// worker can be connected to: some half an hour of them, which no run of
+/// broken connections makes of one delivery.
+const FORGIVEN: u32 = 16;
 
 /// What came before this attempt.
 #[derive(Clone, Copy, Debug, Default)]

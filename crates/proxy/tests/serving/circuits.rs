@@ -93,10 +93,10 @@ async fn no_answer_in_time_is_no_answer_for_a_while() {
     let source = proxy.make_source(Provider::Linear).await;
     let receiver = Receiver::start().await;
     let worker = proxy.register(&receiver).await;
-    receiver.replies((0..4).map(|_| Reply::Hang));
+    receiver.replies((0..17).map(|_| Reply::Hang));
     proxy.event(&source, 1).await;
     // It answers pings, and chokes on the one event.
-    for _ in 0..3 {
+    for _ in 0..16 {
         let finish = proxy.finished().await;
         assert_eq!((finish.attempt.outcome, finish.next), (AttemptOutcome::Timeout, Next::NotReached));
         until_pinged(&proxy).await;
