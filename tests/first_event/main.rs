@@ -59,6 +59,49 @@ async fn the_first_event_arrives_and_restarts_lose_none() {
     assert!(proxy.stop().await.success());
 }
 
+/// Whoever has the `x-request-id` of a provider finds the event by it on each
+/// side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_id_is_found_at_every_hop() {
+    let home = ProxyHome::new()
+        .with("POSTERN_LOG__FORMAT", "json")
+        .with("POSTERN_LOG__LEVEL", "info,postern_proxy=debug");
+    let proxy = home.dev().await;
+    let machine =
+        Machine::new().signed_in(proxy.url(), proxy.token()).with("RUST_LOG", "info,postern_edge=debug");
+    let edge = machine.serve().await;
+    edge.live().await;
+    let sender = Sender::linear(proxy.source_url(), proxy.source_secret());
+    let request = sender.request_id(&Sender::new_delivery()).await;
+
+    // The proxy's log: what came in, and the attempt, by one event's id.
+    let line = |message: &'static str| {
+        move |line: &str| -> Option<Value> {
+            serde_json::from_str(line).ok().filter(|line: &Value| line["message"] == message)
+        }
+    };
+    let accepted = proxy.process().note("what was accepted", line("accepted")).await;
+    assert_eq!(accepted["span"]["id"], request.as_str(), "{accepted}");
+    let delivered = proxy.process().note("the attempt", line("delivered")).await;
+    assert_eq!((&delivered["request"], &delivered["event"]), (&request.as_str().into(), &accepted["event"]));
+    let event = accepted["event"].as_str().unwrap().to_owned();
+
+    // Its record.
+    let asked = postern_testkit::client().get(format!("{}/v1/events/{event}", proxy.url()));
+    let answer = asked.bearer_auth(proxy.token().reveal()).send().await.unwrap();
+    let record: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(record["requestId"], request.as_str(), "{record}");
+
+    // The worker's log, and what it keeps of the delivery.
+    let received = |line: &str| line.contains("delivery received").then(|| line.to_owned());
+    let received = edge.process().note("the receipt", received).await;
+    assert!(received.contains(&request) && received.contains(&event), "{received}");
+    let kept = machine.ask(&["events", "show", &event]).await;
+    let header = serde_json::json!(["postern-request-id", request]);
+    assert!(kept["headers"].as_array().unwrap().contains(&header), "{kept}");
+    assert!(edge.stop().await.success() && proxy.stop().await.success());
+}
+
 /// The newest event of the history.
 async fn newest(machine: &Machine) -> Value {
     machine.ask(&["events", "list", "--limit", "1"]).await["rows"][0].take()

@@ -276,7 +276,7 @@ pub(crate) struct Which {
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
     /// Only this provider: linear, github, standard_webhooks, stripe, slack,
-    /// hmac, timestamped, none.
+    /// hmac, timestamped, none, postern.
     #[arg(long)]
     pub(crate) provider: Option<postern_protocol::Provider>,
     /// Only this source, by name.

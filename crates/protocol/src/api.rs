@@ -479,6 +479,10 @@ pub struct EventRecord {
     pub size: u64,
     /// Whether `trigger` made it.
     pub synthetic: bool,
+    /// The `x-request-id` of the answer to whoever posted it; absent on what
+    /// came in by no request, or before ids were kept.
+    #[serde(default)]
+    pub request_id: Option<String>,
     /// One entry per worker it goes to.
     pub deliveries: Vec<DeliveryRecord>,
 }

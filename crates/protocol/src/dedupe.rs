@@ -45,6 +45,16 @@ pub struct DedupeKey {
 }
 
 impl DedupeKey {
+    /// The key of an event that its id alone tells from others, whatever its
+    /// body says.
+    #[must_use]
+    pub fn named(id: &str) -> Self {
+        let digest = Sha256::digest(id).into();
+        let id =
+            if id.len() > LONGEST_ID { format!("sha256:{}", hex::encode(digest)) } else { id.to_owned() };
+        Self { id, digest, digest_counts: false }
+    }
+
     /// The key as one text, for a unique column: `{id}:{hex digest}`, or the
     /// id alone where that suffices. At most 265 bytes.
     #[must_use]

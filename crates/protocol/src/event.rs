@@ -23,11 +23,13 @@ pub enum Provider {
     Timestamped,
     /// A sender that signs nothing.
     None,
+    /// Postern itself: what an operator should know. No source has it.
+    Postern,
 }
 
 impl Provider {
     /// Every provider, for tables and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Linear,
         Self::Github,
         Self::StandardWebhooks,
@@ -36,10 +38,12 @@ impl Provider {
         Self::Hmac,
         Self::Timestamped,
         Self::None,
+        Self::Postern,
     ];
 
     /// The stable text, as in configuration and the CLI: `linear`, `github`,
-    /// `standard_webhooks`, `stripe`, `slack`, `hmac`, `timestamped`, `none`.
+    /// `standard_webhooks`, `stripe`, `slack`, `hmac`, `timestamped`, `none`,
+    /// `postern`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,6 +55,7 @@ impl Provider {
             Self::Hmac => "hmac",
             Self::Timestamped => "timestamped",
             Self::None => "none",
+            Self::Postern => "postern",
         }
     }
 }
@@ -71,7 +76,7 @@ impl std::str::FromStr for Provider {
 /// A provider's name that is not one of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown provider `{0}`; known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none"
+    "unknown provider `{0}`; known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none, postern"
 )]
 pub struct UnknownProvider(pub String);
 

@@ -11,6 +11,10 @@
 //! action, or with `.*`, also takes events that have none. The type ends at the
 //! first dot; what follows is the action, dots included.
 //!
+//! Postern's own events (`postern:worker.away`) are for those who ask for them:
+//! only a positive term that names the provider takes one, neither `*` nor an
+//! empty list does.
+//!
 //! A condition ([`condition`]) combines comparisons with `&&`, `||`, `!` and
 //! parentheses: `path == value`, `path != value`, `path in [value, …]`,
 //! `exists(path)`. A path is `data.labels[0].name` or `data["a key"]`; a value
@@ -29,7 +33,7 @@ mod parse;
 mod payload;
 
 /// A list of capability terms, parsed. Serialises as the list of texts, in one
-/// way of writing them. Empty takes everything.
+/// way of writing them. Empty takes everything but Postern's own events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Filter {
@@ -89,7 +93,7 @@ pub fn takers<'f, T>(
     let takes = |filter: &Filter, answer| match answer {
         Answer::Yes => true,
         Answer::No => false,
-        Answer::Depends => filter.decide(|term| {
+        Answer::Depends => filter.decide(provider, |term| {
             term.names(provider, event) && term.condition.as_ref().is_none_or(|c| c.holds(&payload))
         }),
     };
@@ -166,21 +170,22 @@ impl Filter {
     }
 
     /// Whether the terms together take an event that each `applies` to or not.
-    fn decide(&self, applies: impl Fn(&Term) -> bool) -> bool {
+    fn decide(&self, provider: Provider, applies: impl Fn(&Term) -> bool) -> bool {
         let refused = self.terms.iter().any(|term| term.negative && applies(term));
         let mut positive = self.terms.iter().filter(|term| !term.negative).peekable();
-        !refused && (positive.peek().is_none() || positive.any(applies))
+        let everything = positive.peek().is_none() && provider != Provider::Postern;
+        !refused && (everything || positive.any(applies))
     }
 
     fn by_name(&self, provider: Provider, event: &Described) -> Answer {
         let named = |term: &Term| term.names(provider, event);
         let surely = |term: &Term| term.condition.is_none() && named(term);
         // The best case and the worst: conditions hold where that helps.
-        let best = self.decide(|term| if term.negative { surely(term) } else { named(term) });
+        let best = self.decide(provider, |term| if term.negative { surely(term) } else { named(term) });
         if !best {
             return Answer::No;
         }
-        let worst = || self.decide(|term| if term.negative { named(term) } else { surely(term) });
+        let worst = || self.decide(provider, |term| if term.negative { named(term) } else { surely(term) });
         if !self.has_conditions() || worst() { Answer::Yes } else { Answer::Depends }
     }
 }
@@ -200,7 +205,11 @@ impl Term {
             (Some(Name::Is(_)), None) => false,
             (Some(name), Some(action)) => name.is(action),
         };
-        self.provider.is_none_or(|p| p == provider) && self.event_type.is(&event.event_type) && action
+        let from = match self.provider {
+            Some(named) => named == provider,
+            None => self.negative || provider != Provider::Postern,
+        };
+        from && self.event_type.is(&event.event_type) && action
     }
 }
 

@@ -23,6 +23,9 @@ pub const POSTERN_WORKSPACE: &str = "postern-workspace";
 pub const POSTERN_ATTEMPT: &str = "postern-attempt";
 /// When the proxy accepted the event, in Unix milliseconds.
 pub const POSTERN_RECEIVED_AT: &str = "postern-received-at";
+/// The id of the request the event came in by: the `x-request-id` of the answer
+/// to its provider. Absent on what came in by none.
+pub const POSTERN_REQUEST_ID: &str = "postern-request-id";
 /// `true` on events made by `trigger` or a canary.
 pub const POSTERN_SYNTHETIC: &str = "postern-synthetic";
 /// On a delivery that had ended and was made due again: how often.

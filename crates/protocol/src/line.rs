@@ -17,6 +17,7 @@ mod generic;
 mod github;
 mod linear;
 mod payload;
+mod postern;
 mod slack;
 mod stripe;
 mod text;
@@ -38,6 +39,7 @@ pub fn describe(provider: Provider, headers: &HeaderList, body: &[u8]) -> Descri
         Provider::Github => github::read(headers, body).map(|json| github::line(headers, &json, body.len())),
         Provider::Stripe => payload::read(body).map(|json| stripe::line(&json, body.len())),
         Provider::Slack => slack::read(headers, body).map(|json| slack::line(&json, body.len())),
+        Provider::Postern => payload::read(body).map(|json| postern::line(&json)),
         Provider::StandardWebhooks | Provider::Hmac | Provider::Timestamped | Provider::None => {
             payload::read(body).map(|json| generic::line(headers, &json, body.len()))
         }

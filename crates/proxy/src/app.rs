@@ -22,6 +22,7 @@ use crate::http::server::{self, Limits};
 use crate::http::{self};
 use crate::ingest::{Ingest, IngestMetrics};
 use crate::linear::{self, LinearSignIn};
+use crate::notices::Notices;
 use crate::registry::challenge::Challenger;
 use crate::registry::{self, Registry};
 use crate::retention::{self, RetentionMetrics};
@@ -133,6 +134,7 @@ pub struct App {
     tls: Option<(Arc<Certificates>, Acceptor)>,
     linear: Arc<LinearSignIn>,
     tunnels: Arc<dyn Directory>,
+    notices: Arc<Notices>,
 }
 
 /// Opens the configured database under the configured key. Blocks; the first
@@ -194,7 +196,9 @@ impl App {
         ));
         let tunnels = Arc::new(metrics::with_local_recorder(&recorder, InProcess::new));
         parts.store.measured_by(metrics::with_local_recorder(&recorder, WriteMetrics::new));
-        Ok(Self { parts, recorder, prometheus, client, tls, linear, tunnels })
+        let Parts { store, clock, bus, .. } = &parts;
+        let notices = Arc::new(Notices::new(store.clone(), clock.clone(), bus.clone()));
+        Ok(Self { parts, recorder, prometheus, client, tls, linear, tunnels, notices })
     }
 
     /// Serves until `stop`, then drains.
@@ -223,7 +227,7 @@ impl App {
         let retention_metrics = self.measured(RetentionMetrics::new);
         let Parts { config, store, clock, .. } = self.parts;
         let (certificates, tls) = self.tls.unzip();
-        let (linear, tunnels) = (self.linear, self.tunnels);
+        let (linear, tunnels, notices) = (self.linear, self.tunnels, self.notices);
 
         let mut parts = JoinSet::new();
         let limits = Limits { header_timeout: config.limits.header_timeout, drain };
@@ -235,9 +239,10 @@ impl App {
             parts.spawn(named("certificate's renewal", certificates.follow(stop.clone())));
         }
         parts.spawn(named("scheduler", scheduler.run(stop.clone())));
-        parts.spawn(named("lease expiry", registry::expiry::run(store.clone(), clock.clone(), stop.clone())));
         let lasting = registry::lasting::run(store.clone(), clock.clone(), challenger, stop.clone());
         parts.spawn(named("challenges of plain receivers", lasting));
+        let expiry = registry::expiry::run(store.clone(), clock.clone(), notices.clone(), stop.clone());
+        parts.spawn(named("lease expiry", expiry));
         let retire_after = config.registration.retire_after;
         let retirement = registry::retirement::run(store.clone(), clock.clone(), retire_after, stop.clone());
         parts.spawn(named("retirement of workers", retirement));
@@ -246,7 +251,7 @@ impl App {
         parts.spawn(named("check of Linear sign-ins", linear::recheck::run(linear, stop.clone())));
         parts.spawn(named(
             "retention",
-            retention::run(store, clock, config.retention, retention_metrics, stop.clone()),
+            retention::run(store, clock, config.retention, retention_metrics, notices, stop.clone()),
         ));
         parts.spawn(named("metrics", upkeep(self.prometheus, stop.clone())));
 
@@ -312,6 +317,7 @@ impl App {
             config.limits.clone(),
             &config.retention,
             self.measured(IngestMetrics::new),
+            self.notices.clone(),
         ));
         let registry = Arc::new(Registry::new(
             store.clone(),
@@ -379,6 +385,7 @@ impl App {
             metrics: self.measured(DeliveryMetrics::new),
             heard: Heard::default(),
             circuits: self.measured(CircuitWatch::new),
+            notices: self.notices.clone(),
         });
         Scheduler {
             store: store.clone(),

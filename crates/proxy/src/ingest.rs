@@ -10,7 +10,8 @@ use crate::config::{Limits, Retention};
 use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
 use crate::http::rate::Buckets;
-use crate::store::{Accepted, NewEvent, Source, Store};
+use crate::notices::Notices;
+use crate::store::{Accepted, NewEvent, RequestId, Source, Store};
 use bytes::Bytes;
 use postern_protocol::dedupe::IdFrom;
 use postern_protocol::id::{EventId, SourceId, WorkerId};
@@ -20,12 +21,14 @@ use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+pub(crate) mod failing;
 mod headers;
 pub(crate) mod hook;
 pub(crate) mod linear_app;
 mod metrics;
 mod verify;
 
+use failing::Failing;
 pub(crate) use headers::kept;
 pub(crate) use metrics::IngestMetrics;
 pub(crate) use verify::Verified;
@@ -45,6 +48,8 @@ pub(crate) struct Ingest {
     rates: Buckets<SourceId>,
     guesses: Buckets<String>,
     metrics: IngestMetrics,
+    failing: Failing,
+    notices: Arc<Notices>,
 }
 
 /// What was posted, as it came.
@@ -86,10 +91,19 @@ impl Terms {
 /// Where an event comes from and whom it is for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
+    /// The request it came in by.
+    pub(crate) request: Option<RequestId>,
     /// Made by `trigger`.
     pub(crate) synthetic: bool,
     /// For this worker alone.
     pub(crate) only: Option<WorkerId>,
+}
+
+impl Origin {
+    /// A provider's request.
+    pub(crate) fn of(request: RequestId) -> Self {
+        Self { request: Some(request), ..Self::default() }
+    }
 }
 
 /// The answer to a provider.
@@ -115,6 +129,7 @@ impl Ingest {
         limits: Limits,
         retention: &Retention,
         metrics: IngestMetrics,
+        notices: Arc<Notices>,
     ) -> Self {
         let rate = f64::from(limits.source_rate);
         Self {
@@ -127,6 +142,8 @@ impl Ingest {
             guesses: Buckets::new(GUESSES_PER_SECOND, GUESSES_PER_SECOND),
             limits,
             metrics,
+            failing: Failing::default(),
+            notices,
         }
     }
 
@@ -145,6 +162,22 @@ impl Ingest {
         verify::verify(posted, terms, oldest, may_guess)
             .await
             .inspect_err(|_| self.metrics.mismatched(provider))
+    }
+
+    /// [`Ingest::verify`] for a source's own webhooks: whoever asks for it is
+    /// told when many of them fail.
+    pub(crate) async fn verify_of(&self, source: &Source, posted: Posted) -> Result<Verified, ApiError> {
+        let now = posted.received_at;
+        let verified = self.verify(posted, Terms::of(source, now)).await;
+        match &verified {
+            Ok(_) => self.failing.accepted(source.id),
+            Err(error) => {
+                if let Some(seen) = self.failing.refused(source.id, now) {
+                    self.notices.signature_failing(source, seen, error.code()).await;
+                }
+            }
+        }
+        verified
     }
 
     /// Commits a verified webhook as an event of `source`.
@@ -173,6 +206,7 @@ impl Ingest {
             headers: posted.headers,
             body: posted.body,
             synthetic: origin.synthetic,
+            request: origin.request,
             only: origin.only,
             new_delivery: crate::entropy::delivery_id,
         };
@@ -188,6 +222,7 @@ impl Ingest {
                 tracing::debug!(event = %id, workers = workers.len(), "accepted");
                 Ok(Receipt { event_id: id, duplicate: false, deliveries: workers.len() })
             }
+            Accepted::Unasked => Ok(Receipt { event_id: id, duplicate: false, deliveries: 0 }),
             Accepted::Duplicate { of } => Ok(Receipt { event_id: of, duplicate: true, deliveries: 0 }),
         }
     }

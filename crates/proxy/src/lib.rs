@@ -15,6 +15,7 @@ pub mod entropy;
 mod http;
 mod ingest;
 mod linear;
+mod notices;
 mod private;
 mod registry;
 mod retention;

@@ -3,6 +3,7 @@
 //! Idempotent, by timer.
 
 use crate::config::Retention;
+use crate::notices::Notices;
 use crate::store::{Store, StoreError};
 use metrics::{Counter, counter, describe_counter};
 use postern_protocol::{Clock, UnixMillis};
@@ -40,6 +41,7 @@ pub(crate) async fn run(
     clock: Arc<dyn Clock>,
     keep: Retention,
     metrics: RetentionMetrics,
+    notices: Arc<Notices>,
     stop: CancellationToken,
 ) {
     let every = if keep.size == 0 { EVERY } else { EVERY_WITH_SIZE };
@@ -50,7 +52,7 @@ pub(crate) async fn run(
             () = tokio::time::sleep(pause) => {}
         }
         drop_old_secrets(store.as_ref(), clock.now()).await;
-        pause = match prune(store.as_ref(), clock.now(), &keep, &metrics).await {
+        pause = match prune(store.as_ref(), clock.now(), &keep, &metrics, &notices).await {
             Ok(true) => REST,
             Ok(false) => every,
             Err(error) => {
@@ -69,6 +71,7 @@ async fn prune(
     now: UnixMillis,
     keep: &Retention,
     metrics: &RetentionMetrics,
+    notices: &Notices,
 ) -> Result<bool, StoreError> {
     let events = store.prune(now, keep.events, BATCH).await?;
     tracing::debug!(events, "deleted or expired: past their retention");
@@ -80,6 +83,7 @@ async fn prune(
     if events > 0 {
         metrics.by_size.increment(events);
         tracing::info!(events, limit = keep.size, "deleted before their time: retention.size is reached");
+        notices.size_reached(keep.size, events).await;
     }
     Ok(events >= u64::from(BATCH))
 }

@@ -141,7 +141,8 @@ pub trait Store: Send + Sync + 'static {
     /// filter takes it (away and paused ones included, gone and never
     /// activated ones not), unless its dedupe key is known within the window.
     /// For a worker with [`Ordering::Entity`] it waits in line while an earlier
-    /// event of its entity is not delivered, held, or given up.
+    /// event of its entity is not delivered, held, or given up. An event of
+    /// Postern's own that nobody takes is not kept.
     async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError>;
 
     // -- registry -----------------------------------------------------------
@@ -572,6 +573,16 @@ impl Scope {
     }
 }
 
+/// The id of a request to the proxy; as text, 16 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(pub [u8; 8]);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// A webhook to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -599,6 +610,8 @@ pub struct NewEvent {
     pub body: Bytes,
     /// Made by `trigger`.
     pub synthetic: bool,
+    /// The request it came in by; absent: by none.
+    pub request: Option<RequestId>,
     /// Deliver to this worker alone, whatever its filter.
     pub only: Option<WorkerId>,
     /// The delivery ids to use, made by the caller on demand: called once per
@@ -619,6 +632,8 @@ pub enum Accepted {
         /// The earlier event.
         of: EventId,
     },
+    /// An event of Postern's own that no worker takes: it is not kept.
+    Unasked,
 }
 
 /// What became of the wish to deliver an event again.
@@ -733,6 +748,8 @@ pub struct Claimed {
     pub received_at: UnixMillis,
     /// Made by `trigger`.
     pub synthetic: bool,
+    /// The request it came in by; absent: by none, or it is not known.
+    pub request: Option<RequestId>,
     /// The provider's headers.
     pub headers: HeaderList,
     /// The body.

@@ -8,10 +8,10 @@ use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
 use crate::http::openapi::Refusals;
 use crate::ingest::{Ingest, Origin, Posted, Terms, kept};
-use crate::store::{Scope, Store};
-use axum::Json;
+use crate::store::{RequestId, Scope, Store};
 use axum::body::Body;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use postern_protocol::api::{TriggerRequest, TriggerResponse, WorkerState};
 use postern_protocol::id::WorkerId;
@@ -46,6 +46,7 @@ pub(crate) struct Trigger {
 )]
 pub(crate) async fn trigger(
     State(trigger): State<Arc<Trigger>>,
+    Extension(request_id): Extension<RequestId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<TriggerResponse>, ApiError> {
@@ -64,7 +65,8 @@ pub(crate) async fn trigger(
     let headers = sign::signed(&source, kept(&named), request.body.as_bytes(), now)?;
     let posted = Posted { headers, body: request.body.into(), received_at: now };
     let verified = trigger.ingest.verify(posted, Terms::of(&source, now)).await?;
-    let receipt = trigger.ingest.commit(&source, verified, Origin { synthetic: true, only }).await?;
+    let origin = Origin { synthetic: true, only, ..Origin::of(request_id) };
+    let receipt = trigger.ingest.commit(&source, verified, origin).await?;
     let deliveries = u32::try_from(receipt.deliveries).unwrap_or(u32::MAX);
     Ok(Json(TriggerResponse { event_id: receipt.event_id, deliveries }))
 }

@@ -66,6 +66,21 @@ impl Sender {
     /// # Errors
     /// When no answer came.
     pub async fn ask(&self, delivery: &str) -> reqwest::Result<(StatusCode, Bytes)> {
+        self.ask_body(delivery, self.body(delivery)).await
+    }
+
+    /// One try that is answered 200: the answer's `x-request-id`.
+    ///
+    /// # Panics
+    /// When the answer is another one, or has no id.
+    pub async fn request_id(&self, delivery: &str) -> String {
+        let answer = self.send(delivery, self.body(delivery)).await.expect("an answer comes");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+        id.expect("every answer has its request's id").to_owned()
+    }
+
+    fn body(&self, delivery: &str) -> Bytes {
         let at = SystemClock.now().0;
         let body = match self.provider {
             Provider::Github => json!({
@@ -85,7 +100,7 @@ impl Sender {
                 "webhookId": "000042e3-d123-4980-b49f-8e140eef9329",
             }),
         };
-        self.ask_body(delivery, body.to_string().into()).await
+        body.to_string().into()
     }
 
     /// One try with this body, signed.
@@ -101,6 +116,13 @@ impl Sender {
     /// # Errors
     /// When no answer came.
     pub async fn ask_body(&self, delivery: &str, body: Bytes) -> reqwest::Result<(StatusCode, Bytes)> {
+        let answer = self.send(delivery, body).await?;
+        let status = answer.status();
+        // Read to the end, so that the connection serves the next.
+        Ok((status, answer.bytes().await?))
+    }
+
+    async fn send(&self, delivery: &str, body: Bytes) -> reqwest::Result<reqwest::Response> {
         let request = self.client.post(&self.url).header("content-type", "application/json; charset=utf-8");
         let request = match self.provider {
             Provider::Github => request
@@ -112,10 +134,7 @@ impl Sender {
                 .header(LINEAR_DELIVERY, delivery)
                 .header(linear::SIGNATURE, linear::sign(&self.secret, &body)),
         };
-        let answer = request.body(body).send().await?;
-        let status = answer.status();
-        // Read to the end, so that the connection serves the next.
-        Ok((status, answer.bytes().await?))
+        request.body(body).send().await
     }
 
     /// Tries until one try is answered 200, each with a fresh timestamp, as a

@@ -9,7 +9,8 @@ use http::header::CONTENT_TYPE;
 use postern_protocol::HeaderList;
 use postern_protocol::UnixMillis;
 use postern_protocol::header::{
-    POSTERN_ATTEMPT, POSTERN_ENTITY, POSTERN_RECEIVED_AT, POSTERN_SOURCE, POSTERN_SYNTHETIC, WEBHOOK_ID,
+    POSTERN_ATTEMPT, POSTERN_ENTITY, POSTERN_RECEIVED_AT, POSTERN_REQUEST_ID, POSTERN_SOURCE,
+    POSTERN_SYNTHETIC, WEBHOOK_ID,
 };
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(super) async fn store(
         described.entity = Some(entity.to_owned());
     }
     let now = shared.now();
+    let request = headers.get(POSTERN_REQUEST_ID).and_then(loggable).map(ToOwned::to_owned);
     let event = NewEvent {
         profile: session.profile.id,
         webhook_id: headers.get(WEBHOOK_ID).unwrap_or_default().to_owned(),
@@ -41,14 +43,26 @@ pub(super) async fn store(
         body,
         pending: shared.forwards(session),
     };
+    let (webhook_id, attempt) = (event.webhook_id.clone(), event.attempt);
     match shared.history.accept(event).await {
-        Ok(Accepted::Stored) => Ok(ok(r#"{"status":"stored"}"#)),
-        Ok(Accepted::Known) => Ok(ok(r#"{"status":"known"}"#)),
+        Ok(accepted) => {
+            tracing::debug!(event = webhook_id, attempt, request, ?accepted, "delivery received");
+            Ok(ok(match accepted {
+                Accepted::Stored => r#"{"status":"stored"}"#,
+                Accepted::Known => r#"{"status":"known"}"#,
+            }))
+        }
         Err(e) => {
             tracing::warn!(error = %with_causes(&e), "an event could not be stored");
             Err(Refusal::store_down())
         }
     }
+}
+
+/// A request's id as proxies write them: headers are not signed, and the log is
+/// not for whatever somebody puts there.
+fn loggable(id: &str) -> Option<&str> {
+    Some(id).filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn number(headers: &HeaderList, name: &str) -> Option<i64> {

@@ -18,7 +18,7 @@ fn takes(terms: &[&str], provider: Provider, name: &str) -> bool {
 
 #[test]
 fn terms_take_what_they_name() {
-    use Provider::{Github, Linear};
+    use Provider::{Github, Linear, Postern};
     let cases: &[(&[&str], Provider, &str, bool)] = &[
         (&[], Linear, "Issue.create", true),
         (&["*"], Github, "push", true),
@@ -43,6 +43,19 @@ fn terms_take_what_they_name() {
         (&["!linear:*"], Github, "push", true),
         (&["user.email.changed"], Provider::None, "user.email.changed", true),
         (&["none:order/paid"], Provider::None, "order/paid", true),
+        (&[], Postern, "worker.away", false),
+        (&["*"], Postern, "worker.away", false),
+        (&["worker.away"], Postern, "worker.away", false),
+        (&["!Issue"], Postern, "worker.away", false),
+        (&["github:*"], Postern, "worker.away", false),
+        (&["postern:worker.away"], Postern, "worker.away", true),
+        (&["postern:worker.away"], Postern, "delivery.exhausted", false),
+        (&["postern:*"], Postern, "delivery.exhausted", true),
+        (&["*", "postern:*"], Postern, "worker.away", true),
+        (&["*", "postern:*"], Linear, "Issue.create", true),
+        (&["postern:*", "!worker"], Postern, "worker.away", false),
+        (&["postern:*", "!postern:worker.away"], Postern, "worker.away", false),
+        (&["postern:*"], Linear, "worker.away", false),
     ];
     for (terms, provider, name, taken) in cases {
         assert_eq!(takes(terms, *provider, name), *taken, "{terms:?} {provider} {name}");
@@ -51,7 +64,8 @@ fn terms_take_what_they_name() {
 
 #[test]
 fn a_term_that_cannot_be_read_is_pointed_at() {
-    let providers = "known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none";
+    let providers =
+        "known are linear, github, standard_webhooks, stripe, slack, hmac, timestamped, none, postern";
     let cases = [
         ("", 1, "expected the type of an event, or `*`".to_owned()),
         ("!", 2, "expected the type of an event, or `*`".to_owned()),
@@ -104,7 +118,13 @@ fn term() -> impl Strategy<Value = String> {
 }
 
 fn any_event() -> impl Strategy<Value = (Provider, Described)> {
-    let providers = vec![Provider::Linear, Provider::Github, Provider::StandardWebhooks, Provider::None];
+    let providers = vec![
+        Provider::Linear,
+        Provider::Github,
+        Provider::StandardWebhooks,
+        Provider::None,
+        Provider::Postern,
+    ];
     (prop::sample::select(providers), "[A-Z][a-z]{0,2}(\\.[a-z]{1,3})?")
         .prop_map(|(p, name)| (p, event(&name)))
 }
@@ -133,4 +153,15 @@ proptest! {
             prop_assert!((1..=text.chars().count() + 1).contains(&error.at), "{error}");
         }
     }
+}
+
+#[test]
+fn a_condition_does_not_make_a_term_name_postern() {
+    let away = br#"{"type": "worker.away", "data": {"worker": "laptop"}}"#;
+    let takes =
+        |terms: &[&str]| Filter::parse(terms).unwrap().takes(Provider::Postern, &event("worker.away"), away);
+    assert!(takes(&[r#"postern:worker[data.worker == "laptop"]"#]));
+    assert!(!takes(&[r#"worker[data.worker == "laptop"]"#]));
+    assert!(!takes(&[r#"!worker[data.worker == "desktop"]"#]), "whatever a negative term lets pass");
+    assert!(!takes(&["postern:*", r#"!worker[data.worker == "laptop"]"#]));
 }

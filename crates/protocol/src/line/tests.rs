@@ -20,6 +20,7 @@ fn fixtures() -> Vec<(Provider, Fixture)> {
         (Provider::None, include_str!("../../fixtures/generic.json")),
         (Provider::Stripe, include_str!("../../fixtures/stripe.json")),
         (Provider::Slack, include_str!("../../fixtures/slack.json")),
+        (Provider::Postern, include_str!("../../fixtures/postern.json")),
     ];
     all.into_iter()
         .flat_map(|(provider, text)| {

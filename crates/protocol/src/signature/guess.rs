@@ -52,7 +52,7 @@ fn signature_of(provider: Provider) -> &'static str {
         Provider::Slack => "a Slack signature",
         Provider::Hmac => "an HMAC of the body (provider hmac)",
         Provider::Timestamped => "a timestamped signature (provider timestamped)",
-        Provider::None => "no signature",
+        Provider::None | Provider::Postern => "no signature",
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// The scheme of a provider that needs no parameters; `None` for
-    /// [`Provider::Hmac`] and [`Provider::Timestamped`].
+    /// [`Provider::Hmac`], [`Provider::Timestamped`] and [`Provider::Postern`].
     #[must_use]
     pub fn of(provider: Provider) -> Option<Self> {
         Some(match provider {
@@ -44,7 +44,7 @@ impl Scheme {
             Provider::Stripe => Self::Stripe,
             Provider::Slack => Self::Slack,
             Provider::None => Self::None,
-            Provider::Hmac | Provider::Timestamped => return None,
+            Provider::Hmac | Provider::Timestamped | Provider::Postern => return None,
         })
     }
 

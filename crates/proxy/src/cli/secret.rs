@@ -126,7 +126,8 @@ pub(super) fn chosen_by(provider: Provider) -> Option<&'static str> {
         | Provider::StandardWebhooks
         | Provider::Hmac
         | Provider::Timestamped
-        | Provider::None => None,
+        | Provider::None
+        | Provider::Postern => None,
     }
 }
 
@@ -136,9 +137,12 @@ pub(super) fn generate(provider: Provider) -> Secret {
         Provider::StandardWebhooks => standard::new_secret(crate::entropy::bytes()),
         Provider::Linear => crate::entropy::credential("lin_whs_"),
         Provider::Stripe => crate::entropy::credential("whsec_"),
-        Provider::Github | Provider::Slack | Provider::Hmac | Provider::Timestamped | Provider::None => {
-            crate::entropy::credential("")
-        }
+        Provider::Github
+        | Provider::Slack
+        | Provider::Hmac
+        | Provider::Timestamped
+        | Provider::None
+        | Provider::Postern => crate::entropy::credential(""),
     }
 }
 

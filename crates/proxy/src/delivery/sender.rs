@@ -13,7 +13,8 @@ use super::sign::{self, Ticket};
 use super::tunnel::Tunnelled;
 use crate::circuit::{Observation, Observed, Observer};
 use crate::config::Delivery;
-use crate::store::{Claimed, FinishAttempt, Next, Ping, Store, StoreError};
+use crate::notices::Notices;
+use crate::store::{Claimed, DeadReason, FinishAttempt, Next, Ping, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
 use postern_protocol::api::AttemptOutcome;
@@ -43,6 +44,7 @@ pub(crate) struct Sender {
     pub(crate) metrics: DeliveryMetrics,
     pub(crate) heard: Heard,
     pub(crate) circuits: CircuitWatch,
+    pub(crate) notices: Arc<Notices>,
 }
 
 /// An attempt and what follows from it: what can be recorded.
@@ -175,7 +177,7 @@ impl Sender {
         let mut failures = 0;
         loop {
             let error = match self.store.finish_attempt(finish.clone()).await {
-                Ok(changed) => return self.circuits.changed(changed),
+                Ok(changed) => break self.circuits.changed(changed),
                 Err(error) => error,
             };
             let text = crate::http::error::chain(&error);
@@ -188,25 +190,31 @@ impl Sender {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(longest);
         }
+        if finish.next == Next::Dead(DeadReason::Exhausted) {
+            self.notices.exhausted(&ticket).await;
+        }
     }
 }
 
 fn log(ticket: &Ticket, finish: &FinishAttempt) {
     let (delivery, event, worker, number) = (ticket.delivery, ticket.event, ticket.worker, ticket.attempt);
+    let request = ticket.request.map(tracing::field::display);
     let outcome = finish.attempt.outcome;
     match &finish.next {
-        Next::Delivered => tracing::debug!(%delivery, %event, %worker, number, "delivered"),
+        Next::Delivered => tracing::debug!(%delivery, %event, request, %worker, number, "delivered"),
         Next::Dead(reason) => {
-            tracing::warn!(%delivery, %event, %worker, number, reason = reason.as_str(), "now a dead letter");
+            tracing::warn!(%delivery, %event, request, %worker, number, reason = reason.as_str(), "now a dead letter");
         }
-        Next::WorkerGone => tracing::info!(%delivery, %event, %worker, "the worker answered 410 and is gone"),
+        Next::WorkerGone => {
+            tracing::info!(%delivery, %event, request, %worker, "the worker answered 410 and is gone")
+        }
         Next::RetryAt(_) | Next::HoldUntil(_) | Next::NotReached => {
             let again = match &finish.next {
                 Next::RetryAt(at) | Next::HoldUntil(at) => Some(at.0),
                 _ => None,
             };
             let (status, error) = (finish.attempt.status, finish.attempt.error.as_deref());
-            tracing::info!(%delivery, %event, %worker, number, ?outcome, status, error, again, "not delivered yet");
+            tracing::info!(%delivery, %event, request, %worker, number, ?outcome, status, error, again, "not delivered yet");
         }
     }
 }

@@ -3,12 +3,12 @@
 //! Webhooks, or in the style the worker asked for; Postern's own headers. A provider's header that bears one of our
 //! names travels as `postern-original-…`.
 
-use crate::store::Claimed;
+use crate::store::{Claimed, RequestId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use postern_protocol::api::RetryPolicy;
 use postern_protocol::header as names;
-use postern_protocol::id::{DeliveryId, EventId, WorkerId};
+use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
 use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{HeaderList, UnixMillis};
 use std::sync::Arc;
@@ -27,6 +27,10 @@ pub(crate) struct Ticket {
     pub(crate) delivery: DeliveryId,
     /// Its event.
     pub(crate) event: EventId,
+    /// The request that brought it, in the log.
+    pub(crate) request: Option<RequestId>,
+    /// Whose event it is.
+    pub(crate) workspace: WorkspaceId,
     /// To whom.
     pub(crate) worker: WorkerId,
     /// This attempt's number, from 1.
@@ -48,6 +52,8 @@ impl From<&Claimed> for Ticket {
         Self {
             delivery: claimed.delivery,
             event: claimed.event,
+            request: claimed.request,
+            workspace: claimed.workspace,
             worker: claimed.worker,
             attempt: claimed.attempt,
             failures: claimed.failures,
@@ -106,6 +112,9 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     ours(names::POSTERN_WORKSPACE, &claimed.workspace.to_string());
     ours(names::POSTERN_ATTEMPT, &claimed.attempt.to_string());
     ours(names::POSTERN_RECEIVED_AT, &claimed.received_at.0.to_string());
+    if let Some(request) = claimed.request {
+        ours(names::POSTERN_REQUEST_ID, &request.to_string());
+    }
     if claimed.redriven > 0 {
         ours(names::POSTERN_REDRIVEN, &claimed.redriven.to_string());
     }

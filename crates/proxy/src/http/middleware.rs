@@ -2,6 +2,7 @@
 //! the answers for routes and methods that are not there.
 
 use super::error::{ApiError, Refused};
+use crate::store::RequestId;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -19,12 +20,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What axum says is shorter, in bytes.
 const LONGEST_REASON: usize = 1000;
 
-/// Gives the request an id, logs it and its outcome, and catches panics.
+/// Gives the request an id, which its handler finds in the extensions and an
+/// event keeps on its way, logs it and its outcome, and catches panics.
 ///
 /// The log has the route's pattern, not the path: the paths of webhooks are
 /// all that protects a source that signs nothing.
-pub(crate) async fn around(request: Request, next: Next) -> Response {
-    let id = hex::encode(crate::entropy::bytes::<8>());
+pub(crate) async fn around(mut request: Request, next: Next) -> Response {
+    let id = RequestId(crate::entropy::bytes());
+    request.extensions_mut().insert(id);
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", %id, method = %request.method(), route);
     async move {
@@ -37,7 +40,7 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
             response = worded(response).await.into_response();
         }
         log(&response, began.elapsed());
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

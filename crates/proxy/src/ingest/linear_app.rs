@@ -6,10 +6,11 @@
 
 use super::{Ingest, Origin, Posted, Receipt, Terms, kept};
 use crate::http::error::ApiError;
-use axum::Json;
+use crate::store::RequestId;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderMap;
 use postern_protocol::signature::Scheme;
 use postern_protocol::{ErrorCode, Provider};
@@ -20,11 +21,12 @@ use std::sync::Arc;
 /// 200 once the event is committed, was before, or is nobody's.
 pub(crate) async fn receive(
     State(ingest): State<Arc<Ingest>>,
+    Extension(request): Extension<RequestId>,
     Path(app): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    match take(&ingest, &app, &headers, body).await {
+    match take(&ingest, &app, &headers, body, request).await {
         Ok(Some(receipt)) => Ok(Json(receipt).into_response()),
         Ok(None) => Ok(Json(serde_json::json!({"ignored": "no workspace is linked to this organization"}))
             .into_response()),
@@ -40,6 +42,7 @@ async fn take(
     app: &str,
     headers: &HeaderMap,
     body: Body,
+    request: RequestId,
 ) -> Result<Option<Receipt>, ApiError> {
     let app = ingest
         .store
@@ -66,7 +69,7 @@ async fn take(
         return Ok(None);
     };
     ingest.rates.take(source.id, ingest.clock.now())?;
-    ingest.commit(&source, verified, Origin::default()).await.map(Some)
+    ingest.commit(&source, verified, Origin::of(request)).await.map(Some)
 }
 
 #[derive(Deserialize)]

@@ -65,6 +65,7 @@ impl IngestMetrics {
         match accepted {
             Accepted::Stored { .. } => self.accepted.increment(1),
             Accepted::Duplicate { .. } => self.duplicate.increment(1),
+            Accepted::Unasked => {}
         }
     }
 

@@ -132,6 +132,7 @@ impl World {
             headers,
             body: body.into(),
             synthetic: false,
+            request: Some(RequestId([7; 8])),
             only: None,
             new_delivery: entropy::delivery_id,
         }
@@ -280,7 +281,8 @@ macro_rules! run_on {
                 a_repetition_after_the_window_is_an_event, simultaneous_repetitions_are_one_event,
                 events_without_a_key_are_always_new, filters_decide_who_gets_it,
                 away_and_paused_workers_get_it_too, one_worker_alone_whatever_its_filter,
-                other_workspaces_get_nothing, a_refused_event_leaves_nothing;
+                other_workspaces_get_nothing, a_refused_event_leaves_nothing,
+                posterns_own_events_are_for_those_who_ask;
             workers:
                 a_worker_is_kept_and_found, its_style_of_signature_is_kept, the_unproved_are_found_by_their_lease, a_challenge_makes_it_active, a_failed_challenge_says_why,
                 an_update_keeps_what_waits, a_secret_is_rotated, leases_expire_and_renew, pausing_holds,

@@ -79,6 +79,6 @@ fn secrets(provider: Provider) -> Vec<Secret> {
             vec![entropy::credential("")]
         }
         Provider::StandardWebhooks => vec![standard::new_secret(entropy::bytes())],
-        Provider::None => Vec::new(),
+        Provider::None | Provider::Postern => Vec::new(),
     }
 }

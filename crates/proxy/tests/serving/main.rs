@@ -18,6 +18,7 @@ mod leases;
 mod linear_app;
 mod linear_sign_in;
 mod live;
+mod notices;
 mod order;
 mod registration;
 mod retries;

@@ -25,6 +25,7 @@ export const PROVIDERS: Record<Provider, string> = {
   hmac: "HMAC",
   timestamped: "Timestamped",
   none: "Unsigned",
+  postern: "Postern",
 };
 
 export const OUTCOMES: Record<OutcomeKind, string> = {

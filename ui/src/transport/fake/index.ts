@@ -254,6 +254,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
         name: row.name,
         size: row.size,
         synthetic: row.synthetic,
+        requestId: "8f3a1c90d2e4b567",
         deliveries: [
           {
             id: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B8",

@@ -30,6 +30,9 @@ pub(super) fn verification(event: &EventSummary, signed_at: UnixMillis, secret: 
                     None,
                     format!("the source {} signs nothing", event.source),
                 ),
+                Provider::Postern => {
+                    check("The provider's signature", None, "the proxy made this event itself".into())
+                }
                 _ if event.synthetic => check(
                     "The provider's signature",
                     Some(true),

@@ -5,7 +5,7 @@ use serde_json::json;
 fn a_scheme_without_parameters_is_its_provider() {
     for provider in Provider::ALL {
         let Some(scheme) = Scheme::of(provider) else {
-            assert!(matches!(provider, Provider::Hmac | Provider::Timestamped));
+            assert!(matches!(provider, Provider::Hmac | Provider::Timestamped | Provider::Postern));
             continue;
         };
         assert_eq!(scheme.provider(), provider);

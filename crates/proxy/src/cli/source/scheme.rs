@@ -72,6 +72,11 @@ impl SchemeArgs {
         if self.provider != Provider::Timestamped {
             self.refuse(&timestamped, "timestamped")?;
         }
+        if self.provider == Provider::Postern {
+            return Err(CliError::Usage(
+                "events of provider postern are made by the proxy: no source has them".into(),
+            ));
+        }
         if let Some(scheme) = Scheme::of(self.provider) {
             return Ok(scheme);
         }

@@ -77,6 +77,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         headers: HeaderList::new(),
         body: Bytes::from_static(b"x"),
         synthetic: false,
+        request: None,
         only: None,
         new_delivery: entropy::delivery_id,
     };
@@ -91,10 +92,12 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
     let sqlite = SqliteStore::open(&folder.path().join("postern.db"), vault, Access::Serve).unwrap();
     let event = due(&sqlite).await;
     let store: Arc<dyn Store> = Arc::new(sqlite);
+    let clock: Arc<dyn Clock> = Arc::new(Broken(AtomicBool::new(false)));
     let sender = Sender {
+        notices: Arc::new(Notices::new(store.clone(), clock.clone(), Arc::new(crate::bus::InProcess::new()))),
         tunnels: Tunnelled::new(Arc::new(InProcess::new()), Duration::from_secs(1)),
         store: store.clone(),
-        clock: Arc::new(Broken(AtomicBool::new(false))),
+        clock,
         client: Outbound::new(AddressPolicy::default(), Duration::from_secs(1)).unwrap(),
         settings: crate::config::Config::defaults().unwrap().delivery,
         metrics: DeliveryMetrics::new(),

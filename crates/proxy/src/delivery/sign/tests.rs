@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::RequestId;
 use bytes::Bytes;
 use postern_protocol::signature::{Freshness, Timestamped, standard};
 use postern_protocol::{Provider, Secret};
@@ -20,12 +21,13 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         entity: None,
         counts_from: None,
         retry: None,
-        workspace: postern_protocol::id::WorkspaceId::new(NOW, [4; 10]),
+        workspace: WorkspaceId::new(NOW, [4; 10]),
         source_name: "linear".into(),
         provider: Provider::Linear,
         event_name: "Issue.update".into(),
         received_at: NOW.plus(-5),
         synthetic: false,
+        request: Some(RequestId([0xab; 8])),
         headers: headers.iter().copied().collect(),
         body: Bytes::from_static(b"{\"a\": 1}\xff"),
     }
@@ -43,6 +45,7 @@ fn the_signature_verifies_under_each_secret() {
     assert_eq!(headers.get("postern-attempt"), Some("3"));
     assert_eq!(headers.get("postern-event"), Some("Issue.update"));
     assert_eq!(headers.get("postern-received-at"), Some("1800000000118"));
+    assert_eq!(headers.get("postern-request-id"), Some("abababababababab"));
     assert_eq!(headers.get("postern-synthetic"), None);
 }
 

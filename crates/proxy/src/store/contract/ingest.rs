@@ -4,6 +4,7 @@ async fn is_duplicate(world: &World, event: &NewEvent) -> Option<EventId> {
     match world.store().accept_event(event.clone()).await.unwrap() {
         Accepted::Duplicate { of } => Some(of),
         Accepted::Stored { .. } => None,
+        Accepted::Unasked => panic!("not of Postern's own"),
     }
 }
 
@@ -15,8 +16,10 @@ pub(crate) async fn an_event_is_kept_byte_for_byte(mut world: World) {
     world.restart();
     let claimed = world.claim(event.received_at).await.pop().unwrap();
     assert_eq!(claimed.body, body);
+    assert_eq!(claimed.request, event.request);
     assert_eq!(claimed.headers, event.headers, "order, repetition, bytes that are not text");
     let record = world.record(event.id).await;
+    assert_eq!(record.request_id.as_deref(), Some("0707070707070707"));
     assert_eq!(
         (record.size, record.name.as_str(), record.source.as_str()),
         (70_000, "Issue.create", "linear")
@@ -147,4 +150,24 @@ pub(crate) async fn a_refused_event_leaves_nothing(world: World) {
     assert_eq!(world.claim(T0.plus(1_000)).await.len(), 21);
     // Its key was not kept either.
     assert_eq!(is_duplicate(&world, &NewEvent { id: entropy::event_id(T0), ..bad }).await, None);
+}
+
+pub(crate) async fn posterns_own_events_are_for_those_who_ask(world: World) {
+    world.active_worker(&[]).await;
+    world.active_worker(&["*"]).await;
+    let own = |world: &World| {
+        let key = DedupeKey::named("worker.away:wrk_1");
+        let described = described("worker", Some("away"));
+        NewEvent { provider: Provider::Postern, dedupe: Some(key), described, request: None, ..world.event() }
+    };
+    let unasked = own(&world);
+    assert_eq!(world.store().accept_event(unasked.clone()).await.unwrap(), Accepted::Unasked);
+    assert!(world.store().event_record(world.workspace, unasked.id).await.unwrap().is_none());
+
+    let asking = world.active_worker(&["postern:worker.away"]).await;
+    let told = own(&world);
+    let stored = Accepted::Stored { workers: vec![asking] };
+    assert_eq!(world.store().accept_event(told.clone()).await.unwrap(), stored);
+    assert_eq!(world.record(told.id).await.request_id, None);
+    assert_eq!(is_duplicate(&world, &own(&world)).await, Some(told.id), "whatever the body");
 }

@@ -10,7 +10,7 @@ use super::memory::SharedMemory;
 use super::problem::Problem;
 use super::roster::{Flight, Member};
 use super::rows;
-use crate::store::{Claim, Claimed, StoreError};
+use crate::store::{Claim, Claimed, RequestId, StoreError};
 use bytes::Bytes;
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{CircuitState, WorkerState};
@@ -206,7 +206,7 @@ fn due(
 fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT e.id, e.workspace, e.source_name, e.provider, e.event_type, e.action, e.received_at, e.synthetic,
-                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay, d.lane
+                e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay, d.lane, e.request
          FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.event = ? AND d.id = ?",
     )?;
     let mut rows = statement.query(params![due.event, due.id.to_bytes()])?;
@@ -242,6 +242,7 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         event_name,
         received_at: UnixMillis(row.get(6)?),
         synthetic: row.get(7)?,
+        request: row.get::<_, Option<[u8; 8]>>(16)?.map(RequestId),
         headers: rows::headers(text(8)?)?,
         body: Bytes::from(row.get::<_, Vec<u8>>(9)?),
     })

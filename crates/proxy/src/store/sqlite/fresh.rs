@@ -98,6 +98,7 @@ impl Fresh {
             },
             received_at: event.received_at,
             synthetic: event.synthetic,
+            request: event.request,
             headers: event.headers.clone(),
             body: event.body.clone(),
         }

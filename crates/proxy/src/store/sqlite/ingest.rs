@@ -7,9 +7,9 @@ use super::problem::Problem;
 use super::roster::{Inserted, Taker};
 use super::writer::{Batch, Tx};
 use crate::store::{Accepted, NewEvent, StoreError};
-use postern_protocol::UnixMillis;
 use postern_protocol::api::WorkerState;
 use postern_protocol::id::{EventId, SourceId};
+use postern_protocol::{Provider, UnixMillis};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -45,6 +45,9 @@ fn accept(
     began: Instant,
 ) -> Result<Accepted, Problem> {
     let workers = takers(tx, event)?;
+    if workers.is_empty() && event.provider == Provider::Postern {
+        return Ok(Accepted::Unasked);
+    }
     let seq = *tx.last_event + 1;
     if let Some(key) = key
         && let Some(of) = repeated(tx, key, seq, event.dedupe_since)?
@@ -122,8 +125,8 @@ fn insert_event(
     tx.db
         .prepare_cached(
             "INSERT INTO events (seq, id, workspace, source, source_name, provider, received_at, kept_from,
-                                 synthetic, dedupe, event_type, action, entity, subject, detail, headers, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                 synthetic, dedupe, event_type, action, entity, subject, detail, headers, body, request)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             seq,
@@ -142,6 +145,7 @@ fn insert_event(
             event.described.detail,
             headers,
             &event.body[..],
+            event.request.map(|id| id.0),
         ])?;
     Ok(())
 }

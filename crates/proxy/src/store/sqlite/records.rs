@@ -7,7 +7,7 @@ use super::roster::{Member, Roster, WorkerNo};
 use super::rows;
 use super::work;
 use super::workers::oldest;
-use crate::store::{Depth, StoreError};
+use crate::store::{Depth, RequestId, StoreError};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord, Skipped};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
@@ -72,7 +72,7 @@ fn event(
     id: EventId,
 ) -> Result<Option<(i64, EventRecord)>, Problem> {
     let mut statement = db.prepare_cached(
-        "SELECT seq, received_at, source_name, provider, event_type, action, length(body), synthetic
+        "SELECT seq, received_at, source_name, provider, event_type, action, length(body), synthetic, request
          FROM events WHERE id = ? AND workspace = ?",
     )?;
     let mut rows = statement.query(params![id.to_bytes(), workspace.to_bytes()])?;
@@ -91,6 +91,7 @@ fn event(
         name,
         size: rows::count(row, 6)?,
         synthetic: row.get(7)?,
+        request_id: row.get::<_, Option<[u8; 8]>>(8)?.map(|id| RequestId(id).to_string()),
         deliveries: Vec::new(),
     };
     Ok(Some((row.get(0)?, record)))

@@ -83,6 +83,7 @@ describe("timeline", () => {
     name: "Issue.update",
     size: 10,
     synthetic: false,
+    requestId: null,
     deliveries: [
       {
         id: "d1",
