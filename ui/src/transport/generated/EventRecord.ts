@@ -41,6 +41,11 @@ size: number,
  */
 synthetic: boolean, 
 /**
+ * The `x-request-id` of the answer to whoever posted it; absent on what
+ * came in by no request, or before ids were kept.
+ */
+requestId: string | null, 
+/**
  * One entry per worker it goes to.
  */
 deliveries: Array<DeliveryRecord>, };

@@ -4,4 +4,4 @@
  * Who sends to a source, and so which signature scheme, dedupe key and human
  * line apply.
  */
-export type Provider = "linear" | "github" | "standard_webhooks" | "stripe" | "slack" | "hmac" | "timestamped" | "none";
+export type Provider = "linear" | "github" | "standard_webhooks" | "stripe" | "slack" | "hmac" | "timestamped" | "none" | "postern";
