@@ -314,8 +314,7 @@ impl App {
             clock.clone(),
             bus.clone(),
             bodies.clone(),
-            config.limits.clone(),
-            &config.retention,
+            config,
             self.measured(IngestMetrics::new),
             self.notices.clone(),
         ));

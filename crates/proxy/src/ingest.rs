@@ -6,7 +6,7 @@
 //! holds, or the source signs nothing), [`Receipt`] (committed).
 
 use crate::bus::Bus;
-use crate::config::{Limits, Retention};
+use crate::config::{Config, Limits};
 use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
 use crate::http::rate::Buckets;
@@ -126,11 +126,11 @@ impl Ingest {
         clock: Arc<dyn Clock>,
         bus: Arc<dyn Bus>,
         bodies: BodyReader,
-        limits: Limits,
-        retention: &Retention,
+        config: &Config,
         metrics: IngestMetrics,
         notices: Arc<Notices>,
     ) -> Self {
+        let Config { limits, retention, .. } = config;
         let rate = f64::from(limits.source_rate);
         Self {
             store,
@@ -140,7 +140,7 @@ impl Ingest {
             dedupe_millis: i64::try_from(retention.dedupe.as_millis()).unwrap_or(i64::MAX),
             rates: Buckets::new(rate, 2.0 * rate),
             guesses: Buckets::new(GUESSES_PER_SECOND, GUESSES_PER_SECOND),
-            limits,
+            limits: limits.clone(),
             metrics,
             failing: Failing::default(),
             notices,

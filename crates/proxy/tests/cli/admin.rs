@@ -120,6 +120,9 @@ fn sources_are_rotated_and_removed() {
     assert!(place.refused(&["source", "remove", "gh"], 1).contains("no source gh"));
     assert!(place.json(&["source", "list"]).as_array().unwrap().is_empty());
     assert!(place.refused(&["source", "create", "No Spaces", "--provider", "github"], 2).contains("a-z"));
+    assert!(
+        place.refused(&["source", "create", "p", "--provider", "postern"], 2).contains("made by the proxy")
+    );
 }
 
 #[test]
