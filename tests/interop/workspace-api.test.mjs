@@ -23,21 +23,30 @@ test("schemathesis finds nothing in the workspace API", async (t) => {
   const proxy = await startProxy(t);
   await proxy.createSource("github", "a secret");
   const edge = await startEdge(t, proxy, url);
-  for (const name of ["Issue.create", "Issue.update", "Comment.create"]) await edge.command("trigger", "linear", name);
+  for (const name of ["Issue.create", "Issue.update", "Comment.create"])
+    await edge.command("trigger", "linear", name);
   await edge.settled(3);
 
   // It leaves notes of what it found where it runs.
   const cwd = await mkdtemp(join(tmpdir(), "postern-schemathesis-"));
   t.after(() => rm(cwd, { recursive: true, force: true }));
   const args = [
-    ...["run", `${proxy.url}/v1/openapi.json`, "--header", `Authorization: Bearer ${proxy.token}`],
-    ...["--checks", "all", "--mode", "all", "--exclude-path", "/v1/live"],
+    ...[
+      "--config-file",
+      here("schemathesis.toml"),
+      "run",
+      `${proxy.url}/v1/openapi.json`,
+      "--header",
+      `Authorization: Bearer ${proxy.token}`,
+    ],
+    ...["--mode", "all", "--exclude-path", "/v1/live"],
     ...["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--generation-deterministic"],
     ...["--request-timeout", "10", "--continue-on-failure", "--no-color"],
   ];
   const child = spawn(SCHEMATHESIS, args, { cwd });
   let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => (said += text));
   const [code] = await once(child, "close");
   equal(code, 0, said.replaceAll(proxy.token, "…"));
 });

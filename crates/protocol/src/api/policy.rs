@@ -96,7 +96,7 @@ pub struct InvalidPolicy(&'static str, &'static str);
 /// wait, factor, longest wait, attempts), `linear:1m,30m,8` (step, longest
 /// wait, attempts), or the waits themselves: `5s,1m,10m`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Members")]
 pub struct RetryPolicy {
     /// How the waits come about.
     #[serde(flatten)]
@@ -116,7 +116,7 @@ pub struct RetryPolicy {
 
 /// How the waits between attempts come about. The first attempt is made at
 /// once; `attempts` counts it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(tag = "strategy", rename_all = "snake_case")]
 pub enum RetryStrategy {
     /// After 1 m, 5 m, 15 m, 1 h and 4 h: six attempts.
@@ -252,6 +252,59 @@ pub enum InvalidRetry {
     /// A value in it is out of bounds.
     #[error(transparent)]
     Value(#[from] InvalidPolicy),
+}
+
+/// A [`RetryPolicy`] as it is read. The derived reading of a tagged enum takes
+/// numbers for names.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Members {
+    strategy: StrategyName,
+    initial: Option<Span>,
+    factor: Option<f64>,
+    step: Option<Span>,
+    max: Option<Span>,
+    attempts: Option<u32>,
+    waits: Option<Vec<Span>>,
+    jitter: Option<f64>,
+    give_up_after: Option<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StrategyName {
+    Classic,
+    Exponential,
+    Linear,
+    List,
+}
+
+impl TryFrom<Members> for RetryPolicy {
+    type Error = InvalidPolicy;
+
+    fn try_from(read: Members) -> Result<Self, InvalidPolicy> {
+        fn needed<T>(name: &'static str, member: Option<T>) -> Result<T, InvalidPolicy> {
+            member.ok_or(InvalidPolicy(name, "this strategy needs it"))
+        }
+        let max = needed("retry.max", read.max);
+        let attempts = needed("retry.attempts", read.attempts);
+        let strategy = match read.strategy {
+            StrategyName::Classic => RetryStrategy::Classic,
+            StrategyName::Exponential => RetryStrategy::Exponential {
+                initial: needed("retry.initial", read.initial)?,
+                factor: needed("retry.factor", read.factor)?,
+                max: max?,
+                attempts: attempts?,
+            },
+            StrategyName::Linear => RetryStrategy::Linear {
+                step: needed("retry.step", read.step)?,
+                max: max?,
+                attempts: attempts?,
+            },
+            StrategyName::List => RetryStrategy::List { waits: needed("retry.waits", read.waits)? },
+        };
+        Ok(Self { strategy, jitter: read.jitter, give_up_after: read.give_up_after })
+    }
 }
 
 impl FromStr for RetryPolicy {

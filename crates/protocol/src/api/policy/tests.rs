@@ -118,3 +118,12 @@ proptest! {
         let _ = text.parse::<RetryPolicy>();
     }
 }
+
+#[test]
+fn a_strategy_is_named_and_has_what_it_needs() {
+    let read = |json: &str| serde_json::from_str::<PolicyChange>(json).map_err(|error| error.to_string());
+    assert!(read(r#"{"retry": {"strategy": "list", "waits": []}}"#).is_ok());
+    assert!(read(r#"{"retry": {"strategy": 0, "waits": []}}"#).is_err());
+    let error = read(r#"{"retry": {"strategy": "linear", "max": "1h", "attempts": 3}}"#).unwrap_err();
+    assert!(error.contains("retry.step"), "{error}");
+}
