@@ -3,6 +3,7 @@
 import type { App } from "../../state/app.svelte";
 import { ApiError, LOCAL_CODES } from "../../transport/types";
 import type { Provider } from "../../transport/generated/Provider";
+import type { Settings } from "../../transport/generated/Settings";
 import { pausable } from "./words";
 
 /** Says what went wrong where it was asked for. */
@@ -26,6 +27,17 @@ export async function togglePause(app: App): Promise<void> {
       "ok",
       which === "pause" ? "Paused. The proxy holds what arrives." : "Resumed. What was held is on its way.",
     );
+  } catch (thrown) {
+    fail(app, thrown);
+  }
+}
+
+/** Changes some of the edge's settings; the others stay. */
+export async function changeSettings(app: App, some: Partial<Settings>): Promise<void> {
+  const settings = app.backend.status?.settings;
+  if (!settings) return;
+  try {
+    await app.backend.change("set_settings", { ...settings, ...some });
   } catch (thrown) {
     fail(app, thrown);
   }
