@@ -13,6 +13,8 @@ import { PROVIDERS } from "../filter";
 import { DOTS } from "../outcome";
 
 export interface Step {
+  /** What it is among an event's steps, also when others come in before it. */
+  key: string;
   tone: DotTone;
   title: string;
   text: string;
@@ -55,6 +57,7 @@ function attempt(record: AttemptRecord, offset: (at: number) => string): Step {
   const good = record.outcome === "delivered";
   const status = record.status === null ? "" : ` · ${record.status}`;
   return {
+    key: `attempt ${record.number}`,
     tone: good ? "ok" : "bad",
     title: `Attempt ${record.number} · ${ATTEMPTS[record.outcome]}${status}`,
     text: [record.error, `took ${latency(record.micros / 1000)}`].filter(Boolean).join(" · "),
@@ -72,6 +75,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
   const offset = (at: number) => `${at < start ? "" : "+ "}${latency(at - start)}`;
   const list: Step[] = [
     {
+      key: "sent",
       tone: "ok",
       title: summary.synthetic ? "A test event was made" : `${PROVIDERS[summary.provider]} sent it`,
       text: `source ${record?.source ?? summary.source} · ${bytes(record?.size ?? summary.size)}`,
@@ -83,6 +87,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
   if (record) {
     const took = record.commitMicros / 1000;
     list.push({
+      key: "committed",
       tone: "ok",
       title: "The proxy verified and stored it",
       text: `committed in ${latency(took)}`,
@@ -96,8 +101,9 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
       (delivery) => delivery.workerId === workerId && delivery.replay === replay,
     );
     for (const made of own?.attempts ?? []) list.push(attempt(made, offset));
-    for (const report of own?.reports ?? []) {
+    for (const [n, report] of (own?.reports ?? []).entries()) {
       list.push({
+        key: `report ${n}`,
         tone: WORK[report.status].tone,
         title: WORK[report.status].title,
         text: report.reason ?? "",
@@ -108,6 +114,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
     }
     if (own && (own.state === "dead" || (own.state === "pending" && own.attempts.length > 0))) {
       list.push({
+        key: "next",
         tone: own.state === "dead" ? "bad" : "held",
         title: own.state === "dead" ? "The proxy gave up" : "Another attempt is due",
         text: own.state === "dead" ? "It is among the dead letters." : "",
@@ -118,6 +125,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
     }
   }
   list.push({
+    key: "stored",
     tone: "ok",
     title: "Stored on this machine",
     text: `brought by attempt ${detail.attempt}`,
@@ -127,6 +135,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
   });
   for (const run of detail.runs) {
     list.push({
+      key: `run ${run.id}`,
       tone: DOTS[run.outcome.kind],
       title: `${run.replay ? "Replayed" : "Forwarded"} to ${run.target}`,
       text:
