@@ -8,6 +8,7 @@ pub mod github;
 mod guess;
 pub mod linear;
 mod mac;
+pub mod resign;
 mod scheme;
 pub mod slack;
 pub mod standard;
@@ -17,6 +18,7 @@ pub mod timestamped;
 
 pub use generic::Hmac;
 pub use guess::{Guess, guess};
+pub use resign::{CannotResign, Resigned, resign};
 pub use scheme::{Scheme, verify};
 pub use style::SignatureStyle;
 pub use timestamped::Timestamped;

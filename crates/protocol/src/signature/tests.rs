@@ -21,7 +21,7 @@ fn generic(algorithm: &str, encoding: &str, prefix: &str) -> Scheme {
 }
 
 /// Every scheme that signs.
-fn schemes() -> Vec<Scheme> {
+pub(super) fn schemes() -> Vec<Scheme> {
     let known = Provider::ALL.into_iter().filter_map(Scheme::of).filter(|scheme| *scheme != Scheme::None);
     let named = Timestamped { header_prefix: "X-Acme".parse().unwrap() };
     known

@@ -8,7 +8,7 @@ use crate::store::Source;
 use postern_protocol::dedupe::IdFrom;
 use postern_protocol::dedupe::{GITHUB_DELIVERY, LINEAR_DELIVERY};
 use postern_protocol::header::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
-use postern_protocol::signature::{Scheme, github, linear, slack, standard, stripe, timestamped};
+use postern_protocol::signature::{Scheme, github, linear, resign, slack, stripe};
 use postern_protocol::{ErrorCode, HeaderList, Secret, UnixMillis};
 
 /// Signatures are the proxy's to make, whatever the caller sent.
@@ -51,36 +51,18 @@ pub(super) fn signed(
     {
         identified(name.as_str(), uuid());
     }
-    match &source.scheme {
-        Scheme::Linear => {
-            identified(LINEAR_DELIVERY, uuid());
-            headers.push(linear::SIGNATURE, linear::sign(secret(source)?, body));
-        }
-        Scheme::Github => {
-            identified(GITHUB_DELIVERY, uuid());
-            headers.push(github::SIGNATURE, github::sign(secret(source)?, body));
-        }
+    let id = match &source.scheme {
+        Scheme::Linear => identified(LINEAR_DELIVERY, uuid()),
+        Scheme::Github => identified(GITHUB_DELIVERY, uuid()),
         Scheme::StandardWebhooks => {
-            let id = identified(WEBHOOK_ID, format!("msg_{}", hex::encode(entropy::bytes::<12>())));
-            let signature = standard::sign(std::slice::from_ref(secret(source)?), &id, now, body);
-            headers.push(WEBHOOK_TIMESTAMP, now.seconds().to_string());
-            headers.push(WEBHOOK_SIGNATURE, signature);
+            identified(WEBHOOK_ID, format!("msg_{}", hex::encode(entropy::bytes::<12>())))
         }
-        Scheme::Stripe => {
-            let signature = stripe::sign(std::slice::from_ref(secret(source)?), now, body);
-            headers.push(stripe::SIGNATURE, signature);
-        }
-        Scheme::Slack => {
-            headers.push(slack::TIMESTAMP, now.seconds().to_string());
-            headers.push(slack::SIGNATURE, slack::sign(secret(source)?, now, body));
-        }
-        Scheme::Hmac(hmac) => headers.push(hmac.header.as_str(), hmac.sign(secret(source)?, body)),
-        Scheme::Timestamped(named) => {
-            identified(&named.delivery_header(), uuid());
-            let signature = timestamped::sign(std::slice::from_ref(secret(source)?), now, body);
-            headers.push(&named.signature_header(), signature);
-        }
-        Scheme::None => {}
+        Scheme::Timestamped(named) => identified(&named.delivery_header(), uuid()),
+        Scheme::Stripe | Scheme::Slack | Scheme::Hmac(_) => String::new(),
+        Scheme::None => return Ok(headers),
+    };
+    for (name, value) in resign::headers(&source.scheme, secret(source)?, &id, now, body) {
+        headers.push(&name, value);
     }
     Ok(headers)
 }
