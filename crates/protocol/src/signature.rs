@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads a clock: freshness is judged against the time handed in.
 
+mod explain;
 pub mod generic;
 pub mod github;
 mod guess;
@@ -16,6 +17,7 @@ pub mod stripe;
 mod style;
 pub mod timestamped;
 
+pub use explain::{Step, explain};
 pub use generic::Hmac;
 pub use guess::{Guess, guess};
 pub use resign::{CannotResign, Resigned, resign};

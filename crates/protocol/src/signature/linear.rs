@@ -18,6 +18,10 @@ pub const SIGNATURE: &str = "linear-signature";
 /// The body's field that carries the signed time, in milliseconds.
 pub const TIMESTAMP: &str = "webhookTimestamp";
 
+/// How far the signed time may lie from the receiver's, in milliseconds (what
+/// Linear's SDK allows).
+pub const TOLERANCE_MS: i64 = 60_000;
+
 /// The value of `Linear-Signature` for `body`.
 #[must_use]
 pub fn sign(secret: &Secret, body: &[u8]) -> String {

@@ -120,6 +120,11 @@ fn parts<'v>(header: &str, value: &'v str) -> Result<(&'v str, Vec<[u8; mac::TAG
     Ok((time.ok_or_else(|| mac::malformed(header, "it has no `t=`"))?, claimed))
 }
 
+/// The text of a signature's `t`.
+pub(super) fn time(value: &str) -> Option<&str> {
+    value.split(',').find_map(|part| part.trim().strip_prefix("t="))
+}
+
 fn signed<'p>(seconds: &'p str, body: &'p [u8]) -> [&'p [u8]; 3] {
     [seconds.as_bytes(), b".", body]
 }
