@@ -9,6 +9,7 @@
 //! logged.
 
 use crate::bus::Bus;
+use crate::circuit::CircuitChange;
 use crate::delivery::sign::Ticket;
 use crate::http::error::chain;
 use crate::ingest::failing::{Seen, WINDOW};
@@ -45,6 +46,16 @@ impl Notices {
         let Some(worker) = self.store.worker(id).await? else { return Ok(()) };
         let data = json!({"workerId": id, "worker": worker.name, "leasedUntil": worker.leased_until});
         self.tell(worker.workspace, "worker.away", &id.to_string(), data).await
+    }
+
+    /// `worker.circuit_opened`: it cannot be reached, or takes next to nothing.
+    pub(crate) async fn circuit_opened(&self, change: &CircuitChange) {
+        let CircuitChange { worker, workspace, name, to, .. } = change;
+        let data = json!({
+            "workerId": worker, "worker": name, "cause": to.cause, "error": to.error, "since": to.since,
+        });
+        let kind = "worker.circuit_opened";
+        self.logged(kind, self.tell(*workspace, kind, &worker.to_string(), data).await);
     }
 
     /// `delivery.exhausted`: the schedule of a delivery is used up.

@@ -14,6 +14,14 @@ pub(super) fn line(json: &Json) -> Line {
         "worker.away" => Line::new(said("worker"))
             .say("away, its lease ran out".to_owned())
             .about(about("worker", "workerId")),
+        "worker.circuit_opened" => Line::new(said("worker"))
+            .say(data.text("cause").map(|cause| match cause {
+                "unreachable" => "cannot be reached".to_owned(),
+                "failing" => "takes next to nothing".to_owned(),
+                other => other.to_owned(),
+            }))
+            .say(data.text("error").and_then(text::quote))
+            .about(about("worker", "workerId")),
         "delivery.exhausted" => Line::new(format!("{} to {}", said("event"), said("worker")))
             .say(format!("given up after {} attempts", said("attempts")))
             .say(data.text("error").and_then(text::quote))

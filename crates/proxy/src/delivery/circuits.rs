@@ -1,13 +1,8 @@
-//! What is told when a worker's circuit changes: to the log, to the metrics,
-//! and to whoever subscribes within the proxy.
+//! What is told when a worker's circuit changes: to the log and to the metrics.
 
 use crate::circuit::CircuitChange;
 use metrics::{Counter, counter, describe_counter};
 use postern_protocol::api::CircuitState;
-use tokio::sync::broadcast;
-
-/// Changes a slow subscriber may be behind before it misses some.
-const BEHIND: usize = 1_024;
 
 /// Tells of changes. Made where a recorder is set.
 #[derive(Clone)]
@@ -15,7 +10,6 @@ pub(crate) struct CircuitWatch {
     opened: Counter,
     half_opened: Counter,
     closed: Counter,
-    changes: broadcast::Sender<CircuitChange>,
 }
 
 impl CircuitWatch {
@@ -24,17 +18,11 @@ impl CircuitWatch {
         const CHANGES: &str = "postern_circuit_changes_total";
         describe_counter!(CHANGES, "Changes of workers' circuits, by the state they changed to");
         let to = |state: &'static str| counter!(CHANGES, "to" => state);
-        Self {
-            opened: to("open"),
-            half_opened: to("half_open"),
-            closed: to("closed"),
-            changes: broadcast::Sender::new(BEHIND),
-        }
+        Self { opened: to("open"), half_opened: to("half_open"), closed: to("closed") }
     }
 
-    /// Tells of a change, when there was one.
-    pub(crate) fn changed(&self, change: Option<CircuitChange>) {
-        let Some(change) = change else { return };
+    /// Tells of a change.
+    pub(crate) fn changed(&self, change: &CircuitChange) {
         let (worker, name, error) = (change.worker, &change.name, change.to.error.as_deref());
         match change.to.state {
             CircuitState::Open => {
@@ -51,7 +39,5 @@ impl CircuitWatch {
                 tracing::info!(%worker, name, "circuit closed: deliveries to the worker flow");
             }
         }
-        // Nobody may be interested.
-        let _ = self.changes.send(change);
     }
 }

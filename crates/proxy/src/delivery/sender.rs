@@ -11,13 +11,13 @@ use super::retry::{self, Outcome, Past, Policy};
 use super::send::{self, Sent};
 use super::sign::{self, Ticket};
 use super::tunnel::Tunnelled;
-use crate::circuit::{Observation, Observed, Observer};
+use crate::circuit::{CircuitChange, Observation, Observed, Observer};
 use crate::config::Delivery;
 use crate::notices::Notices;
 use crate::store::{Claimed, DeadReason, FinishAttempt, Next, Ping, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
-use postern_protocol::api::AttemptOutcome;
+use postern_protocol::api::{AttemptOutcome, CircuitState};
 use postern_protocol::id::WorkerId;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl Sender {
         let report = self.report(observed, Observer::Ping { taken }, error);
         match self.store.report_ping(worker, report).await {
             Ok(changed) => {
-                self.circuits.changed(changed);
+                self.circuit_changed(changed).await;
                 if observed == Observed::Unreached && self.tunnels.epoch(worker) > tunnel {
                     self.reachable_again(worker).await;
                 }
@@ -168,6 +168,14 @@ impl Sender {
         }
     }
 
+    async fn circuit_changed(&self, change: Option<CircuitChange>) {
+        let Some(change) = change else { return };
+        self.circuits.changed(&change);
+        if change.to.state == CircuitState::Open {
+            self.notices.circuit_opened(&change).await;
+        }
+    }
+
     /// Until it is recorded the claim stands, so an outage is waited out: what
     /// was delivered must not be delivered again for want of a record.
     async fn record(&self, decided: Decided) {
@@ -177,7 +185,7 @@ impl Sender {
         let mut failures = 0;
         loop {
             let error = match self.store.finish_attempt(finish.clone()).await {
-                Ok(changed) => break self.circuits.changed(changed),
+                Ok(changed) => break self.circuit_changed(changed).await,
                 Err(error) => error,
             };
             let text = crate::http::error::chain(&error);

@@ -85,6 +85,56 @@ async fn where_nobody_asks_none_are_made() {
 }
 
 #[tokio::test]
+async fn a_circuit_that_opens_is_told_of_once_an_hour() {
+    let mut proxy = Proxy::start().await;
+    let source = proxy.make_source(Provider::Linear).await;
+    let (mut watches, mut laptop) = (Receiver::start().await, Receiver::start().await);
+    let watching = operator(&mut proxy, &watches, &["postern:worker.circuit_opened"]).await;
+    let worker = proxy.register(&laptop).await;
+    let mut opened = Vec::new();
+    for (number, hour_later) in [(1, false), (2, false), (3, true)] {
+        if hour_later {
+            for paused in [true, false] {
+                for worker in [&watching, &worker] {
+                    proxy.renew(worker, json!({"paused": paused})).await;
+                }
+                proxy.turn(if paused { 3_600_000 } else { 0 });
+            }
+        }
+        let address = laptop.stop().await;
+        proxy.event(&source, number).await;
+        assert_eq!(proxy.finished().await.next, Next::NotReached);
+        opened.push(proxy.now());
+        if number != 2 {
+            let data = told(&mut watches, "worker.circuit_opened", &proxy, &watching).await;
+            assert!(data["error"].as_str().unwrap().starts_with("no connection"), "{data}");
+            assert_eq!((&data["workerId"], &data["worker"]), (&json!(worker.id), &json!("laptop")));
+            assert_eq!((&data["cause"], &data["since"]), (&json!("unreachable"), &json!(opened.last())));
+            assert_eq!(proxy.finished().await.worker, watching.id);
+        }
+        laptop = Receiver::start_at(address).await;
+        laptop.knows(&worker.secret);
+        proxy.renewed(&worker).await;
+        let finish = proxy.finished().await;
+        assert_eq!((finish.worker, finish.next), (worker.id, Next::Delivered));
+        proxy.turn(1_000);
+    }
+    assert_eq!(made(&proxy).await, ["worker.circuit_opened"; 2]);
+}
+
+#[tokio::test]
+async fn a_circuit_that_a_ping_opens_is_told_of() {
+    let mut proxy = Proxy::with("[delivery.circuit]\nhealth_interval = \"10s\"\n").await;
+    let (mut watches, laptop) = (Receiver::start().await, Receiver::start().await);
+    let watching = operator(&mut proxy, &watches, &["postern:*"]).await;
+    let worker = proxy.register(&laptop).await;
+    laptop.stop().await;
+    proxy.turn(10_000);
+    let data = told(&mut watches, "worker.circuit_opened", &proxy, &watching).await;
+    assert_eq!((&data["workerId"], &data["cause"]), (&json!(worker.id), &json!("unreachable")));
+}
+
+#[tokio::test]
 async fn a_delivery_given_up_is_told_of_and_its_telling_is_not() {
     let mut proxy = Proxy::with("[delivery]\nschedule = [\"immediate\", \"5s\"]\n").await;
     let source = proxy.make_source(Provider::Linear).await;
