@@ -8,6 +8,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
 use postern_edge::api::Template;
 use postern_protocol::api::{InvalidRetry, RetryPolicy};
+use postern_protocol::filter::{Filter, InvalidFilter};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -176,6 +177,16 @@ pub(crate) struct Serve {
     /// Remembered until another is given.
     #[arg(long, value_enum, value_name = "ORDER")]
     pub(crate) ordering: Option<Ordering>,
+    /// Ask the proxy for these events alone: `Issue`, `Comment.create`,
+    /// `github:pull_request.*`, `!Issue.remove`, `postern:*`. May be given
+    /// several times; remembered until others are given, `*` for all.
+    #[arg(long, value_name = "TERM", value_parser = capability)]
+    pub(crate) capability: Vec<String>,
+}
+
+/// A capability term as it was written, once it is known to be one.
+fn capability(text: &str) -> Result<String, InvalidFilter> {
+    Filter::parse(&[text]).map(|_| text.to_owned())
 }
 
 /// How events arrive.

@@ -61,6 +61,7 @@ async fn a_wrong_command_line_is_status_2() {
         &["events", "list", "--limit", "0"],
         &["login", "--token", TOKEN],
         &["listen", "--filter", "Issue["],
+        &["serve", "--capability", "Issue["],
         &["login", "--token-stdin"],
         &["login", "--proxy", "http://127.0.0.1:1"],
     ] {

@@ -3,10 +3,6 @@
 
 use crate::api::Via;
 
-/// What the proxy has on record for a worker without an address. No URL reads
-/// so.
-pub(crate) const TUNNEL: &str = "tunnel";
-
 /// The way that was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {

@@ -210,6 +210,7 @@ async fn settings(config: &EdgeConfig, history: &History) -> Result<Settings, Hi
     let settings = Settings {
         via: config.via.unwrap_or(kept.via),
         ordering: config.ordering.unwrap_or(kept.ordering),
+        capabilities: config.capabilities.clone().unwrap_or_else(|| kept.capabilities.clone()),
         ..kept
     };
     if settings != kept

@@ -8,7 +8,6 @@
 //! again after a random wait that grows (full jitter), at once upon sign-in.
 
 use crate::api::Connection;
-use crate::arrival::TUNNEL;
 use crate::proxy_client::ProxyError;
 use crate::state::{Account, Shared, with_causes};
 use postern_protocol::UnixMillis;
@@ -22,10 +21,12 @@ pub(crate) mod awake;
 mod lease;
 mod pace;
 mod register;
+mod registered;
 mod rotate;
 
 pub(crate) use account::{at_start, sign_in, sign_out, unlock};
 use pace::Pace;
+pub(crate) use registered::Registered;
 pub(crate) use rotate::rotate_secret;
 
 /// When the next step is due.
@@ -112,12 +113,12 @@ impl Registration {
                 }
             }
             Account::SignedIn(session) => {
-                let wanted = self.shared.post_to(session).unwrap_or_else(|| TUNNEL.into());
+                let wanted = self.shared.wanted(session);
                 let registered = session.registered.borrow().as_ref() == Some(&wanted);
                 if session.worker.borrow().is_some() && registered {
                     self.lease(account, session).await
                 } else {
-                    self.register(account, session).await
+                    self.register(account, session, wanted).await
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::arrival::{self, Facts, Way};
 use crate::handlers::{Listeners, Target};
 use crate::history::{History, HistoryError, Profile};
 use crate::proxy_client::{ProxyClient, is_loopback};
+use crate::registration::Registered;
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
@@ -99,9 +100,8 @@ pub(crate) struct Session {
     /// The receiver's URL for this profile.
     pub(crate) webhook_url: String,
     pub(crate) worker: watch::Sender<Option<WorkerSecrets>>,
-    /// What the proxy has on record: the URL the worker was last registered
-    /// with, or [`arrival::TUNNEL`].
-    pub(crate) registered: watch::Sender<Option<String>>,
+    /// What the proxy has on record.
+    pub(crate) registered: watch::Sender<Option<Registered>>,
     /// Whether a registration is under way: its secret is about to be known.
     pub(crate) registering: watch::Sender<bool>,
     /// Held while the worker's secrets change.
@@ -126,7 +126,7 @@ impl Session {
         Self {
             webhook_url: format!("{webhook_base}{}", path(&profile)),
             worker: watch::Sender::new(secrets.worker),
-            registered: watch::Sender::new(profile.registered.clone()),
+            registered: watch::Sender::new(profile.registered.as_deref().map(Registered::read)),
             registering: watch::Sender::new(false),
             changing: tokio::sync::Mutex::new(()),
             paused: watch::Sender::new(profile.paused),
@@ -229,12 +229,13 @@ impl Shared {
         })
     }
 
-    /// Where the proxy is to post for a profile; `None`: into the tunnel.
-    pub(crate) fn post_to(&self, session: &Session) -> Option<String> {
-        match self.way(&session.profile).0 {
+    /// What the proxy is to have on record for a profile.
+    pub(crate) fn wanted(&self, session: &Session) -> Registered {
+        let to = match self.way(&session.profile).0 {
             Way::Address => Some(session.webhook_url.clone()),
             Way::Tunnel => None,
-        }
+        };
+        Registered { to, capabilities: self.settings.borrow().capabilities.clone() }
     }
 
     /// Says how the tunnel stands.
@@ -292,7 +293,7 @@ impl Shared {
                 let last = session.last_run.borrow().clone().filter(|run| run.target == url);
                 Some(Forward { url, last })
             }),
-            settings: *self.settings.borrow(),
+            settings: self.settings.borrow().clone(),
             events: events.unwrap_or(0).unsigned_abs(),
             rejected: *self.rejected.borrow(),
             cursor: committed.seq.unsigned_abs(),

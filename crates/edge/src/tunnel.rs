@@ -9,9 +9,9 @@
 //! registered anew, ever more rarely should that not help.
 
 use crate::api::Tunnel;
-use crate::arrival::TUNNEL;
 use crate::edge::StartError;
 use crate::receiver::Peer;
+use crate::registration::Registered;
 use crate::state::{Session, Shared};
 use axum::Router;
 use axum::body::Body;
@@ -69,6 +69,11 @@ pub(crate) async fn run(shared: Arc<Shared>, routes: Router, stop: CancellationT
     }
 }
 
+/// Whether deliveries come through the tunnel, once that is registered.
+fn by_tunnel(registered: &Option<Registered>) -> Option<bool> {
+    registered.as_ref().map(|registered| registered.to.is_none())
+}
+
 /// Keeps a session's tunnel whenever its deliveries come through one.
 async fn attend(
     shared: &Arc<Shared>,
@@ -80,7 +85,7 @@ async fn attend(
     let (mut registered, mut worker) = (session.registered.subscribe(), session.worker.subscribe());
     loop {
         let ready = async {
-            let _ = registered.wait_for(|registered| registered.as_deref() == Some(TUNNEL)).await;
+            let _ = registered.wait_for(|registered| by_tunnel(registered) == Some(true)).await;
             let known = worker.wait_for(Option::is_some).await;
             known.ok().and_then(|worker| worker.as_ref().map(|worker| worker.credential.clone()))
         };
@@ -91,7 +96,7 @@ async fn attend(
         let Some(credential) = credential else { continue };
         let way_out = &shared.way_out;
         let dialer = Dialer::new(&session.profile.proxy_url, way_out.proxies.clone(), way_out.tls.clone());
-        let elsewhere = registered.wait_for(|to| to.as_deref().is_some_and(|to| to != TUNNEL));
+        let elsewhere = registered.wait_for(|registered| by_tunnel(registered) == Some(false));
         match dialer {
             Ok(dialer) => {
                 let stop = over.child_token();

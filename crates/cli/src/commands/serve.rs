@@ -45,6 +45,7 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
     config.webhook_base = args.webhook_base;
     config.via = args.via.map(Into::into);
     config.ordering = args.ordering.map(Into::into);
+    config.capabilities = Some(args.capability).filter(|terms| !terms.is_empty());
     config.policy.retry = args.retry.map(|args::Retry(policy)| policy);
     config.api = Some(ApiConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, args.ui_port)),
@@ -65,8 +66,8 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
     told
 }
 
-/// Says where the interface is, then each change of the connection's state,
-/// until the edge ends.
+/// Says where the interface is, then each change of the connection's state, and
+/// what keeps it from being live, until the edge ends.
 async fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result<(), Failure> {
     let api_url = edge.api_url().ok_or_else(no_address)?;
     let started =
@@ -83,13 +84,21 @@ async fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result
     let mut last = None;
     while let Some(batch) = live.next().await {
         let Some(status) = batch.status else { continue };
-        let state = std::mem::discriminant(&status.connection);
-        if last.replace(state) != Some(state) {
+        let state = (std::mem::discriminant(&status.connection), obstacle(&status.connection).cloned());
+        if last.replace(state.clone()) != Some(state) {
             output
                 .show(&Changed { connection: &status.connection }, |style| output::state(style, &status))?;
         }
     }
     Ok(())
+}
+
+/// What keeps a registration from being done, in the proxy's words.
+fn obstacle(connection: &Connection) -> Option<&String> {
+    match connection {
+        Connection::Connecting { problem, .. } => problem.as_ref(),
+        _ => None,
+    }
 }
 
 fn link(api_url: &str, edge: &EdgeHandle) -> String {

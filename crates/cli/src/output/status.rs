@@ -32,6 +32,7 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         format!("worker     {}, token kept in {}", safe(&status.name), kept(&session.token_kept_in)),
         format!("state      {state}"),
         format!("receives   {}", arrival(style, &session.arrival, status.now, running)),
+        format!("asks for   {}", asked(&status.settings.capabilities)),
         format!("forwards   {forward}"),
         format!(
             "history    {}, {}",
@@ -54,6 +55,14 @@ fn arrival(style: &Style, arrival: &Arrival, now: UnixMillis, running: bool) -> 
         Arrival::Address { url, .. } => safe(url),
         Arrival::Tunnel { .. } if !running => "through a tunnel".into(),
         Arrival::Tunnel { tunnel, .. } => format!("through a tunnel, {}", self::tunnel(style, tunnel, now)),
+    }
+}
+
+/// Which events are asked for, in words.
+fn asked(capabilities: &[String]) -> String {
+    match capabilities {
+        [] => "everything".into(),
+        terms => safe(&terms.join(" ")),
     }
 }
 

@@ -76,7 +76,10 @@ pub(crate) fn session() -> Status {
             waiting: Waiting { count: 3, oldest: Some(NOON), held: None },
         },
         forward: Some(Forward { url: "http://localhost:3000/hooks".into(), last: Some(handler_run()) }),
-        settings: Settings::default(),
+        settings: Settings {
+            capabilities: vec!["Issue".into(), "!Issue.remove".into()],
+            ..Settings::default()
+        },
         events: 1234,
         rejected: 1,
         cursor: 9,

@@ -7,6 +7,7 @@ use crate::registration;
 use crate::state::Session;
 use crate::templates;
 use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest};
+use postern_protocol::filter::Filter;
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,14 +90,16 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 /// Changes what the user may set.
 ///
 /// # Errors
+/// `filter.invalid` for a capability term that cannot be read, with the place;
 /// `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
+    Filter::parse(&args.capabilities).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
-    let before = *edge.shared.settings.borrow();
     let caught_up = edge.shared.catch_up();
-    edge.shared.settings.send_replace(args);
-    if edge.shared.catch_up() != caught_up || args.via != before.via || args.ordering != before.ordering {
+    let before = edge.shared.settings.send_replace(args.clone());
+    let told = |settings: &Settings| (settings.via, settings.ordering, settings.capabilities.clone());
+    if edge.shared.catch_up() != caught_up || told(&before) != told(&args) {
         // A renewal, or another registration, tells the proxy.
         edge.shared.renew.notify_one();
     }

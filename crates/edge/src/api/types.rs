@@ -121,7 +121,7 @@ pub struct Forward {
 }
 
 /// What the user may set; kept per machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     /// Show a desktop notification for each event (grouped when many).
@@ -133,11 +133,20 @@ pub struct Settings {
     pub via: Via,
     /// In which order events are delivered and forwarded.
     pub ordering: Ordering,
+    /// Which events are asked for: capability terms. None: all but Postern's
+    /// own.
+    pub capabilities: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notifications: true, catch_up: None, via: Via::Auto, ordering: Ordering::None }
+        Self {
+            notifications: true,
+            catch_up: None,
+            via: Via::Auto,
+            ordering: Ordering::None,
+            capabilities: Vec::new(),
+        }
     }
 }
 

@@ -49,6 +49,9 @@ pub struct EdgeConfig {
     /// In which order events are delivered and forwarded, from now on
     /// ([`crate::api::Settings::ordering`]); absent: as it was set before.
     pub ordering: Option<Ordering>,
+    /// Which events are asked for, from now on
+    /// ([`crate::api::Settings::capabilities`]); absent: as it was set before.
+    pub capabilities: Option<Vec<String>>,
     /// How this machine wants to be delivered to; told at registration, and
     /// once after each start. Default: nothing is changed.
     pub policy: PolicyChange,
@@ -73,6 +76,7 @@ impl EdgeConfig {
             environment: None,
             catch_up: CatchUp::All,
             ordering: None,
+            capabilities: None,
             policy: PolicyChange::default(),
             timing: Timing::default(),
         }

@@ -1,7 +1,6 @@
 //! Registering with the proxy.
 
-use super::{Next, Registration};
-use crate::arrival::TUNNEL;
+use super::{Next, Registered, Registration};
 use crate::proxy_client::ProxyError;
 use crate::secrets::{SigningSecret, WorkerSecrets};
 use crate::state::{Account, Session, Shared, with_causes};
@@ -13,17 +12,21 @@ use std::sync::Arc;
 const KEPT: usize = 3;
 
 impl Registration {
-    /// Makes this machine a worker, or tells the proxy its new URL.
-    pub(super) async fn register(&mut self, account: &Account, session: &Arc<Session>) -> Next {
+    /// Makes this machine a worker, or tells the proxy what is `wanted` now.
+    pub(super) async fn register(
+        &mut self,
+        account: &Account,
+        session: &Arc<Session>,
+        wanted: Registered,
+    ) -> Next {
         self.connecting(account, None);
         let _changing = session.changing.lock().await;
         // From here until the secret is known, the receiver waits with challenges.
         session.registering.send_replace(true);
-        let url = self.shared.post_to(session);
-        let registered = register(&self.shared, session, url.clone()).await;
+        let registered = register(&self.shared, session, wanted.clone()).await;
         let next = match registered {
             Ok(answer) => {
-                adopt(&self.shared, session, answer, url.unwrap_or_else(|| TUNNEL.into()));
+                adopt(&self.shared, session, answer, wanted);
                 session.registering.send_replace(false);
                 persist(&self.shared, session).await;
                 self.shared.touch();
@@ -40,13 +43,13 @@ impl Registration {
 async fn register(
     shared: &Shared,
     session: &Session,
-    webhook_url: Option<String>,
+    wanted: Registered,
 ) -> Result<RegisterResponse, ProxyError> {
     let request = RegisterRequest {
-        webhook_url,
+        webhook_url: wanted.to,
         token: session.token.clone(),
         name: session.profile.name.clone(),
-        capabilities: Vec::new(),
+        capabilities: wanted.capabilities,
         ordering: shared.ordering(),
         catch_up: shared.catch_up(),
         signature_style: SignatureStyleName::Standard,
@@ -66,7 +69,7 @@ async fn register(
 
 /// From now on the new credential and secret count; the old secret still
 /// verifies what is on its way.
-fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse, registered: String) {
+fn adopt(shared: &Shared, session: &Session, answer: RegisterResponse, registered: Registered) {
     let until =
         shared.now().plus(i64::try_from(shared.config.timing.secret_grace.as_millis()).unwrap_or(i64::MAX));
     session.worker.send_modify(|worker| {
@@ -96,7 +99,7 @@ async fn persist(shared: &Shared, session: &Session) {
     if let Err(e) = shared.config.secrets.save(&key, &session.secrets()).await {
         tracing::warn!(error = %with_causes(&e), "the worker's credential could not be kept: a restart registers anew");
     }
-    let registered = session.registered.borrow().clone();
+    let registered = session.registered.borrow().as_ref().map(Registered::to_string);
     if let Err(e) = shared.history.set_registered(session.profile.id, registered).await {
         tracing::warn!(error = %with_causes(&e), "what was registered could not be noted");
     }

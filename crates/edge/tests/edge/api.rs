@@ -119,8 +119,9 @@ async fn settings_are_kept() {
         catch_up: Some(CatchUp::None),
         via: Via::Auto,
         ordering: Ordering::Entity,
+        capabilities: vec!["Issue".into()],
     };
-    assert_eq!(api::set_settings(&edge.handle, quiet).await.unwrap().settings, quiet);
+    assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);
 }

@@ -39,6 +39,8 @@ pub(crate) struct Book {
     pub(crate) catch_up: Option<CatchUp>,
     /// The order it was last told.
     pub(crate) ordering: Option<Ordering>,
+    /// What each registration asked for.
+    pub(crate) asked: Vec<Vec<String>>,
     /// What each registration and renewal said of how to deliver.
     pub(crate) policies: Vec<PolicyChange>,
     pub(crate) chosen: Vec<CatchUpChoice>,
@@ -88,6 +90,7 @@ impl FakeProxy {
             held: None,
             catch_up: None,
             ordering: None,
+            asked: Vec::new(),
             policies: Vec::new(),
             chosen: Vec::new(),
             redelivered: Vec::new(),
@@ -225,6 +228,7 @@ async fn register(
         let mut book = proxy.book();
         book.registrations += 1;
         book.catch_up = Some(request.catch_up);
+        book.asked.push(request.capabilities);
         book.policies.push(request.policy.clone());
         let credential = format!("cred_{}", hex(rand::random()));
         book.workers.insert(

@@ -2,7 +2,7 @@
 
 use crate::proxy::{Book, FakeProxy};
 use crate::support::{Delivery, TestClock, TestEdge, config, sign_in, soon};
-use postern_edge::api::{Connection, SetPaused, Settings};
+use postern_edge::api::{Connection, SetPaused, Settings, Status};
 use postern_edge::{EnvironmentToken, api};
 use postern_protocol::api::{CatchUp, WorkerState};
 use postern_protocol::{ErrorCode, Secret};
@@ -312,4 +312,44 @@ async fn how_to_deliver_is_told_at_registration_and_once_after_a_start() {
         .unwrap();
     proxy.until("the next renewal", |book| book.policies.len() > 1).await;
     assert_eq!(told(&proxy.book()), [true, false], "what was changed at the proxy since stands");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_registered_whenever_it_changes() {
+    let proxy = FakeProxy::new().await;
+    let (dir, clock) = (Arc::new(tempfile::tempdir().unwrap()), TestClock::new());
+    let mut first = config(dir.path(), &clock);
+    first.capabilities = Some(vec!["Issue".into()]);
+    let edge = TestEdge::run(first, clock, dir).await;
+    edge.sign_in(&proxy).await;
+    let asking = |terms: &[&str]| Settings {
+        capabilities: terms.iter().map(|term| (*term).to_owned()).collect(),
+        ..Settings::default()
+    };
+    let refused = api::set_settings(&edge.handle, asking(&["*", "Issue."])).await.unwrap_err();
+    assert_eq!(refused.code, "filter.invalid");
+    assert!(refused.message.starts_with("capability `Issue.`, character 7: "), "{}", refused.message);
+    assert_eq!(edge.status().await.settings, asking(&["Issue"]), "nothing has changed");
+
+    api::set_settings(&edge.handle, asking(&["postern:*", "!Issue"])).await.unwrap();
+    proxy.until("the change is registered", |book| book.asked.len() == 2).await;
+    let live = |status: &Status| matches!(status.connection, Connection::Live { .. });
+    edge.until("live", live).await;
+    // Neither another setting nor a start registers anew what stands.
+    let quiet = Settings { notifications: false, ..asking(&["postern:*", "!Issue"]) };
+    api::set_settings(&edge.handle, quiet.clone()).await.unwrap();
+    let leases = proxy.book().leases;
+    let edge = edge.restart().await;
+    proxy.until("a start renews", |book| book.leases > leases).await;
+    edge.until("live", live).await;
+    assert_eq!(edge.status().await.settings, quiet);
+    let (clock, dir) = edge.stop().await;
+    let mut everything = config(dir.path(), &clock);
+    everything.capabilities = Some(vec!["*".into()]);
+    let edge = TestEdge::run(everything, clock, dir).await;
+    proxy.until("what the shell was told is registered", |book| book.asked.len() == 3).await;
+    assert_eq!(edge.status().await.settings.capabilities, ["*"]);
+    let told = [vec!["Issue"], vec!["postern:*", "!Issue"], vec!["*"]];
+    assert_eq!(proxy.book().asked, told);
+    assert_eq!(proxy.book().workers.len(), 1, "the same worker each time");
 }

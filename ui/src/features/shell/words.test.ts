@@ -28,7 +28,7 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
   },
   connection,
   forward: null,
-  settings: { notifications: true, catchUp: null, via: "auto", ordering: "none" },
+  settings: { notifications: true, catchUp: null, via: "auto", ordering: "none", capabilities: [] },
   events: 0,
   rejected: 0,
   cursor: 0,

@@ -71,7 +71,13 @@ export function fakeTransport(params: URLSearchParams): Transport {
     return run(1, { ...row, outcome });
   };
   if (mode !== "none") forward = { url: "http://localhost:3000/api/linear", last: lastRun(mode) };
-  let settings: Settings = { notifications: true, catchUp: null, via: "auto", ordering: "none" };
+  let settings: Settings = {
+    notifications: true,
+    catchUp: null,
+    via: "auto",
+    ordering: "none",
+    capabilities: [],
+  };
   let connection = connectionOf(params.get("state") ?? "live");
 
   function connectionOf(state: string): Connection {

@@ -23,4 +23,9 @@ via: Via,
 /**
  * In which order events are delivered and forwarded.
  */
-ordering: Ordering, };
+ordering: Ordering, 
+/**
+ * Which events are asked for: capability terms. None: all but Postern's
+ * own.
+ */
+capabilities: Array<string>, };
