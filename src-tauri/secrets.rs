@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn token() -> ProfileSecrets {
-        ProfileSecrets { token: Some(Secret::new("pst_x")), worker: None }
+        ProfileSecrets { token: Some(Secret::new("pst_x")), worker: None, local: Vec::new() }
     }
 
     #[tokio::test]

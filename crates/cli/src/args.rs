@@ -1,8 +1,10 @@
 //! The command line, as clap reads it. The doc comments are the help texts.
 
 mod dead_letters;
+mod local_secrets;
 
 pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
+pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
@@ -93,6 +95,10 @@ pub(crate) enum Command {
     },
     /// Have the proxy sign with a new secret; the old one holds beside it for a while.
     RotateSecret,
+    /// The secrets by which your own program verifies events: to sign events
+    /// anew for it, and to explain what it says of them.
+    #[command(subcommand)]
+    LocalSecrets(LocalSecrets),
     /// What the proxy gave up: look at it, have it delivered, or discard it.
     #[command(subcommand)]
     DeadLetters(DeadLetters),

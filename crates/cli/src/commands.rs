@@ -7,10 +7,12 @@ mod doctor;
 mod events;
 mod forward;
 mod listen;
+mod local_secrets;
 mod login;
 mod rejected;
 mod replay;
 mod rotate_secret;
+mod secret;
 mod serve;
 mod status;
 mod trigger;
@@ -60,6 +62,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,
         Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
+        Command::LocalSecrets(command) => local_secrets::local_secrets(&settings, command, output).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(&settings, command, output).await,
         Command::Recover(args) => dead_letters::recover(&settings, args, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,

@@ -34,6 +34,9 @@
 //! | `sources` | – | [`Sources`] (asked of the proxy) |
 //! | `workers` | – | [`Workers`] (asked of the proxy) |
 //! | `rejected` | [`RejectedQuery`] | [`RejectedPage`] |
+//! | `local_secrets` | – | [`LocalSecrets`] |
+//! | `set_local_secret` | [`SetLocalSecret`] | [`LocalSecrets`] |
+//! | `remove_local_secret` | [`LocalSecretKey`] | [`LocalSecrets`] |
 //!
 //! Live changes: HTTP `GET /api/live?after={cursor}` answers NDJSON-in-SSE
 //! (`text/event-stream`, each `data:` a [`Live`]); Tauri emits the same
@@ -46,11 +49,13 @@ mod arrival;
 mod dead_letters;
 pub mod http;
 pub(crate) mod live;
+mod local_secrets;
 pub(crate) mod operations;
 pub mod types;
 
 pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
+pub use local_secrets::*;
 pub use operations::*;
 pub use types::*;
 
@@ -143,6 +148,9 @@ operations! {
     sources;
     workers;
     rejected(RejectedQuery);
+    local_secrets;
+    set_local_secret(SetLocalSecret);
+    remove_local_secret(LocalSecretKey);
 }
 
 /// Absent arguments are an empty object, which suits all that are optional.

@@ -11,6 +11,7 @@ mod target;
 mod words;
 
 pub(crate) use forward::Forwarder;
+pub(crate) use headers::original;
 pub use listeners::Listener;
 pub(crate) use listeners::Listeners;
 pub(crate) use pool::{Forwarding, replay};

@@ -26,6 +26,7 @@ mod edge;
 mod handle;
 mod handlers;
 mod history;
+mod local;
 mod private_file;
 mod proxy_client;
 mod receiver;

@@ -10,6 +10,7 @@
 
 use async_trait::async_trait;
 use postern_protocol::secret::expose;
+use postern_protocol::signature::Scheme;
 use postern_protocol::{ErrorCode, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,27 @@ pub struct ProfileSecrets {
     /// What the proxy gave at registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerSecrets>,
+    /// What the developer's own program verifies with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalSecret>,
+}
+
+/// The secret by which the program that events are forwarded to verifies them.
+/// An event is signed anew with it, or its signature explained by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalSecret {
+    /// The name of the one source it is for; absent: all of the scheme's
+    /// provider that have none of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// How it signs.
+    pub scheme: Scheme,
+    /// The secret, as the program has it.
+    #[serde(serialize_with = "expose")]
+    pub secret: Secret,
+    /// When it was set.
+    pub set_at: UnixMillis,
 }
 
 /// A registered worker's secrets.

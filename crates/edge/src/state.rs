@@ -9,10 +9,10 @@ use crate::handlers::{Listeners, Target};
 use crate::history::{History, HistoryError, Profile};
 use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::registration::Registered;
-use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError, WorkerSecrets};
+use crate::secrets::{KeptIn, LocalSecret, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
-use postern_protocol::{ErrorCode, Secret, UnixMillis};
+use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicI64};
 use tokio::sync::{Notify, watch};
@@ -100,6 +100,8 @@ pub(crate) struct Session {
     /// The receiver's URL for this profile.
     pub(crate) webhook_url: String,
     pub(crate) worker: watch::Sender<Option<WorkerSecrets>>,
+    /// What the developer's own program verifies with.
+    pub(crate) local: watch::Sender<Vec<LocalSecret>>,
     /// What the proxy has on record.
     pub(crate) registered: watch::Sender<Option<Registered>>,
     /// Whether a registration is under way: its secret is about to be known.
@@ -126,6 +128,7 @@ impl Session {
         Self {
             webhook_url: format!("{webhook_base}{}", path(&profile)),
             worker: watch::Sender::new(secrets.worker),
+            local: watch::Sender::new(secrets.local),
             registered: watch::Sender::new(profile.registered.as_deref().map(Registered::read)),
             registering: watch::Sender::new(false),
             changing: tokio::sync::Mutex::new(()),
@@ -159,7 +162,16 @@ impl Session {
     /// What is kept for this profile.
     pub(crate) fn secrets(&self) -> ProfileSecrets {
         let token = (self.kept_in != KeptIn::Environment).then(|| self.token.clone());
-        ProfileSecrets { token, worker: self.worker.borrow().clone() }
+        ProfileSecrets { token, worker: self.worker.borrow().clone(), local: self.local.borrow().clone() }
+    }
+
+    /// The local secret for events of a source: its own before its provider's.
+    pub(crate) fn local_secret(&self, provider: Provider, source: &str) -> Option<LocalSecret> {
+        let local = self.local.borrow();
+        let of = |name: Option<&str>| {
+            local.iter().find(|s| s.scheme.provider() == provider && s.source.as_deref() == name).cloned()
+        };
+        of(Some(source)).or_else(|| of(None))
     }
 
     /// A delivery has proven the path.

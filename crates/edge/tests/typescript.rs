@@ -49,6 +49,9 @@ fn export(dir: &Path) {
         Workers,
         RejectedQuery,
         RejectedPage,
+        LocalSecrets,
+        SetLocalSecret,
+        LocalSecretKey,
     );
     let names = files(dir).into_keys().filter(|name| name != "index.ts");
     let index: String = names

@@ -11,12 +11,15 @@ import type { EventRecord } from "./generated/EventRecord";
 import type { Changes } from "./generated/Changes";
 import type { HandlerRun } from "./generated/HandlerRun";
 import type { Live } from "./generated/Live";
+import type { LocalSecretKey } from "./generated/LocalSecretKey";
+import type { LocalSecrets } from "./generated/LocalSecrets";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
 import type { ReportEvent } from "./generated/ReportEvent";
 import type { Replay } from "./generated/Replay";
 import type { RotatedSecret } from "./generated/RotatedSecret";
 import type { SetForward } from "./generated/SetForward";
+import type { SetLocalSecret } from "./generated/SetLocalSecret";
 import type { SetPaused } from "./generated/SetPaused";
 import type { Settings } from "./generated/Settings";
 import type { SignIn } from "./generated/SignIn";
@@ -52,6 +55,9 @@ export interface Operations {
   templates: { args: Nothing; answer: Templates };
   sources: { args: Nothing; answer: Sources };
   rejected: { args: RejectedQuery; answer: RejectedPage };
+  local_secrets: { args: Nothing; answer: LocalSecrets };
+  set_local_secret: { args: SetLocalSecret; answer: LocalSecrets };
+  remove_local_secret: { args: LocalSecretKey; answer: LocalSecrets };
 }
 
 export type Op = keyof Operations;

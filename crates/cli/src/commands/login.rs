@@ -1,16 +1,12 @@
 //! `postern login` and `postern logout`.
 
+use super::secret;
 use crate::args::Login;
 use crate::backend::{Backend, Keep, Settings};
 use crate::failure::Failure;
 use crate::output::{Output, kept, safe};
 use postern_edge::api::Status;
-use postern_protocol::Secret;
 use serde_json::json;
-use std::io::{self, IsTerminal, Read};
-
-/// No token is longer, in bytes.
-const LONGEST_TOKEN: u64 = 8 * 1024;
 
 /// How a key of Linear's begins.
 const LINEAR_PREFIX: &str = "lin_";
@@ -31,10 +27,13 @@ pub(crate) async fn login(settings: &Settings, args: Login, output: &Output) -> 
         Some(proxy) => proxy,
         None => proxy_of_last_time(&edge).await?,
     };
-    let token = match (&settings.token, args.token_stdin) {
-        (_, true) => token_from_stdin()?,
-        (Some(token), false) => token.clone(),
-        (None, false) => token_from_prompt(&proxy, args.linear)?,
+    let token = match &settings.token {
+        Some(token) if !args.token_stdin => token.clone(),
+        _ => {
+            let what = if args.linear { "Linear API key" } else { "workspace token" };
+            let asked = format!("{what} for {}", safe(&proxy));
+            secret::read(args.token_stdin, &asked, "with --token-stdin or as POSTERN_TOKEN")?
+        }
     };
     if args.linear && !token.reveal().starts_with(LINEAR_PREFIX) {
         return Err(Failure::usage(
@@ -75,34 +74,4 @@ async fn proxy_of_last_time(edge: &Backend) -> Result<String, Failure> {
         .session
         .map(|session| session.proxy_url)
         .ok_or_else(|| Failure::usage("Which proxy? Give its address with --proxy URL or POSTERN_PROXY."))
-}
-
-fn token_from_stdin() -> Result<Secret, Failure> {
-    let mut text = String::new();
-    io::stdin().lock().take(LONGEST_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
-    given(&text)
-}
-
-fn token_from_prompt(proxy: &str, linear: bool) -> Result<Secret, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "There is no terminal to ask for the token at: give it with --token-stdin or as POSTERN_TOKEN.",
-        ));
-    }
-    let what = if linear { "Linear API key" } else { "Workspace token" };
-    given(
-        &rpassword::prompt_password(format!("{what} for {} (not shown): ", safe(proxy)))
-            .map_err(unreadable)?,
-    )
-}
-
-fn unreadable(error: io::Error) -> Failure {
-    Failure::coded("token.unreadable", format!("The token could not be read: {error}. Nothing was changed."))
-}
-
-fn given(text: &str) -> Result<Secret, Failure> {
-    match text.trim() {
-        "" => Err(Failure::usage("The token is empty. Nothing was changed.")),
-        token => Ok(Secret::new(token)),
-    }
 }

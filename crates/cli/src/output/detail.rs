@@ -38,6 +38,11 @@ pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
         }
     };
     section("Verification", event.verification.checks.iter().map(|c| check(style, c)).collect());
+    if let Some(local) = &event.local {
+        let of = local.source.as_deref().map_or_else(|| local.provider.to_string(), safe);
+        let checks = local.checks.iter().map(|c| check(style, c)).collect();
+        section(&format!("What a program with the local secret for {of} says of it now"), checks);
+    }
     section("Runs", event.runs.iter().map(|r| format!("  {}", run(style, r))).collect());
     section("Headers", event.headers.iter().map(|(name, value)| header(name, value)).collect());
     section("Payload", vec![payload(&event.body)]);

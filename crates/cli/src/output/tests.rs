@@ -1,8 +1,8 @@
 use super::*;
 use postern_edge::api::{
-    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Outcome,
-    OutcomeKind, Rejected, RejectedPage, Session, Settings, Status, Template, Templates, Tunnel,
-    Verification,
+    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun,
+    LocalVerification, Outcome, OutcomeKind, Rejected, RejectedPage, Session, Settings, Status, Template,
+    Templates, Tunnel, Verification,
 };
 use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
@@ -135,6 +135,15 @@ fn an_event_in_full() {
             ],
         },
         attempt: 2,
+        local: Some(LocalVerification {
+            source: None,
+            provider: Provider::Linear,
+            checks: vec![Check {
+                name: "Signed time".into(),
+                passed: Some(false),
+                reason: "signed 9 days ago, 60 s are allowed".into(),
+            }],
+        }),
         runs: vec![handler_run(), HandlerRun { replay: true, error: None, ..handler_run() }],
     };
     insta::assert_snapshot!(detail(&plain(), &shown));

@@ -3,6 +3,7 @@
 use super::types::*;
 use crate::EdgeHandle;
 use crate::handlers::{self, Target};
+use crate::local;
 use crate::registration;
 use crate::state::Session;
 use crate::templates;
@@ -208,8 +209,16 @@ pub async fn events_since(edge: &EdgeHandle, args: Since) -> Result<Changes, Api
 /// `not_found`.
 pub async fn event(edge: &EdgeHandle, args: EventKey) -> Result<EventDetail, ApiError> {
     let profile = edge.shared.profile_id().ok_or_else(|| unknown(&args.id))?;
-    let id = args.id.clone();
-    edge.shared.history.detail(profile, id).await?.ok_or_else(|| unknown(&args.id))
+    let detail = edge.shared.history.detail(profile, args.id.clone()).await?;
+    let mut detail = detail.ok_or_else(|| unknown(&args.id))?;
+    let (provider, source) = (detail.summary.provider, &detail.summary.source);
+    let local = edge.shared.session().ok().and_then(|session| session.local_secret(provider, source));
+    if let Some(local) = local
+        && let Some(payload) = edge.shared.history.payload_of(profile, args.id).await?
+    {
+        detail.local = Some(local::verification(payload, local, edge.shared.now()).await);
+    }
+    Ok(detail)
 }
 
 /// What the proxy did with an event.

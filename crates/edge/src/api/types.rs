@@ -352,6 +352,9 @@ pub struct EventDetail {
     pub body: Body,
     /// Why the event is believed.
     pub verification: Verification,
+    /// What the developer's own program would make of it now; absent where no
+    /// local secret is set for its source.
+    pub local: Option<LocalVerification>,
     /// Which attempt of the proxy brought it.
     pub attempt: u32,
     /// Handler runs, oldest first.
@@ -379,6 +382,19 @@ pub enum Body {
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// In order of checking.
+    pub checks: Vec<Check>,
+}
+
+/// How a program that verifies by a local secret judges an event now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalVerification {
+    /// The name of the one source that the secret is for; absent: all of the
+    /// provider's.
+    pub source: Option<String>,
+    /// By whose scheme.
+    pub provider: Provider,
+    /// In order of checking; what failed says what would have made it pass.
     pub checks: Vec<Check>,
 }
 

@@ -25,6 +25,13 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// The provider's own headers, as far as they can be sent once more.
+pub(crate) fn original(delivered: &HeaderList) -> HeaderList {
+    let mut headers = restored(delivered, "");
+    headers.remove(EVENT_ID);
+    recorded(&headers)
+}
+
 /// What is sent to the target: order and repetitions are kept.
 pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
     let named: Vec<String> = delivered

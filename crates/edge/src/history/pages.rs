@@ -185,7 +185,10 @@ fn detail(tx: &Connection, profile: i64, webhook_id: &str) -> rusqlite::Result<O
             let headers = runs::headers(row.get_ref(18)?.as_str()?);
             let body = body(row.get_ref(19)?.as_blob()?);
             let attempt = row.get(17)?;
-            Ok((id, EventDetail { summary, headers, body, verification, attempt, runs: Vec::new() }))
+            Ok((
+                id,
+                EventDetail { summary, headers, body, verification, attempt, local: None, runs: Vec::new() },
+            ))
         })
         .optional()?;
     let Some((id, mut detail)) = found else { return Ok(None) };

@@ -10,6 +10,7 @@ mod connect;
 mod forward;
 mod http;
 mod lifecycle;
+mod local_secrets;
 mod order;
 mod proxy;
 mod receiver;

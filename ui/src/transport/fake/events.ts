@@ -275,6 +275,27 @@ export function detail(n: number, row: EventSummary): EventDetail {
         },
       ],
     },
+    local:
+      n % 2 === 0
+        ? null
+        : {
+            source: null,
+            provider: row.provider,
+            checks: [
+              {
+                name: "Signature header",
+                passed: true,
+                reason: "`linear-signature` is there, in the right form",
+              },
+              { name: "Signature", passed: true, reason: "made with this secret over these bytes" },
+              {
+                name: "Signed time",
+                passed: false,
+                reason:
+                  "signed 3 days ago, 60 s are allowed: it would pass replayed with a new signature, or within that time",
+              },
+            ],
+          },
     attempt: 1,
     runs: forwarded,
   };

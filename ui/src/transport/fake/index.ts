@@ -8,6 +8,7 @@ import type { Connection } from "../generated/Connection";
 import type { EventPage } from "../generated/EventPage";
 import type { EventSummary } from "../generated/EventSummary";
 import type { HandlerRun } from "../generated/HandlerRun";
+import type { LocalSecretInfo } from "../generated/LocalSecretInfo";
 import type { Rejected } from "../generated/Rejected";
 import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
@@ -78,6 +79,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
     ordering: "none",
     capabilities: [],
   };
+  let localSecrets: LocalSecretInfo[] = [
+    { source: null, scheme: { provider: "linear" }, setAt: start - 3 * 86_400_000 },
+  ];
   let connection = connectionOf(params.get("state") ?? "live");
 
   function connectionOf(state: string): Connection {
@@ -364,6 +368,16 @@ export function fakeTransport(params: URLSearchParams): Transport {
         },
       ],
     }),
+    local_secrets: () => ({ secrets: localSecrets }),
+    set_local_secret: ({ source = null, scheme }) => {
+      const others = localSecrets.filter((s) => s.source !== source || s.scheme.provider !== scheme.provider);
+      localSecrets = [...others, { source, scheme, setAt: Date.now() }];
+      return { secrets: localSecrets };
+    },
+    remove_local_secret: ({ source = null, provider }) => {
+      localSecrets = localSecrets.filter((s) => s.source !== source || s.scheme.provider !== provider);
+      return { secrets: localSecrets };
+    },
     rejected: ({ before, limit }) => {
       const rows = Array.from({ length: number("rejected", 23) }, (_, i): Rejected => {
         const stale = i % 3 === 1;

@@ -2,6 +2,7 @@
 import type { Body } from "./Body";
 import type { EventSummary } from "./EventSummary";
 import type { HandlerRun } from "./HandlerRun";
+import type { LocalVerification } from "./LocalVerification";
 import type { Verification } from "./Verification";
 
 /**
@@ -24,6 +25,11 @@ body: Body,
  * Why the event is believed.
  */
 verification: Verification, 
+/**
+ * What the developer's own program would make of it now; absent where no
+ * local secret is set for its source.
+ */
+local: LocalVerification | null, 
 /**
  * Which attempt of the proxy brought it.
  */

@@ -1,6 +1,7 @@
 use super::*;
-use crate::secrets::{SigningSecret, WorkerSecrets};
-use postern_protocol::{ErrorCode, Secret};
+use crate::secrets::{LocalSecret, SigningSecret, WorkerSecrets};
+use postern_protocol::signature::Scheme;
+use postern_protocol::{ErrorCode, Secret, UnixMillis};
 
 fn secrets(token: &str) -> ProfileSecrets {
     ProfileSecrets {
@@ -10,6 +11,12 @@ fn secrets(token: &str) -> ProfileSecrets {
             credential: Secret::new("cred"),
             signing: vec![SigningSecret { secret: Secret::new("whsec_x"), until: None }],
         }),
+        local: vec![LocalSecret {
+            source: None,
+            scheme: Scheme::Github,
+            secret: Secret::new("hush"),
+            set_at: UnixMillis(1),
+        }],
     }
 }
 

@@ -40,7 +40,7 @@ impl Keychain for Fake {
 }
 
 fn token(text: &str) -> ProfileSecrets {
-    ProfileSecrets { token: Some(Secret::new(text)), worker: None }
+    ProfileSecrets { token: Some(Secret::new(text)), worker: None, local: Vec::new() }
 }
 
 #[tokio::test]
