@@ -1,8 +1,8 @@
 //! What the page may ask for: one command, behind which the edge keeps the
-//! table of operations.
+//! table of operations, and what only a desktop's program knows.
 
-use postern_edge::EdgeHandle;
-use postern_edge::api::{self, ApiError};
+use crate::edge::{CurrentEdge, EdgeState};
+use postern_edge::api::ApiError;
 use serde_json::Value;
 use tauri::{Builder, Runtime, State};
 
@@ -11,13 +11,20 @@ use tauri::{Builder, Runtime, State};
 /// # Errors
 /// The operation's own, as `{code, message, retryable}`.
 #[tauri::command]
-async fn call(edge: State<'_, EdgeHandle>, op: String, args: Option<Value>) -> Result<Value, ApiError> {
-    api::call(&edge, &op, args.unwrap_or_default()).await
+async fn call(edge: State<'_, CurrentEdge>, op: String, args: Option<Value>) -> Result<Value, ApiError> {
+    let edge = edge.inner().clone();
+    edge.call(&op, args.unwrap_or_default()).await
 }
 
-/// Makes the command known to the app.
+/// Which edge works for the app; later changes come as [`crate::live::EDGE`].
+#[tauri::command]
+fn edge_state(edge: State<'_, CurrentEdge>) -> EdgeState {
+    edge.state()
+}
+
+/// Makes the commands known to the app.
 pub(crate) fn register<R: Runtime>(builder: Builder<R>) -> Builder<R> {
-    builder.invoke_handler(tauri::generate_handler![call])
+    builder.invoke_handler(tauri::generate_handler![call, edge_state])
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ impl Config {
         };
         let secrets = DesktopSecrets::start().map_err(ConfigError::NoThread)?;
         let mut config = EdgeConfig::new(data_dir, secrets);
+        config.program = "the desktop app".to_owned();
         // Somebody sits in front of it.
         config.catch_up = CatchUp::Ask;
         if let Some(name) = host_name() {

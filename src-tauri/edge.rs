@@ -1,73 +1,144 @@
-//! The edge in this process: started before the window, stopped before the
-//! end.
+//! The edge that the app works with: one in this process or, where another
+//! program's runs on the data folder already (`postern serve`, the app of
+//! another session), that one. When the other ends, the app takes the folder
+//! and goes on with its own; what it shows and tells continues at the change
+//! where the other ended.
 
-use crate::config::{Config, ConfigError};
-use crate::live::Latest;
-use crate::notifications::{Note, Screen};
-use postern_edge::api::{self, Connection, Replay, SetPaused};
-use postern_edge::{Edge, EdgeConfig, EdgeHandle, StartError};
+mod start;
+mod state;
+mod work;
+
+pub(crate) use start::{EdgeError, causes};
+pub(crate) use state::EdgeState;
+pub(crate) use work::{replay, toggle_pause};
+
+use crate::config::Config;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+use postern_edge::api::{self, ApiError, Live};
+use postern_edge::attach::{Client, UNREACHABLE};
+use postern_edge::{EdgeConfig, EdgeHandle};
+use serde_json::Value;
+use start::Found;
+use std::sync::Arc;
 use std::time::Duration;
 use tauri::async_runtime::JoinHandle;
-use tauri::{AppHandle, Manager, Runtime};
-use tokio::sync::Mutex;
+use tauri::{AppHandle, Runtime};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How long to wait for another edge to end.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a call waits for an edge, between two.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before trying again to start one.
+const AGAIN: Duration = Duration::from_secs(2);
 
-/// An edge and the task it runs in.
-pub(crate) struct RunningEdge {
-    handle: EdgeHandle,
+/// Which edge answers.
+#[derive(Clone)]
+enum Which {
+    /// The one in this process.
+    Own(EdgeHandle),
+    /// Another program's.
+    Other(Client),
+    /// None, between two; and why none starts, once that was tried.
+    Neither(Option<String>),
+}
+
+/// What everything in the shell talks to; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct CurrentEdge {
+    config: Arc<EdgeConfig>,
+    which: watch::Sender<Which>,
     stop: CancellationToken,
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// The task that the edge in this process runs in.
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-/// Why there is no edge.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EdgeError {
-    /// Nothing to start from.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The edge itself refuses.
-    #[error(transparent)]
-    Start(#[from] StartError),
-}
+impl CurrentEdge {
+    /// Starts the edge that this machine's configuration describes, or
+    /// attaches to the one that runs.
+    ///
+    /// # Errors
+    /// When neither can be done.
+    pub(crate) async fn start<R: Runtime>(app: &AppHandle<R>, config: &Config) -> Result<Self, EdgeError> {
+        Self::of(config.edge(app)?).await
+    }
 
-/// Starts the edge this machine's configuration describes.
-///
-/// # Errors
-/// When it does not start; another may be running.
-pub(crate) async fn start<R: Runtime>(app: &AppHandle<R>, config: &Config) -> Result<RunningEdge, EdgeError> {
-    let (handle, edge) = start_after_another(config.edge(app)?).await?;
-    let stop = CancellationToken::new();
-    let task = tauri::async_runtime::spawn(edge.run(stop.clone()));
-    Ok(RunningEdge { handle, stop, task: Mutex::new(Some(task)) })
-}
+    pub(crate) async fn of(config: EdgeConfig) -> Result<Self, EdgeError> {
+        let found = start::find(&config).await?;
+        let current = Self {
+            config: Arc::new(config),
+            which: watch::Sender::new(Which::Neither(None)),
+            stop: CancellationToken::new(),
+            task: Arc::default(),
+        };
+        current.take(found).await;
+        Ok(current)
+    }
 
-/// Starts the edge; one that runs already may be about to end, as when the
-/// app is quit and started again at once.
-async fn start_after_another(config: EdgeConfig) -> Result<(EdgeHandle, Edge), StartError> {
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        match Edge::start(config.clone()).await {
-            Err(StartError::AlreadyRunning(_)) if tokio::time::Instant::now() < patience => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+    /// Calls an operation of the edge's table. Between two edges it waits for
+    /// the next, or for the reason why none starts.
+    ///
+    /// # Errors
+    /// The operation's own; `edge.unreachable` when no edge starts.
+    pub(crate) async fn call(&self, op: &str, args: Value) -> Result<Value, ApiError> {
+        let mut which = self.which.subscribe();
+        let there = which.wait_for(|which| !matches!(which, Which::Neither(None)));
+        // Cloned, so that nothing is held while the operation runs.
+        let which = match tokio::time::timeout(PATIENCE, there).await {
+            Ok(Ok(which)) => which.clone(),
+            _ => self.which.borrow().clone(),
+        };
+        match which {
+            Which::Own(edge) => api::call(&edge, op, args).await,
+            Which::Other(client) => client.call(op, args).await,
+            Which::Neither(problem) => {
+                let why = problem.map(|why| format!(": {why}")).unwrap_or_default();
+                Err(ApiError {
+                    code: UNREACHABLE.to_owned(),
+                    message: format!("Postern's worker on this machine has ended, and none starts{why}"),
+                    retryable: true,
+                })
             }
-            outcome => return outcome,
         }
     }
-}
 
-impl RunningEdge {
-    /// What everything in the shell talks to.
-    pub(crate) fn handle(&self) -> &EdgeHandle {
-        &self.handle
+    /// How it stands now, and whenever that changes.
+    pub(crate) fn states(&self) -> impl Stream<Item = EdgeState> + Send + use<> {
+        stream::unfold((self.which.subscribe(), true), |(mut which, first)| async move {
+            if !first {
+                which.changed().await.ok()?;
+            }
+            let state = EdgeState::of(&which.borrow_and_update());
+            Some((state, (which, false)))
+        })
     }
 
-    /// Stops and waits until what has begun is finished, for as long as the
-    /// edge allows. Stopping twice waits for the first.
+    /// How it stands now.
+    pub(crate) fn state(&self) -> EdgeState {
+        EdgeState::of(&self.which.borrow())
+    }
+
+    /// What changes, whichever edge answers: of each the status first, and of
+    /// the next one everything after what the last one told. Ends when this
+    /// is stopped.
+    pub(crate) fn live(&self) -> impl Stream<Item = Live> + Send + use<> {
+        let follower = Follower { edge: self.clone(), cursor: None, changes: None };
+        stream::unfold(follower, |mut follower| async move {
+            let live = follower.next().await?;
+            Some((live, follower))
+        })
+    }
+
+    /// Stops an edge of our own and waits until what has begun is finished,
+    /// for as long as the edge allows. Another program's goes on. Stopping
+    /// twice waits for the first.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
+        self.ended().await;
+    }
+
+    /// Waits for the end of an edge of our own.
+    async fn ended(&self) {
         let mut task = self.task.lock().await;
         if let Some(running) = task.take()
             && let Err(problem) = running.await
@@ -75,36 +146,101 @@ impl RunningEdge {
             tracing::error!(%problem, "the edge did not end well");
         }
     }
-}
 
-/// Pauses, or ends the pause: what the tray's item says.
-pub(crate) fn toggle_pause<R: Runtime>(app: &AppHandle<R>) {
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        let Some(status) = app.state::<Latest>().status() else { return };
-        let paused = !matches!(status.connection, Connection::Paused { .. });
-        let edge = app.state::<EdgeHandle>().inner().clone();
-        if let Err(problem) = api::set_paused(&edge, SetPaused { paused }).await {
-            tell(&app, if paused { "Not paused" } else { "Not resumed" }, problem.message);
+    /// Goes on with what was found.
+    async fn take(&self, found: Found) {
+        match found {
+            Found::Own(handle, edge) => {
+                let running = tauri::async_runtime::spawn(edge.run(self.stop.clone()));
+                *self.task.lock().await = Some(running);
+                self.which.send_replace(Which::Own(handle));
+            }
+            Found::Other(client) => {
+                tracing::info!(
+                    process = client.pid(),
+                    program = client.program(),
+                    "attached to a running edge"
+                );
+                self.which.send_replace(Which::Other(client));
+            }
         }
-    });
-}
+    }
 
-/// Sends an event to the forward target once more.
-pub(crate) fn replay<R: Runtime>(app: &AppHandle<R>, id: String) {
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        let edge = app.state::<EdgeHandle>().inner().clone();
-        if let Err(problem) = api::replay(&edge, Replay { id, target: None }).await {
-            tell(&app, "Not replayed", problem.message);
+    /// Finds the next edge, however long it takes. `false` when there shall
+    /// be none any more.
+    async fn succeed(&self) -> bool {
+        self.ended().await;
+        loop {
+            if self.stop.is_cancelled() {
+                return false;
+            }
+            match start::find(&self.config).await {
+                Ok(found) => {
+                    self.take(found).await;
+                    return true;
+                }
+                Err(problem) => {
+                    let why = causes(&problem);
+                    tracing::warn!(%why, "no edge");
+                    self.which.send_replace(Which::Neither(Some(why)));
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = self.stop.cancelled() => return false,
+            }
         }
-    });
-}
-
-/// Says what went wrong where there may be no window to say it in.
-fn tell<R: Runtime>(app: &AppHandle<R>, summary: &str, body: String) {
-    tracing::warn!(summary, %body);
-    if let Some(screen) = app.try_state::<Screen>() {
-        screen.show(Note { summary: summary.to_owned(), body, event: None });
     }
 }
+
+/// Reads one edge's changes after the other's.
+struct Follower {
+    edge: CurrentEdge,
+    /// Up to where the changes are told; absent before the first status.
+    cursor: Option<u64>,
+    /// Of the present edge.
+    changes: Option<BoxStream<'static, Live>>,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Live> {
+        loop {
+            if self.changes.is_none() {
+                let which = self.edge.which.borrow().clone();
+                self.changes = changes(which, self.cursor).await;
+            }
+            if let Some(changes) = &mut self.changes
+                && let Some(live) = changes.next().await
+            {
+                let status = live.status.as_ref().map(|status| status.cursor);
+                let told = live.changes.as_ref().map(|changes| changes.cursor);
+                self.cursor = told.or(self.cursor).or(status);
+                return Some(live);
+            }
+            self.changes = None;
+            self.edge.which.send_if_modified(|which| {
+                let ended = !matches!(which, Which::Neither(_));
+                *which = Which::Neither(None);
+                ended
+            });
+            if !self.edge.succeed().await {
+                return None;
+            }
+        }
+    }
+}
+
+/// What an edge changes after `cursor`, until it ends; none when it has.
+async fn changes(which: Which, cursor: Option<u64>) -> Option<BoxStream<'static, Live>> {
+    match which {
+        Which::Own(edge) => Some(edge.live(cursor).boxed()),
+        Which::Other(client) => {
+            let live = client.live(cursor, None).await.ok()?;
+            Some(live.scan((), |(), live| std::future::ready(live.ok())).boxed())
+        }
+        Which::Neither(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! What is shown when the app cannot start: a small window of its own, and a
 //! sentence on stderr. The exit code is then [`EXIT_CODE`].
 
-use crate::edge::EdgeError;
+use crate::edge::{EdgeError, causes};
 use postern_edge::StartError;
-use std::error::Error;
 use std::process::ExitCode;
 use tauri::http::{Response, header};
 use tauri::webview::WebviewWindowBuilder;
@@ -61,26 +60,14 @@ pub(crate) fn page<R: Runtime>(app: &AppHandle<R>) -> Response<Vec<u8>> {
 
 impl Failure {
     fn of(problem: &EdgeError) -> Self {
-        if let EdgeError::Start(StartError::AlreadyRunning(running)) = problem {
-            let mut sentences = vec![format!(
-                "Another Postern works in the background with the same data (process {}).",
-                running.pid
-            )];
-            if let Some(url) = &running.api_url {
-                sentences.push(format!("Its local address is {url}."));
-            }
-            sentences
-                .push("Stop it, or quit it from where it was started; then open Postern again.".to_owned());
-            return Self { title: "Postern already runs on this machine", sentences };
+        if matches!(problem, EdgeError::Attach(_) | EdgeError::Start(StartError::AlreadyRunning(_))) {
+            let sentences = vec![
+                format!("Another Postern works with the same data and cannot be attached to: {problem}."),
+                "Stop it, or quit it from where it was started; then open Postern again.".to_owned(),
+            ];
+            return Self { title: "Another Postern holds the data folder", sentences };
         }
-        let mut sentence = problem.to_string();
-        let mut cause = problem.source();
-        while let Some(next) = cause {
-            sentence.push_str(&format!(": {next}"));
-            cause = next.source();
-        }
-        sentence.push('.');
-        Self { title: "Postern could not start", sentences: vec![sentence] }
+        Self { title: "Postern could not start", sentences: vec![format!("{}.", causes(problem))] }
     }
 
     fn html(&self) -> String {
@@ -115,11 +102,12 @@ mod tests {
     fn a_running_edge_is_named_and_its_token_is_not() {
         let running = Running {
             pid: 4711,
-            api_url: Some("http://127.0.0.1:4455".to_owned()),
+            program: "postern serve".to_owned(),
+            api_url: None,
             control_token: Secret::new("hush"),
         };
         let html = Failure::of(&EdgeError::Start(StartError::AlreadyRunning(running))).html();
-        assert!(html.contains("process 4711") && html.contains("http://127.0.0.1:4455"), "{html}");
+        assert!(html.contains("process 4711") && html.contains("Stop it"), "{html}");
         assert!(!html.contains("hush"), "{html}");
     }
 

@@ -2,9 +2,10 @@
 //! edge, which does all the work.
 //!
 //! The page in the window reaches the edge by one command
-//! ([`commands::call`]) and hears of changes by one event
-//! ([`live::LIVE`]); nothing else crosses. The edge runs in this process, on
-//! Tauri's async runtime, and is drained before the process ends.
+//! ([`commands::call`]) and hears of its changes by one event
+//! ([`live::LIVE`]). The edge runs in this process, on Tauri's async runtime,
+//! and is drained before the process ends; or it is another program's that
+//! runs already ([`edge`]).
 
 mod commands;
 mod config;
@@ -18,7 +19,7 @@ mod tray;
 mod window;
 
 use config::Config;
-use edge::RunningEdge;
+use edge::CurrentEdge;
 use std::process::ExitCode;
 use tauri::{App, AppHandle, Manager, RunEvent, Wry};
 
@@ -51,9 +52,8 @@ fn build(config: Config) -> tauri::Result<App<Wry>> {
 /// start.
 fn start(app: &AppHandle, config: &Config) -> tauri::Result<()> {
     quit::on_signals(app);
-    match tauri::async_runtime::block_on(edge::start(app, config)) {
+    match tauri::async_runtime::block_on(CurrentEdge::start(app, config)) {
         Ok(edge) => {
-            app.manage(edge.handle().clone());
             app.manage(edge);
             window::open(app)?;
             tray::build(app)?;
@@ -81,7 +81,7 @@ fn on_event(app: &AppHandle, event: &RunEvent) {
         RunEvent::Reopen { .. } => window::show(app),
         // The system ended the app without asking (macOS, logging out).
         RunEvent::Exit => {
-            if let Some(edge) = app.try_state::<RunningEdge>() {
+            if let Some(edge) = app.try_state::<CurrentEdge>() {
                 tauri::async_runtime::block_on(edge.stop());
             }
         }

@@ -1,11 +1,11 @@
 //! The edge's changes, handed on to the page, the tray and the notifications.
 
-use crate::edge;
+use crate::edge::{self, CurrentEdge};
 use crate::notifications::{self, Choice, Screen};
 use crate::{tray, window};
 use futures_util::StreamExt;
+use postern_edge::SystemClock;
 use postern_edge::api::{EventSummary, Live, Status};
-use postern_edge::{EdgeHandle, SystemClock};
 use postern_protocol::Clock;
 use std::sync::{Mutex, PoisonError};
 use tauri::{AppHandle, Emitter, Manager, Runtime};
@@ -13,6 +13,9 @@ use tokio::sync::mpsc;
 
 /// The event that carries a [`Live`] to the page.
 pub(crate) const LIVE: &str = "postern://live";
+
+/// The event that carries an [`edge::EdgeState`] to the page.
+pub(crate) const EDGE: &str = "postern://edge";
 
 /// The edge's last word on how things stand.
 #[derive(Default)]
@@ -35,12 +38,13 @@ pub(crate) fn follow<R: Runtime>(app: &AppHandle<R>) {
     app.manage(screen(app));
     let (arrivals, changes) = mpsc::unbounded_channel();
     tauri::async_runtime::spawn(hand_on(app.clone(), arrivals));
+    tauri::async_runtime::spawn(tell_state(app.clone()));
     tauri::async_runtime::spawn(notify(app.clone(), changes));
 }
 
 async fn hand_on<R: Runtime>(app: AppHandle<R>, arrivals: mpsc::UnboundedSender<Vec<EventSummary>>) {
-    let edge = app.state::<EdgeHandle>().inner().clone();
-    let mut live = std::pin::pin!(edge.live(None));
+    let edge = app.state::<CurrentEdge>().inner().clone();
+    let mut live = std::pin::pin!(edge.live());
     while let Some(change) = live.next().await {
         if let Some(status) = &change.status {
             app.state::<Latest>().set(status.clone());
@@ -51,6 +55,17 @@ async fn hand_on<R: Runtime>(app: AppHandle<R>, arrivals: mpsc::UnboundedSender<
             let _ = arrivals.send(changes.rows.clone());
         }
         emit(&app, &change);
+    }
+}
+
+/// Tells the page which edge works for it, whenever that changes.
+async fn tell_state<R: Runtime>(app: AppHandle<R>) {
+    let edge = app.state::<CurrentEdge>().inner().clone();
+    let mut states = std::pin::pin!(edge.states());
+    while let Some(state) = states.next().await {
+        if let Err(problem) = app.emit_to(window::LABEL, EDGE, state) {
+            tracing::warn!(%problem, "the page was not told which edge works for it");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! How the app ends: always by draining the edge first.
+//! How the app ends: always by draining its edge first. Another program's,
+//! which it is attached to, goes on.
 
-use crate::edge::RunningEdge;
+use crate::edge::CurrentEdge;
 use crate::{failure, tray, window};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tauri::{AppHandle, Manager, Runtime};
@@ -20,7 +21,7 @@ pub(crate) fn quit<R: Runtime>(app: &AppHandle<R>) {
     }
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let code = match app.try_state::<RunningEdge>() {
+        let code = match app.try_state::<CurrentEdge>() {
             Some(edge) => {
                 edge.stop().await;
                 0

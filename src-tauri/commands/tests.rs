@@ -1,7 +1,8 @@
 //! The command as the page calls it, through Tauri's IPC, without a display.
 
 use super::register;
-use postern_edge::{Edge, EdgeConfig, MemorySecrets};
+use crate::edge::CurrentEdge;
+use postern_edge::{EdgeConfig, MemorySecrets};
 use serde_json::{Value, json};
 use tauri::ipc::{CallbackFn, InvokeBody};
 use tauri::test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder, mock_context, noop_assets};
@@ -12,7 +13,6 @@ use tempfile::TempDir;
 /// A page over a real edge, which nobody has signed in to.
 struct Page {
     window: WebviewWindow<MockRuntime>,
-    _edge: Edge,
     _app: App<MockRuntime>,
     _data: TempDir,
 }
@@ -21,10 +21,10 @@ impl Page {
     fn open() -> Self {
         let data = tempfile::tempdir().unwrap();
         let config = EdgeConfig::new(data.path(), MemorySecrets::new());
-        let (handle, edge) = tauri::async_runtime::block_on(Edge::start(config)).unwrap();
-        let app = register(mock_builder()).manage(handle).build(mock_context(noop_assets())).unwrap();
+        let edge = tauri::async_runtime::block_on(CurrentEdge::of(config)).unwrap();
+        let app = register(mock_builder()).manage(edge).build(mock_context(noop_assets())).unwrap();
         let window = WebviewWindowBuilder::new(&app, "main", tauri::WebviewUrl::default()).build().unwrap();
-        Self { window, _edge: edge, _app: app, _data: data }
+        Self { window, _app: app, _data: data }
     }
 
     fn call(&self, arguments: Value) -> Result<Value, Value> {

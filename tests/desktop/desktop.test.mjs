@@ -138,18 +138,13 @@ test("closing the window quits where no tray shows the icon", async (t) => {
   equal((await app.ended()).code, 0, app.output);
 });
 
-test("an edge that runs already is named, in a window and on stderr", async (t) => {
-  const session = await Session.begin(t, { windowManager: true });
-  const first = await start(session);
-  await trayItem(session, "Signed out");
-  // Another login of the same user: the same folders, another session bus.
-  const bus = await session.anotherBus();
-  const second = await start(session, { DBUS_SESSION_BUS_ADDRESS: bus });
-  await second.says(new RegExp(`already runs on this machine: .*process ${first.pid}`));
-  await eventually("its window", async () => (await session.windows("Postern")).length === 2);
-  second.signal("SIGTERM");
-  equal((await second.ended()).code, 1);
-  ok(first.running);
+test("why it cannot start is said in a window and on stderr", async (t) => {
+  const session = await Session.begin(t, { keyring: "absent", notifications: false, windowManager: true });
+  const app = await start(session, { POSTERN_DATA_DIR: "/dev/null/postern" });
+  await app.says(/could not start: cannot use the data folder \/dev\/null\/postern/);
+  await eventually("its window", async () => (await session.windows("Postern")).length === 1);
+  app.signal("SIGTERM");
+  equal((await app.ended()).code, 1);
 });
 
 test("without a display a sentence says what to do instead", async (t) => {

@@ -5,10 +5,9 @@
 //! does not run: a command that only looks something up must not make this
 //! machine appear at the proxy for a moment.
 
-mod client;
 mod settings;
 
-pub(crate) use client::Client;
+pub(crate) use postern_edge::attach::Client;
 pub(crate) use settings::{Keep, Settings};
 
 use crate::failure::Failure;
@@ -111,7 +110,7 @@ pub(crate) async fn running(settings: &Settings) -> Result<Option<Client>, Failu
         Failure::coded("edge.data_dir", format!("The data folder {folder} cannot be used: {error}."))
     })?;
     match found {
-        Some(edge) => Client::attach(settings, edge).await,
+        Some(edge) => Ok(Client::attach(&settings.data_dir, edge).await?),
         None => Ok(None),
     }
 }

@@ -159,6 +159,7 @@ impl Edge {
         });
         lock.announce(&Running {
             pid: std::process::id(),
+            program: shared.config.program.clone(),
             api_url: shared.api_url.clone(),
             control_token: shared.access.control.clone(),
         })?;

@@ -21,6 +21,7 @@
 
 pub mod api;
 mod arrival;
+pub mod attach;
 mod clock;
 mod edge;
 mod handle;

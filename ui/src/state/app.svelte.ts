@@ -4,6 +4,7 @@ import { createContext } from "svelte";
 import type { Transport } from "../transport/types";
 import { Backend } from "./backend.svelte";
 import { Clock } from "./clock.svelte";
+import { Desktop } from "./desktop.svelte";
 import { Events } from "./events.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Router } from "./router.svelte";
@@ -11,6 +12,7 @@ import { Toasts } from "./toasts.svelte";
 
 export class App {
   readonly backend: Backend;
+  readonly desktop: Desktop;
   readonly events: Events;
   readonly clock = new Clock();
   readonly preferences = new Preferences();
@@ -24,12 +26,19 @@ export class App {
 
   constructor(transport: Transport) {
     this.backend = new Backend(transport);
+    this.desktop = new Desktop(transport.desktop);
     this.events = new Events(this.backend);
   }
 
   /** Starts all of them; returns what stops them. */
   start(): () => void {
-    const stops = [this.clock.start(), this.preferences.start(), this.router.start(), this.backend.start()];
+    const stops = [
+      this.clock.start(),
+      this.preferences.start(),
+      this.router.start(),
+      this.desktop.start(),
+      this.backend.start(),
+    ];
     return () => stops.forEach((stop) => stop());
   }
 }

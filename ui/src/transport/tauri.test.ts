@@ -3,7 +3,7 @@ import type { Live } from "./generated/Live";
 import type { Link } from "./types";
 
 const ipc = vi.hoisted(() => ({
-  invoke: vi.fn<(command: string, args: { op: string; args: unknown }) => Promise<unknown>>(),
+  invoke: vi.fn<(command: string, args?: { op: string; args: unknown }) => Promise<unknown>>(),
   listeners: new Map<string, (event: { payload: unknown }) => void>(),
 }));
 vi.mock("@tauri-apps/api/core", () => ({ invoke: ipc.invoke }));
@@ -38,7 +38,9 @@ describe("the transport over Tauri", () => {
 
   it("listens before it catches up, tries again when that fails, and stops", async () => {
     let failing = true;
-    ipc.invoke.mockImplementation((_, { op, args }) => {
+    ipc.invoke.mockImplementation((command, asked) => {
+      if (command === "edge_state" || asked === undefined) return Promise.resolve({ state: "own" });
+      const { op, args } = asked;
       expect(ipc.listeners.has("postern://live")).toBe(true);
       if (failing) return Promise.reject(new Error("starting"));
       if (op === "status") return Promise.resolve({ version: "x" });
@@ -60,6 +62,24 @@ describe("the transport over Tauri", () => {
     expect(batches).toHaveLength(3);
     stop();
     expect(ipc.listeners.has("postern://live")).toBe(false);
+  });
+
+  it("says that its line is broken between two edges", async () => {
+    ipc.invoke.mockImplementation((command, asked) => {
+      if (command === "edge_state")
+        return Promise.resolve({ state: "attached", pid: 7, program: "postern serve" });
+      return Promise.resolve(asked?.op === "status" ? { version: "x" } : changes(8, false));
+    });
+    const links: Link[] = [];
+    const stop = tauriTransport().live(7, { live: () => undefined, link: (link) => links.push(link) });
+    await vi.advanceTimersByTimeAsync(0);
+    const edge = (payload: unknown) => ipc.listeners.get("postern://edge")?.({ payload });
+    edge({ state: "between", problem: null });
+    edge({ state: "own" });
+    expect(links.map(({ state }) => state)).toEqual(["open", "broken", "open"]);
+    stop();
+    edge({ state: "between", problem: null });
+    expect(links).toHaveLength(3);
   });
 
   it("goes where the shell asks", () => {

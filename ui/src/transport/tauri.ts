@@ -2,6 +2,7 @@
 
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
+import type { Desktop, EdgeState } from "./desktop";
 import type { Live } from "./generated/Live";
 import { ApiError, type Answer, type Args, type LiveListener, type Op, type Transport } from "./types";
 
@@ -16,10 +17,41 @@ async function call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>> {
   }
 }
 
+/** Listens first and then asks how it stands, so that no change falls between. */
+function edge(heard: (edge: EdgeState) => void): () => void {
+  let stopped = false;
+  const unlisten = listen<EdgeState>("postern://edge", ({ payload }) => {
+    if (!stopped) heard(payload);
+  });
+  void unlisten
+    .then(() => invoke<EdgeState>("edge_state"))
+    .then((state) => {
+      if (!stopped) heard(state);
+    });
+  return () => {
+    stopped = true;
+    void unlisten.then((stop) => stop());
+  };
+}
+
+const desktop: Desktop = { edge };
+
 /** Listens first and then asks what happened before, so that nothing falls between. */
 function live(start: number, listener: LiveListener): () => void {
   let stopped = false;
   let unlisten: (() => void) | undefined;
+  // Between two edges: the shell goes on at the change where the first ended.
+  let between = false;
+  let open = false;
+  const stopEdge = edge((now) => {
+    const was = between;
+    between = now.state === "between";
+    if (now.state === "between") {
+      listener.link({ state: "broken", retryAt: Date.now() + RETRY, problem: now.problem ?? "" });
+    } else if (was && open) {
+      listener.link({ state: "open" });
+    }
+  });
 
   let cursor = start;
   const catchUp = async () => {
@@ -39,7 +71,8 @@ function live(start: number, listener: LiveListener): () => void {
           if (!stopped) listener.live(payload);
         });
         await catchUp();
-        listener.link({ state: "open" });
+        open = true;
+        if (!between) listener.link({ state: "open" });
         break;
       } catch (thrown) {
         listener.link({
@@ -55,6 +88,7 @@ function live(start: number, listener: LiveListener): () => void {
 
   return () => {
     stopped = true;
+    stopEdge();
     unlisten?.();
   };
 }
@@ -69,5 +103,5 @@ function followShell(): void {
 /** The transport over Tauri's IPC. */
 export function tauriTransport(): Transport {
   followShell();
-  return { kind: "tauri", call, live };
+  return { kind: "tauri", desktop, call, live };
 }

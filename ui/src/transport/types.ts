@@ -1,6 +1,7 @@
 // What the interface asks of the backend, whichever way it is reached. The
 // table follows `crates/edge/src/api.rs`; the types are generated from it.
 
+import type { Desktop } from "./desktop";
 import type { CatchUpRequest } from "./generated/CatchUpRequest";
 import type { CaughtUp } from "./generated/CaughtUp";
 import type { EventDetail } from "./generated/EventDetail";
@@ -82,6 +83,8 @@ export interface LiveListener {
 export interface Transport {
   /** How it is reached, for texts that differ: the app says "this machine's keychain", a page cannot. */
   readonly kind: "tauri" | "http" | "fake";
+  /** The desktop app around the page, where there is one. */
+  readonly desktop?: Desktop;
   /** Runs one operation. Rejects with {@link ApiError} and nothing else. */
   call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>>;
   /**

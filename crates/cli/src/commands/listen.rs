@@ -12,7 +12,7 @@ use crate::backend::{Backend, Client, Own, Settings, Started, running};
 use crate::failure::Failure;
 use crate::output::{self, Output, safe};
 use crate::{signals, ui};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use postern_edge::ApiConfig;
 use postern_edge::api::{EventDetail, EventKey, EventSummary, Live, OutcomeKind, Status};
 use postern_protocol::event::Described;
@@ -42,6 +42,7 @@ pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Out
 /// The running edge, or one that this command runs, reached the same way.
 async fn attach(settings: &Settings, proxy: Option<String>) -> Result<(Client, Option<Own>), Failure> {
     let mut config = settings.edge(proxy)?;
+    config.program = "postern listen".into();
     config.api = Some(ApiConfig { ui: Some(ui::router()), ..ApiConfig::default() });
     match Own::start(settings, config).await? {
         Started::Other(client) => Ok((client, None)),
@@ -69,7 +70,8 @@ async fn follow(
         return Err(not_signed_in());
     }
     let forward_to = args.forward_to.as_deref();
-    let mut live = client.live(status.cursor, forward_to.map(|url| (url, &args.filter[..]))).await?;
+    let live = client.live(Some(status.cursor), forward_to.map(|url| (url, &args.filter[..]))).await?;
+    let mut live = live.map_err(Failure::from);
     if output.interactive && !args.plain {
         return view::show(edge, status, forward_to, filter, &mut live, output).await;
     }

@@ -37,6 +37,7 @@ struct Changed<'c> {
 /// Runs the worker until a signal, then drains.
 pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Output) -> Result<(), Failure> {
     let mut config = settings.edge(args.proxy.proxy)?;
+    config.program = "postern serve".into();
     config.receiver_bind = SocketAddr::new(args.host, args.port);
     config.tls = args
         .tls_cert

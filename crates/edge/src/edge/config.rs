@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Everything an edge is built from.
 #[derive(Clone)]
 pub struct EdgeConfig {
+    /// What the program calls itself towards a second one that attaches:
+    /// `postern serve`.
+    pub program: String,
     /// The folder for history, settings and the lock; made when absent. One
     /// edge runs on it at a time.
     pub data_dir: PathBuf,
@@ -64,6 +67,7 @@ impl EdgeConfig {
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>, secrets: impl SecretStore) -> Self {
         Self {
+            program: "Postern".into(),
             data_dir: data_dir.into(),
             receiver_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,

@@ -21,6 +21,10 @@ const RUNNING: &str = "running.json";
 pub struct Running {
     /// Its process.
     pub pid: u32,
+    /// The program, in its own words ([`super::EdgeConfig::program`]); empty
+    /// while it starts, or when it is of a version that did not say.
+    #[serde(default)]
+    pub program: String,
     /// Its local API's base URL, `http://127.0.0.1:4455`; absent while it
     /// starts, or where it serves none.
     pub api_url: Option<String>,
@@ -51,7 +55,7 @@ impl Running {
         fs::read(data_dir.join(RUNNING))
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or(Self { pid: 0, api_url: None, control_token: Secret::new("") })
+            .unwrap_or(Self { pid: 0, program: String::new(), api_url: None, control_token: Secret::new("") })
     }
 }
 
