@@ -292,6 +292,9 @@ pub(crate) struct Which {
     /// Only this type: `Issue`.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
+    /// Only this action: `update`.
+    #[arg(long)]
+    pub(crate) action: Option<String>,
     /// Only this provider: linear, github, standard_webhooks, stripe, slack,
     /// hmac, timestamped, none, postern.
     #[arg(long)]
@@ -302,6 +305,13 @@ pub(crate) struct Which {
     /// Only what its handler came to: none, running, succeeded, failed.
     #[arg(long, value_parser = outcome)]
     pub(crate) outcome: Option<postern_edge::api::OutcomeKind>,
+    /// Only where the target's newest answer was so: 2xx to 5xx, a status, or
+    /// none where it failed without an answer.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only where the payload says so: `data.team.key == "ENG"`.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -17,6 +17,11 @@
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
 //! | `rotate_secret` | – | [`RotatedSecret`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
+//! | `check_condition` | [`Condition`] | [`CheckedCondition`] |
+//! | `views` | – | [`Views`] |
+//! | `save_view` | [`View`] | [`Views`] |
+//! | `rename_view` | [`RenameView`] | [`Views`] |
+//! | `remove_view` | [`ViewKey`] | [`Views`] |
 //! | `events_since` | [`Since`] | [`Changes`] |
 //! | `event` | [`EventKey`] | [`EventDetail`] |
 //! | `event_record` | [`EventKey`] | [`postern_protocol::api::EventRecord`] (asked of the proxy) |
@@ -52,12 +57,14 @@ pub(crate) mod live;
 mod local_secrets;
 pub(crate) mod operations;
 pub mod types;
+mod views;
 
 pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
 pub use local_secrets::*;
 pub use operations::*;
 pub use types::*;
+pub use views::*;
 
 use crate::EdgeHandle;
 use postern_protocol::ErrorCode;
@@ -131,6 +138,11 @@ operations! {
     catch_up(CatchUpRequest);
     rotate_secret;
     events(EventQuery);
+    check_condition(Condition);
+    views;
+    save_view(View);
+    rename_view(RenameView);
+    remove_view(ViewKey);
     events_since(Since);
     event(EventKey);
     event_record(EventKey);

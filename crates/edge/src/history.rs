@@ -21,12 +21,15 @@ mod readers;
 mod rejections;
 mod runs;
 mod search;
+mod views;
 mod writer;
 
 pub(crate) use events::{Accepted, NewEvent};
+pub(crate) use pages::{LOOK, Selection};
 pub(crate) use profiles::{NewProfile, Profile};
 pub(crate) use rejections::Rejection;
 pub(crate) use runs::{RunEnd, StoredPayload};
+pub(crate) use views::Renamed;
 
 /// Why the history did not answer.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -31,6 +31,9 @@ use std::fmt;
 mod condition;
 mod parse;
 mod payload;
+mod predicate;
+
+pub use predicate::{InvalidPredicate, Predicate};
 
 /// A list of capability terms, parsed. Serialises as the list of texts, in one
 /// way of writing them. Empty takes everything but Postern's own events.

@@ -14,7 +14,16 @@ use std::borrow::Cow;
 pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     let query = EventQuery { before: args.before, limit: Some(args.limit), ..args.which.query() };
-    let page: EventPage = edge.call("events", query).await?;
+    let mut page: EventPage = edge.call("events", query.clone()).await?;
+    // What is rare takes more than one look.
+    while let Some(next) = page.next.take_if(|_| page.rows.len() < args.limit as usize) {
+        let left = args.limit - u32::try_from(page.rows.len()).unwrap_or(0);
+        let query = EventQuery { before: Some(next), limit: Some(left), ..query.clone() };
+        let older: EventPage = edge.call("events", query).await?;
+        page.rows.extend(older.rows);
+        page.next = older.next;
+        page.searched_to = older.searched_to;
+    }
     output.show(&page, |style| output::page(style, &page))
 }
 
@@ -27,6 +36,9 @@ impl Which {
             source: self.source,
             event_type: self.event_type,
             outcome: self.outcome,
+            action: self.action,
+            status: self.status,
+            payload: self.condition,
             ..EventQuery::default()
         }
     }

@@ -13,7 +13,8 @@ pub(crate) fn page(style: &Style, page: &EventPage) -> String {
     }
     let mut lines: Vec<_> = page.rows.iter().map(|event| row(style, event)).collect();
     if let Some(next) = &page.next {
-        let more = format!("{} in all; older ones: --before {}", counted(page.total, "event"), safe(next));
+        let all = page.total.map_or(String::new(), |total| format!("{} in all; ", counted(total, "event")));
+        let more = format!("{all}older ones: --before {}", safe(next));
         lines.push(style.paint(Ink::Faint, &more));
     }
     lines.join("\n")

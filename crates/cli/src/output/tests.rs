@@ -102,9 +102,15 @@ fn rows() {
 
 #[test]
 fn pages() {
-    let shown = EventPage { rows: vec![event()], next: Some("c7".into()), total: 1200, cursor: 9 };
+    let shown = EventPage {
+        rows: vec![event()],
+        next: Some("c7".into()),
+        total: Some(1200),
+        searched_to: None,
+        cursor: 9,
+    };
     insta::assert_snapshot!(page(&plain(), &shown));
-    let empty = EventPage { rows: Vec::new(), next: None, total: 0, cursor: 9 };
+    let empty = EventPage { rows: Vec::new(), next: None, total: Some(0), searched_to: None, cursor: 9 };
     insta::assert_snapshot!(page(&plain(), &empty));
 }
 

@@ -3,12 +3,13 @@
 use super::types::*;
 use crate::EdgeHandle;
 use crate::handlers::{self, Target};
+use crate::history::{LOOK, Selection};
 use crate::local;
 use crate::registration;
 use crate::state::Session;
 use crate::templates;
 use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest};
-use postern_protocol::filter::Filter;
+use postern_protocol::filter::{Filter, Predicate};
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,7 +175,8 @@ pub async fn report_work(edge: &EdgeHandle, args: ReportEvent) -> Result<EventRe
 /// A page of the history, newest first. Without a sign-in it is empty.
 ///
 /// # Errors
-/// `request.malformed` for a limit or cursor out of range.
+/// `request.malformed` for a limit or cursor out of range, a status that is
+/// none, a condition that cannot be read.
 pub async fn events(edge: &EdgeHandle, args: EventQuery) -> Result<EventPage, ApiError> {
     let limit = limit(args.limit)?;
     let before = match args.before.as_deref().map(str::parse::<i64>) {
@@ -184,13 +186,26 @@ pub async fn events(edge: &EdgeHandle, args: EventQuery) -> Result<EventPage, Ap
             return Err(ApiError::new(ErrorCode::BadRequest, "`before` is not a cursor of `events`"));
         }
     };
-    match edge.shared.profile_id() {
-        Some(profile) => Ok(edge.shared.history.page(profile, args, before, limit).await?),
+    // No profile has the number 0: without a sign-in there are no rows.
+    let selection = Selection::new(edge.shared.profile_id().unwrap_or(0), &args)
+        .map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?;
+    match selection {
+        Some(selection) => Ok(edge.shared.history.page(selection, before, limit, LOOK).await?),
         None => {
             let cursor = edge.shared.history.committed().borrow().seq.unsigned_abs();
-            Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor })
+            Ok(EventPage { rows: Vec::new(), next: None, total: Some(0), searched_to: None, cursor })
         }
     }
+}
+
+/// Whether a condition on the payload can be read, and where not.
+///
+/// # Errors
+/// None at present.
+pub async fn check_condition(_: &EdgeHandle, args: Condition) -> Result<CheckedCondition, ApiError> {
+    let problem = Predicate::parse(&args.payload).err();
+    let problem = problem.map(|wrong| ConditionProblem { at: wrong.at, reason: wrong.reason });
+    Ok(CheckedCondition { problem })
 }
 
 /// What was inserted or changed since a cursor.

@@ -212,12 +212,48 @@ pub struct EventQuery {
     pub source: Option<String>,
     /// Only this type (`Issue`).
     pub event_type: Option<String>,
+    /// Only this action (`update`).
+    pub action: Option<String>,
     /// Only this outcome.
     pub outcome: Option<OutcomeKind>,
+    /// Only where the target's newest answer was so: `2xx` … `5xx`, a status
+    /// (`503`), or `none` where it failed without an answer.
+    pub status: Option<String>,
+    /// Only what the proxy received then or later.
+    pub since: Option<UnixMillis>,
+    /// Only what the proxy received earlier than this.
+    pub until: Option<UnixMillis>,
+    /// Only where the payload says so: a condition as in capability terms,
+    /// `data.team.key == "ENG"`.
+    pub payload: Option<String>,
     /// Rows older than this one ([`EventPage::next`]).
     pub before: Option<String>,
     /// At most so many rows: 1–500, 100 by default.
     pub limit: Option<u32>,
+}
+
+/// `check_condition`: a condition that somebody is writing.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Condition {
+    /// As for [`EventQuery::payload`].
+    pub payload: String,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CheckedCondition {
+    /// Absent where nothing is.
+    pub problem: Option<ConditionProblem>,
+}
+
+/// Where a condition cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ConditionProblem {
+    /// In characters from 1.
+    #[ts(type = "number")]
+    pub at: usize,
+    /// What is wrong there.
+    pub reason: String,
 }
 
 /// A page of events.
@@ -228,9 +264,13 @@ pub struct EventPage {
     pub rows: Vec<EventSummary>,
     /// Where the next page starts ([`EventQuery::before`]); absent at the end.
     pub next: Option<String>,
-    /// How many rows the query has in all.
-    #[ts(type = "number")]
-    pub total: u64,
+    /// How many rows the query has in all: with the first page, where it could
+    /// be said in time.
+    #[ts(type = "number | null")]
+    pub total: Option<u64>,
+    /// Where the time for a page ran out before it was full: what was stored
+    /// here from then on has been looked at. `next` goes on.
+    pub searched_to: Option<UnixMillis>,
     /// The change cursor the page is true at.
     #[ts(type = "number")]
     pub cursor: u64,

@@ -64,6 +64,19 @@ fn compile_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
+/// Gives free pages back to the file system, at most so many.
+pub(super) fn give_back(connection: &Connection, pages: Option<u32>) -> rusqlite::Result<()> {
+    let sql = match pages {
+        Some(pages) => format!("PRAGMA incremental_vacuum({pages})"),
+        None => "PRAGMA incremental_vacuum".to_owned(),
+    };
+    // A row for each page.
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
 /// Opens the file for the checkpoint alone.
 pub(super) fn open_checkpoint(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(

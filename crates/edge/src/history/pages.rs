@@ -2,20 +2,26 @@
 
 mod selection;
 mod verification;
+mod walk;
 
-use self::selection::Selection;
+pub(crate) use self::selection::Selection;
 use self::verification::verification;
 use super::readers::Reader;
 use super::search::Generation;
 use super::{History, HistoryError, runs};
-use crate::api::{Body, Changes, EventDetail, EventPage, EventQuery, EventSummary, Outcome, OutcomeKind};
+use crate::api::{Body, Changes, EventDetail, EventPage, EventSummary, Outcome, OutcomeKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use postern_protocol::{Provider, UnixMillis};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
 
 /// So many rows at most are in a [`Changes`].
 const CHANGES: usize = 200;
+/// How long a page may look for its rows.
+pub(crate) const LOOK: Duration = Duration::from_millis(150);
+/// How long it may take to count all that there are.
+const COUNT: Duration = Duration::from_millis(40);
 
 const SUMMARY: &str = "e.id, e.webhook_id, e.received_at, e.stored_at, e.source, e.provider, e.event_type,
     e.action, e.subject, e.detail, e.size, e.synthetic, e.outcome, e.label, e.seq";
@@ -75,16 +81,16 @@ pub(super) fn outcome_text(kind: OutcomeKind) -> &'static str {
 }
 
 impl History {
-    /// A page of a profile's events, newest first. `before` is the id that
-    /// [`EventPage::next`] gave.
+    /// A page of the events selected, newest first, found within about
+    /// `look`. `before` is the id that [`EventPage::next`] gave.
     pub(crate) async fn page(
         &self,
-        profile: i64,
-        query: EventQuery,
+        selection: Selection,
         before: Option<i64>,
         limit: u32,
+        look: Duration,
     ) -> Result<EventPage, HistoryError> {
-        self.readers.read(move |reader, index| page(reader, index, profile, &query, before, limit)).await
+        self.readers.read(move |reader, index| page(reader, index, &selection, before, limit, look)).await
     }
 
     /// What has changed since `cursor`.
@@ -111,38 +117,43 @@ impl History {
 fn page(
     reader: &mut Reader,
     index: &Generation,
-    profile: i64,
-    query: &EventQuery,
+    selection: &Selection,
     before: Option<i64>,
     limit: u32,
+    look: Duration,
 ) -> rusqlite::Result<EventPage> {
-    let Some(selection) = Selection::new(profile, query) else {
-        let cursor = cursor(&reader.connection)?;
-        return Ok(EventPage { rows: Vec::new(), next: None, total: 0, cursor });
-    };
-    let connection = if selection.searches { reader.with_search(index)? } else { &reader.connection };
+    let connection = if selection.searches() { reader.with_search(index)? } else { &reader.connection };
     // Count, rows and cursor of one moment.
     let tx = connection.unchecked_transaction()?;
-    let total = if selection.is_all {
-        tx.query_row("SELECT events FROM profile WHERE id = ?1", [profile], |row| row.get::<_, i64>(0))
-            .optional()?
-            .unwrap_or(0)
-    } else {
-        let mut count = tx.prepare_cached(&selection.count())?;
-        count.query_row(params_from_iter(selection.values(None)), |row| row.get(0))?
+    let walked = walk::rows(&tx, selection, before, limit as usize, look)?;
+    let total = match (before, walked.seen_to) {
+        (None, None) => Some(walked.rows.len() as u64),
+        (None, _) if selection.is_all => Some(all(&tx, selection)?),
+        (None, _) if selection.predicate.is_none() => walk::count(&tx, selection, COUNT)?,
+        _ => None,
     };
-    // One row more than asked for tells whether there is a next page.
-    let mut statement = tx.prepare_cached(&selection.rows(SUMMARY, before.is_some(), limit + 1))?;
-    let mut rows = statement
-        .query_map(params_from_iter(selection.values(before)), |row| {
-            Ok((row.get::<_, i64>(0)?, summary(row)?))
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(EventPage { rows, next, total: total.unsigned_abs(), cursor: cursor(&tx)? })
+    let searched_to = match walked.seen_to.filter(|_| walked.late) {
+        Some(row) => stored_at(&tx, row)?,
+        None => None,
+    };
+    let next = walked.seen_to.map(|row| row.to_string());
+    let rows = walked.rows.into_iter().map(|(_, row)| row).collect();
+    Ok(EventPage { rows, next, total, searched_to, cursor: cursor(&tx)? })
+}
+
+/// How many events the profile has.
+fn all(tx: &Connection, selection: &Selection) -> rusqlite::Result<u64> {
+    let profile = selection.values(0, 0).next();
+    tx.query_row("SELECT events FROM profile WHERE id = ?1", [profile], |row| row.get::<_, i64>(0))
+        .optional()
+        .map(|events| events.unwrap_or(0).unsigned_abs())
+}
+
+/// When the first of the rows from `row` on was stored.
+fn stored_at(tx: &Connection, row: i64) -> rusqlite::Result<Option<UnixMillis>> {
+    tx.prepare_cached("SELECT stored_at FROM event WHERE id >= ?1 ORDER BY id LIMIT 1")?
+        .query_row([row], |row| row.get(0).map(UnixMillis))
+        .optional()
 }
 
 fn cursor(connection: &Connection) -> rusqlite::Result<u64> {

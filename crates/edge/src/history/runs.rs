@@ -167,10 +167,11 @@ impl History {
                 write
                     .tx
                     .prepare_cached(
-                        "UPDATE event SET seq = ?2, outcome = ?3, label = ?4, pending = pending AND NOT ?5
+                        "UPDATE event SET seq = ?2, outcome = ?3, label = ?4, pending = pending AND NOT ?5,
+                           status = ?6
                          WHERE id = ?1",
                     )?
-                    .execute(params![event, seq, kind, end.outcome.label, done])?;
+                    .execute(params![event, seq, kind, end.outcome.label, done, end.status])?;
                 write
                     .tx
                     .prepare_cached(

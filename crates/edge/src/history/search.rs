@@ -10,10 +10,18 @@
 //! letter typed narrows the result. A trigram index would also find `ogin` in
 //! `login`, at three times the size and several times the work for each event,
 //! and its commonest trigrams make search slow in a long history.
+//!
+//! The index lies in parts of some ten thousand events each, a table of its
+//! own. FTS5 gathers all rows of a word's beginning before it answers with the
+//! first; in parts, a search walks from the newest to the older, and ends when
+//! its page is full, however common the word. What the history forgets is
+//! forgotten here by the part, at no cost.
 
 mod indexer;
+mod parts;
 
 pub(super) use indexer::start;
+pub(super) use parts::Part;
 
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -28,9 +36,9 @@ pub(super) struct Generation {
 }
 
 /// Raised when the index's form changes: an older file is built anew.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
 
-/// Makes the index available to a reader as `search.doc`.
+/// Makes the index available to a reader as `search`.
 pub(super) fn attach(reader: &Connection, path: &Path) -> rusqlite::Result<()> {
     reader.execute("ATTACH ?1 AS search", params![path.to_string_lossy()])?;
     Ok(())

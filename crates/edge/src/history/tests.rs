@@ -1,7 +1,8 @@
 use super::*;
-use crate::api::{EventQuery, OutcomeKind};
+use crate::api::{EventPage, EventQuery, OutcomeKind};
 use bytes::Bytes;
 use postern_protocol::{Described, Provider, UnixMillis};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const NOW: UnixMillis = UnixMillis(1_795_341_420_000);
@@ -53,9 +54,21 @@ fn search(text: &str) -> EventQuery {
     EventQuery { search: Some(text.into()), ..EventQuery::default() }
 }
 
+async fn page(
+    history: &History,
+    profile: &Profile,
+    query: EventQuery,
+    before: Option<&str>,
+    limit: u32,
+    look: Duration,
+) -> EventPage {
+    let selection = Selection::new(profile.id, &query).unwrap().unwrap();
+    history.page(selection, before.map(|before| before.parse().unwrap()), limit, look).await.unwrap()
+}
+
 async fn ids(history: &History, profile: &Profile, query: EventQuery) -> Vec<String> {
-    let page = history.page(profile.id, query, None, 100).await.unwrap();
-    assert_eq!(page.total as usize, page.rows.len());
+    let page = page(history, profile, query, None, 100, LOOK).await;
+    assert_eq!(page.total, Some(page.rows.len() as u64));
     page.rows.into_iter().map(|row| row.id).collect()
 }
 
@@ -67,13 +80,13 @@ async fn pages_are_unaffected_by_arrivals() {
         history.accept(event(&profile, &format!("e{n}"))).await.unwrap();
     }
     let mut seen = Vec::new();
-    let mut before = None;
+    let mut before: Option<String> = None;
     loop {
-        let page = history.page(profile.id, EventQuery::default(), before, 4).await.unwrap();
+        let page = page(&history, &profile, EventQuery::default(), before.as_deref(), 4, LOOK).await;
         seen.extend(page.rows.into_iter().map(|row| row.id));
         history.accept(event(&profile, &format!("late{}", seen.len()))).await.unwrap();
         match page.next {
-            Some(next) => before = Some(next.parse().unwrap()),
+            Some(next) => before = Some(next),
             None => break,
         }
     }
@@ -103,6 +116,64 @@ async fn filters_narrow_and_count() {
     assert_eq!(only(search("eng")).await, ["b", "a"]);
     assert_eq!(only(search("cafe")).await, ["b", "a"], "accents do not matter");
     assert_eq!(only(search("linear-ev")).await, ["b", "a"], "headers too");
+}
+
+#[tokio::test]
+async fn what_no_index_knows_is_looked_for_row_by_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, profile) = history(&dir).await;
+    for (n, key) in [(0, "OPS"), (1, "ENG"), (2, "ENG")] {
+        let mut event = event(&profile, &format!("e{n}"));
+        event.body = format!(r#"{{"data":{{"team":{{"key":"{key}"}}}}}}"#).into();
+        event.received_at = NOW.plus(n * 60_000);
+        event.stored_at = NOW.plus(n * 60_000);
+        event.described.action = Some(if n == 2 { "create" } else { "update" }.into());
+        history.accept(event).await.unwrap();
+    }
+    for (id, status) in [("e1", Some(503)), ("e2", None)] {
+        let event = history.payload_of(profile.id, id.into()).await.unwrap().unwrap().id;
+        let run = history.begin_run(event, "http://x/".into(), false, NOW).await.unwrap();
+        let end = RunEnd { status, ..RunEnd::failed(5, "no", "why") };
+        history.finish_run(event, run, end, true).await.unwrap();
+    }
+    history.indexed().await;
+    let only = |query| ids(&history, &profile, query);
+    let all = EventQuery::default;
+    let eng = Some(r#"data.team.key == "ENG""#.to_owned());
+    assert_eq!(only(EventQuery { payload: eng.clone(), ..all() }).await, ["e2", "e1"]);
+    assert_eq!(only(EventQuery { payload: eng.clone(), ..search("eng-42") }).await, ["e2", "e1"]);
+    assert_eq!(only(EventQuery { payload: eng, action: Some("create".into()), ..all() }).await, ["e2"]);
+    assert_eq!(only(EventQuery { action: Some("update".into()), ..all() }).await, ["e1", "e0"]);
+    assert_eq!(only(EventQuery { since: Some(NOW.plus(60_000)), ..all() }).await, ["e2", "e1"]);
+    assert_eq!(only(EventQuery { until: Some(NOW.plus(60_000)), ..all() }).await, ["e0"]);
+    assert_eq!(only(EventQuery { status: Some("5xx".into()), ..all() }).await, ["e1"]);
+    assert_eq!(only(EventQuery { status: Some("503".into()), ..search("fix") }).await, ["e1"]);
+    assert_eq!(only(EventQuery { status: Some("none".into()), ..all() }).await, ["e2"]);
+    assert_eq!(only(EventQuery { status: Some("2xx".into()), ..all() }).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_page_that_takes_too_long_says_how_far_it_came_and_goes_on_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, profile) = history(&dir).await;
+    for n in 0..5 {
+        let mut event = event(&profile, &format!("e{n}"));
+        event.stored_at = NOW.plus(n);
+        history.accept(event).await.unwrap();
+    }
+    let rare = EventQuery { payload: Some("exists(nothing)".into()), ..EventQuery::default() };
+    let (mut before, mut looks) = (None::<String>, Vec::new());
+    loop {
+        let page = page(&history, &profile, rare.clone(), before.as_deref(), 100, Duration::ZERO).await;
+        assert!(page.rows.is_empty());
+        looks.push(page.searched_to);
+        match page.next {
+            Some(next) => before = Some(next),
+            None => break,
+        }
+    }
+    let wanted: Vec<_> = (0..5).rev().map(|n| Some(NOW.plus(n))).chain([None]).collect();
+    assert_eq!(looks, wanted);
 }
 
 #[tokio::test]

@@ -19,3 +19,4 @@ mod registration;
 mod support;
 mod target;
 mod tunnel;
+mod views;

@@ -96,6 +96,11 @@ impl Condition {
         parse::condition(text, from).map(Self)
     }
 
+    /// Reads a condition that stands by itself, without brackets.
+    pub(super) fn parse_bare(text: &str) -> Result<Self, Wrong> {
+        parse::bare(text).map(Self)
+    }
+
     /// Every path it asks for.
     pub(super) fn paths(&self) -> Vec<&Path> {
         let mut paths = Vec::new();

@@ -1,5 +1,6 @@
 //! The thread that fills the search index.
 
+use super::parts::Parts;
 use super::{FORM, Generation};
 use crate::history::HistoryError;
 use crate::history::database;
@@ -19,7 +20,7 @@ const BATCH: usize = 1000;
 const GATHER: Duration = Duration::from_millis(100);
 /// From so many bytes on, a transaction takes no more; and what it keeps in
 /// memory before it writes a piece of the index.
-const PIECE: usize = 4 << 20;
+pub(super) const PIECE: usize = 4 << 20;
 /// Of larger bodies only the beginning is indexed.
 const LONGEST: usize = 1 << 20;
 
@@ -32,11 +33,11 @@ pub(in crate::history) fn start(
     woken: mpsc::Receiver<()>,
 ) -> Result<watch::Receiver<Generation>, HistoryError> {
     let reader = database::open_reader(history).map_err(HistoryError::from)?;
-    let (connection, indexed) = open_or_rebuild(index, &history_id)?;
+    let (index_of, indexed) = open_or_rebuild(index, &history_id)?;
     let generation = Generation { number: 1, path: index.to_owned(), indexed };
     let (sender, receiver) = watch::channel(generation);
     let indexer =
-        Indexer { reader, connection: Some(connection), path: index.to_owned(), history_id, state: sender };
+        Indexer { reader, index: Some(index_of), path: index.to_owned(), history_id, state: sender };
     std::thread::Builder::new()
         .name("history-indexer".into())
         .spawn(move || indexer.run(&woken))
@@ -44,10 +45,16 @@ pub(in crate::history) fn start(
     Ok(receiver)
 }
 
+/// The file, open for writing.
+struct Index {
+    connection: Connection,
+    parts: Parts,
+}
+
 struct Indexer {
     reader: Connection,
     /// Absent after a failure, until it can be opened again.
-    connection: Option<Connection>,
+    index: Option<Index>,
     path: PathBuf,
     history_id: String,
     state: watch::Sender<Generation>,
@@ -59,9 +66,9 @@ impl Indexer {
             let looked = Instant::now();
             match self.catch_up() {
                 Ok(()) => {}
-                Err(e) if e.is_damage() && self.connection.is_some() => {
+                Err(e) if e.is_damage() && self.index.is_some() => {
                     tracing::warn!(path = %self.path.display(), error = %e, "the search index is built anew");
-                    self.connection = None;
+                    self.index = None;
                     continue;
                 }
                 Err(e) => tracing::warn!(error = %e, "the search index is behind, until the next event"),
@@ -79,17 +86,25 @@ impl Indexer {
 
     /// Indexes all that is in the history and not in the index.
     fn catch_up(&mut self) -> Result<(), HistoryError> {
-        if self.connection.is_none() {
+        if self.index.is_none() {
             remove(&self.path).map_err(HistoryError::io)?;
-            let (connection, indexed) = open(&self.path, &self.history_id)?;
-            self.connection = Some(connection);
+            let (index, indexed) = open(&self.path, &self.history_id)?;
+            self.index = Some(index);
             self.state.send_modify(|state| {
                 state.number += 1;
                 state.indexed = indexed;
             });
         }
         while self.index_batch()? {}
-        Ok(())
+        self.forget()
+    }
+
+    /// Drops the parts whose events are all forgotten, and gives their room
+    /// back.
+    fn forget(&mut self) -> Result<(), HistoryError> {
+        let oldest: Option<i64> = self.reader.query_row("SELECT min(id) FROM event", [], |row| row.get(0))?;
+        let Some(index) = &mut self.index else { return Ok(()) };
+        Ok(index.parts.drop_before(&mut index.connection, oldest.unwrap_or(i64::MAX))?)
     }
 
     /// Indexes a batch; says whether there may be more.
@@ -98,19 +113,15 @@ impl Indexer {
         // Read before anything is written: a long read would keep the
         // history's log from starting over.
         let (texts, more) = self.read(after)?;
-        let (Some(connection), Some((last, _))) = (&mut self.connection, texts.last()) else {
+        let (Some(Index { connection, parts }), Some((last, _))) = (&mut self.index, texts.last()) else {
             return Ok(false);
         };
         let last = *last;
         let tx = connection.transaction()?;
-        {
-            let mut insert = tx.prepare_cached("INSERT INTO doc (rowid, text) VALUES (?1, ?2)")?;
-            for (event, text) in &texts {
-                insert.execute(params![event, text])?;
-            }
-            tx.prepare_cached("UPDATE progress SET indexed = ?1")?.execute([last])?;
-        }
+        let added = parts.add(&tx, &texts)?;
+        tx.prepare_cached("UPDATE progress SET indexed = ?1")?.execute([last])?;
         tx.commit()?;
+        *parts = added;
         self.state.send_modify(|state| state.indexed = last);
         Ok(more)
     }
@@ -142,7 +153,7 @@ impl Indexer {
     }
 }
 
-fn open_or_rebuild(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError> {
+fn open_or_rebuild(path: &Path, history_id: &str) -> Result<(Index, i64), HistoryError> {
     match open(path, history_id) {
         Ok(opened) => Ok(opened),
         Err(e) => {
@@ -155,32 +166,28 @@ fn open_or_rebuild(path: &Path, history_id: &str) -> Result<(Connection, i64), H
 
 /// Opens the index and says how far it has come. An index of another form or
 /// history counts as damaged.
-fn open(path: &Path, history_id: &str) -> Result<(Connection, i64), HistoryError> {
+fn open(path: &Path, history_id: &str) -> Result<(Index, i64), HistoryError> {
     let connection = Connection::open(path)?;
-    // What the index loses in a power cut is indexed again.
-    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+    // What the index loses in a power cut is indexed again. Room is given back
+    // only where the file was made so.
+    connection.execute_batch(
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
     let fresh = !connection.table_exists(None, "progress")?;
     if fresh {
         connection.execute_batch(
             "BEGIN;
-             CREATE TABLE progress (form INTEGER NOT NULL, history TEXT NOT NULL, indexed INTEGER NOT NULL);
-             CREATE VIRTUAL TABLE doc USING fts5(
-               text, content = '', contentless_delete = 1, prefix = '2',
-               tokenize = 'unicode61 remove_diacritics 2'
-             );",
+             CREATE TABLE progress (form INTEGER NOT NULL, history TEXT NOT NULL, indexed INTEGER NOT NULL);",
         )?;
         connection.execute("INSERT INTO progress VALUES (?1, ?2, 0)", params![FORM, history_id])?;
         connection.execute_batch("COMMIT")?;
     }
-    connection.execute(
-        "INSERT INTO doc (doc, rank) VALUES ('hashsize', ?1)",
-        [i64::try_from(PIECE).unwrap_or(i64::MAX)],
-    )?;
     let ours = "SELECT indexed FROM progress WHERE form = ?1 AND history = ?2";
     let indexed = connection.query_row(ours, params![FORM, history_id], |row| row.get(0)).optional()?;
     let indexed = indexed.ok_or(HistoryError::ForeignIndex)?;
-    connection.query_row("SELECT count(*) FROM doc WHERE doc MATCH '\"\u{1}\"'", [], |_| Ok(()))?;
-    Ok((connection, indexed))
+    let parts = Parts::open(&connection)?;
+    Ok((Index { connection, parts }, indexed))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

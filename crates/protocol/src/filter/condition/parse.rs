@@ -35,6 +35,17 @@ pub(super) fn condition(text: &str, from: usize) -> Read<Expr> {
     Ok(expr)
 }
 
+/// The condition that is the whole text.
+pub(super) fn bare(text: &str) -> Read<Expr> {
+    let mut reader = Reader { text, at: 0 };
+    let expr = reader.or(DEPTH)?;
+    reader.skip_space();
+    if reader.at < text.len() {
+        return Err(reader.unexpected("`&&`, `||` or the end"));
+    }
+    Ok(expr)
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// In bytes.
@@ -64,7 +75,7 @@ impl<'t> Reader<'t> {
 
     fn unexpected(&self, expected: &str) -> Wrong {
         let reason = match self.rest().chars().next() {
-            None => format!("expected {expected}, but the term ends here"),
+            None => format!("expected {expected}, but the text ends here"),
             Some('=') => format!("expected {expected}; equality is written `==`"),
             Some('&' | '|') => format!("expected {expected}; conditions are joined by `&&` and `||`"),
             Some('\'') => format!("expected {expected}; texts stand in double quotes"),

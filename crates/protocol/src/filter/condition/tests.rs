@@ -189,13 +189,13 @@ fn what_cannot_be_read_is_pointed_at() {
         (
             "Issue[",
             7,
-            "expected a field of the payload, as in `data.team.key`, but the term ends here".to_owned(),
+            "expected a field of the payload, as in `data.team.key`, but the text ends here".to_owned(),
         ),
         ("Issue[]", 7, "expected a field of the payload, as in `data.team.key`, found `]`".into()),
         (
             "Issue[a == 1",
             13,
-            "expected `&&`, `||` or the `]` that ends the condition, but the term ends here".into(),
+            "expected `&&`, `||` or the `]` that ends the condition, but the text ends here".into(),
         ),
         ("Issue[a == 1]x", 14, "a term ends with its condition".into()),
         ("Issue[a = 1]", 9, "expected `==`, `!=` or `in`; equality is written `==`".into()),
