@@ -3,6 +3,7 @@
 import { EventWindow, PAGE } from "../features/events/window";
 import { matches, NO_FILTER, same, toQuery, type Filter } from "../features/events/filter";
 import type { Changes } from "../transport/generated/Changes";
+import type { EventPage } from "../transport/generated/EventPage";
 import type { EventSummary } from "../transport/generated/EventSummary";
 import { ApiError } from "../transport/types";
 import type { Backend } from "./backend.svelte";
@@ -11,6 +12,8 @@ import type { Backend } from "./backend.svelte";
 const MOST_PENDING = 2000;
 /** The newest page is loaded afresh when arrivals have made it this long. */
 const MOST_HEAD = 5000;
+/** So many rows more are found before looking further ends by itself. */
+const ENOUGH = 20;
 
 export class Events {
   filter = $state.raw<Filter>(NO_FILTER);
@@ -22,6 +25,8 @@ export class Events {
   latest = $state.raw<EventSummary | null>(null);
   /** Arrivals not shown yet, because the reader is further down. */
   pending = $state(0);
+  /** Older rows are being looked for because the reader asked. */
+  looking = $state(false);
   /** The rows may lack some that only the backend can find (full text). */
   stale = $state(false);
   readonly window = new EventWindow();
@@ -63,10 +68,11 @@ export class Events {
   /** Loads the newest page; the old rows stay until it is there. */
   async load(): Promise<void> {
     const query = ++this.#query;
+    this.looking = false;
     this.#loading.clear();
     if (this.window.slots === 0 || this.phase === "failed") this.phase = "loading";
     try {
-      const page = await this.backend.call("events", toQuery(this.filter, null, PAGE));
+      const page = await this.backend.call("events", toQuery(this.filter, null, PAGE, Date.now()));
       if (query !== this.#query) return;
       this.window.reset(page);
       this.#drop();
@@ -86,23 +92,27 @@ export class Events {
   show(from: number, to: number): void {
     const wanted = this.window.wanted(from, to);
     for (const { before, count } of wanted.refill) {
-      void this.#page(before, Math.min(500, Math.max(1, count)), (page) => this.window.refill(before, page));
+      const limit = Math.min(500, Math.max(1, count));
+      void this.#page(before, limit, (page) => this.window.refill(before, page), true);
     }
     const next = this.window.next;
     if (wanted.next && next !== null) void this.#page(next, PAGE, (page) => this.window.append(page, next));
     this.window.forget(from);
   }
 
-  async #page(
-    before: string,
-    limit: number,
-    put: (page: Awaited<ReturnType<typeof this.backend.call<"events">>>) => void,
-  ): Promise<void> {
+  async #page(before: string, limit: number, put: (page: EventPage) => void, whole = false): Promise<void> {
     if (this.#loading.has(before)) return;
     this.#loading.add(before);
     const query = this.#query;
     try {
-      const page = await this.backend.call("events", toQuery(this.filter, before, limit));
+      const page = await this.backend.call("events", toQuery(this.filter, before, limit, Date.now()));
+      // A page that gets its rows back needs all of them, however long it takes.
+      while (whole && page.rows.length < limit && page.next !== null && query === this.#query) {
+        const left = limit - page.rows.length;
+        const rest = await this.backend.call("events", toQuery(this.filter, page.next, left, Date.now()));
+        page.rows.push(...rest.rows);
+        page.next = rest.next;
+      }
       if (query !== this.#query) return;
       put(page);
       this.error = null;
@@ -114,6 +124,25 @@ export class Events {
       // Not at once again: scrolling would ask with every frame.
       setTimeout(() => this.#loading.delete(before), 2000);
     }
+  }
+
+  /** Goes on where the backend stopped looking, until something is found, all is seen, or {@link stopLooking}. */
+  async lookFurther(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    const query = this.#query;
+    const enough = this.window.rows + ENOUGH;
+    while (this.looking && query === this.#query && this.window.stopped !== null) {
+      const next = this.window.next;
+      if (next === null) break;
+      await this.#page(next, PAGE, (page) => this.window.append(page, next));
+      if (this.error !== null || this.window.rows >= enough) break;
+    }
+    this.looking = false;
+  }
+
+  stopLooking(): void {
+    this.looking = false;
   }
 
   /** Tells whether the reader sees the newest row. */
@@ -157,6 +186,7 @@ export class Events {
       return;
     }
     const arrived: EventSummary[] = [];
+    const now = Date.now();
     for (const row of changes.rows) {
       if (this.#watched?.id === row.id) this.#watched.seen(row);
       const expected = this.#expected.get(row.id);
@@ -164,7 +194,7 @@ export class Events {
         this.#expected.delete(row.id);
         expected(row);
       }
-      const fits = matches(this.filter, row);
+      const fits = matches(this.filter, row, now);
       if (this.window.has(row.id)) {
         if (fits === false) this.window.remove(row.id);
         else this.window.replace(row);
@@ -218,7 +248,9 @@ export class Events {
     if (this.#refresh !== undefined) return;
     this.#refresh = setTimeout(() => {
       this.#refresh = undefined;
-      if (this.#atTop || this.phase === "failed") void this.load();
+      // What was looked for further down is not thrown away.
+      const first = this.#atTop && this.window.pages <= 1;
+      if (first || this.phase === "failed") void this.load();
       else this.stale = true;
     }, wait);
   }

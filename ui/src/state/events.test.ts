@@ -35,7 +35,13 @@ beforeEach(() => {
       if (op !== "events") return Promise.reject(new ApiError("not_found", op, false));
       asked.push(args);
       if (broken) return Promise.reject(new ApiError("store.unavailable", "no", true));
-      return Promise.resolve({ rows: [...history], next: null, total: history.length, cursor: 0 });
+      return Promise.resolve({
+        rows: [...history],
+        next: null,
+        total: history.length,
+        searchedTo: null,
+        cursor: 0,
+      });
     }) as Transport["call"],
     live: (_: number, __: LiveListener) => () => undefined,
   };

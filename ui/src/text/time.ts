@@ -16,6 +16,22 @@ export const timeOfDay = (at: number): string => clock.format(at);
 export const timeWithMillis = (at: number): string =>
   `${clock.format(at)}.${String(((Math.floor(at) % 1000) + 1000) % 1000).padStart(3, "0")}`;
 
+const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const shortDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** `15:07` today, `20 Nov 15:07` otherwise, local. */
+export const dayAndTime = (at: number, now: number): string =>
+  dayOf(at) === dayOf(now) ? minutes.format(at) : `${shortDay.format(at)} ${minutes.format(at)}`;
+
+/** A moment as an `<input type="datetime-local">` holds it; empty for none. */
+export function localInput(at: number | null): string {
+  if (at === null) return "";
+  const date = new Date(at);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
 /** `2026-11-22 15:07:41.214 UTC`. */
 export const utc = (at: number): string => new Date(at).toISOString().replace("T", " ").replace("Z", " UTC");
 

@@ -4,6 +4,8 @@
 import type { Desktop } from "./desktop";
 import type { CatchUpRequest } from "./generated/CatchUpRequest";
 import type { CaughtUp } from "./generated/CaughtUp";
+import type { CheckedCondition } from "./generated/CheckedCondition";
+import type { Condition } from "./generated/Condition";
 import type { EventDetail } from "./generated/EventDetail";
 import type { EventKey } from "./generated/EventKey";
 import type { EventPage } from "./generated/EventPage";
@@ -16,6 +18,7 @@ import type { LocalSecretKey } from "./generated/LocalSecretKey";
 import type { LocalSecrets } from "./generated/LocalSecrets";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
+import type { RenameView } from "./generated/RenameView";
 import type { ReportEvent } from "./generated/ReportEvent";
 import type { Replay } from "./generated/Replay";
 import type { RotatedSecret } from "./generated/RotatedSecret";
@@ -30,6 +33,9 @@ import type { Status } from "./generated/Status";
 import type { Templates } from "./generated/Templates";
 import type { Trigger } from "./generated/Trigger";
 import type { Triggered } from "./generated/Triggered";
+import type { View } from "./generated/View";
+import type { ViewKey } from "./generated/ViewKey";
+import type { Views } from "./generated/Views";
 
 /** No arguments. */
 export type Nothing = Record<string, never>;
@@ -46,6 +52,11 @@ export interface Operations {
   catch_up: { args: CatchUpRequest; answer: CaughtUp };
   rotate_secret: { args: Nothing; answer: RotatedSecret };
   events: { args: EventQuery; answer: EventPage };
+  check_condition: { args: Condition; answer: CheckedCondition };
+  views: { args: Nothing; answer: Views };
+  save_view: { args: View; answer: Views };
+  rename_view: { args: RenameView; answer: Views };
+  remove_view: { args: ViewKey; answer: Views };
   events_since: { args: Since; answer: Changes };
   event: { args: EventKey; answer: EventDetail };
   event_record: { args: EventKey; answer: EventRecord };

@@ -6,7 +6,19 @@ import { fromParams, matches, NO_FILTER, toParams, toQuery, type Filter } from "
 describe("the filter in the address bar", () => {
   const filters: Filter[] = [
     NO_FILTER,
-    { search: "a b&c=#/?", provider: "github", outcome: "failed", eventType: "Issue", source: "läuft" },
+    {
+      search: "a b&c=#/?",
+      provider: "github",
+      outcome: "failed",
+      eventType: "Issue",
+      action: "update",
+      source: "läuft",
+      status: "5xx",
+      time: { kind: "last", hours: 24 },
+      payload: 'data.team.key == "E&G" && data.n != 1',
+    },
+    { ...NO_FILTER, status: "none", time: { kind: "between", since: 5, until: 1_795_000_000_000 } },
+    { ...NO_FILTER, time: { kind: "between", since: null, until: 7 } },
     { ...NO_FILTER, search: "%20" },
   ];
   it.each(filters)("survives %o", (filter) => {
@@ -16,7 +28,9 @@ describe("the filter in the address bar", () => {
     expect(fromParams(route.params)).toEqual(filter);
   });
   it("leaves out what it does not know", () => {
-    expect(fromParams(new URLSearchParams("provider=toString&outcome=x&q=y"))).toEqual({
+    expect(
+      fromParams(new URLSearchParams("provider=toString&outcome=x&q=y&status=9xx&time=..&action=")),
+    ).toEqual({
       ...NO_FILTER,
       search: "y",
     });
@@ -39,8 +53,8 @@ describe("routes", () => {
 });
 
 it("asks for no more than is set", () => {
-  expect(toQuery({ ...NO_FILTER, search: "  " }, null, 50)).toEqual({ limit: 50 });
-  expect(toQuery({ ...NO_FILTER, search: " x ", outcome: "none" }, "c", 50)).toEqual({
+  expect(toQuery({ ...NO_FILTER, search: "  " }, null, 50, 0)).toEqual({ limit: 50 });
+  expect(toQuery({ ...NO_FILTER, search: " x ", outcome: "none" }, "c", 50, 0)).toEqual({
     limit: 50,
     search: "x",
     outcome: "none",
@@ -50,7 +64,22 @@ it("asks for no more than is set", () => {
 
 it("knows what a row can tell, and what only the backend can", () => {
   const row = { ...summary(1, 0), provider: "linear" as const };
-  expect(matches(NO_FILTER, row)).toBe(true);
-  expect(matches({ ...NO_FILTER, provider: "github", search: "x" }, row)).toBe(false);
-  expect(matches({ ...NO_FILTER, provider: "linear", search: "x" }, row)).toBeUndefined();
+  const at = (filter: Partial<Filter>, now = 0) => matches({ ...NO_FILTER, ...filter }, row, now);
+  expect(at({})).toBe(true);
+  expect(at({ provider: "github", search: "x" })).toBe(false);
+  expect(at({ provider: "linear", search: "x" })).toBeUndefined();
+  expect(at({ payload: "exists(data)" })).toBeUndefined();
+  expect(at({ status: "2xx" })).toBeUndefined();
+  expect(at({ action: "nothing" })).toBe(false);
+  const lastHour = { kind: "last", hours: 1 } as const;
+  expect(at({ time: lastHour }, 3_600_000)).toBe(true);
+  expect(at({ time: lastHour }, 3_600_001)).toBe(false);
+  expect(at({ time: { kind: "between", since: null, until: 0 } })).toBe(false);
+});
+
+it("turns a span into a moment when it asks", () => {
+  expect(toQuery({ ...NO_FILTER, time: { kind: "last", hours: 2 } }, null, 50, 7_200_005)).toEqual({
+    limit: 50,
+    since: 5,
+  });
 });

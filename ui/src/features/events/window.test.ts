@@ -18,6 +18,7 @@ const page = (from: number, to: number, total: number) => ({
   rows: Array.from({ length: to - from }, (_, i) => row(from + i)),
   next: to < total ? `c${to}` : null,
   total,
+  searchedTo: null,
   cursor: 0,
 });
 const ids = (window: EventWindow) =>
@@ -69,10 +70,29 @@ describe("pages", () => {
   });
 });
 
+describe("a search that takes long", () => {
+  it("stops where the backend stopped, says so, and goes on from there", () => {
+    window.reset({ ...page(0, 3, 450), total: null, searchedTo: 77 });
+    expect(window.slots).toBe(1 + 3 + 1);
+    expect(window.slot(4)).toMatchObject({ kind: "stopped", at: 77 });
+    expect([window.total, window.exact]).toEqual([3, false]);
+    // Scrolling does not go on by itself.
+    expect(window.wanted(0, 5).next).toBe(false);
+    expect(window.neighbour(3, 1)).toBeUndefined();
+    window.append({ ...page(3, 5, 5), total: null }, "c3");
+    expect([window.total, window.exact, window.slots]).toEqual([5, true, 6]);
+  });
+  it("may not know how many there are", () => {
+    window.reset({ ...page(0, 200, 450), total: null });
+    expect([window.total, window.exact, window.slots]).toEqual([200, false, 1 + 200 + 40]);
+    expect(window.wanted(150, 190).next).toBe(true);
+  });
+});
+
 describe("days", () => {
   it("stand before their first row, and move with insertions", () => {
     const rows = [row(0, NOON), row(1, NOON - DAY), row(2, NOON - DAY - 1), row(3, NOON - 3 * DAY)];
-    window.reset({ rows, next: null, total: 4, cursor: 0 });
+    window.reset({ rows, next: null, total: 4, searchedTo: null, cursor: 0 });
     const kinds = () => Array.from({ length: window.slots }, (_, i) => window.slot(i).kind);
     expect(kinds()).toEqual(["day", "row", "day", "row", "row", "day", "row"]);
     expect(window.indexOf(row(3).id)).toBe(6);
@@ -117,7 +137,13 @@ describe("live rows", () => {
 });
 
 it("moves from row to row across days", () => {
-  window.reset({ rows: [row(0, NOON), row(1, NOON - DAY)], next: null, total: 2, cursor: 0 });
+  window.reset({
+    rows: [row(0, NOON), row(1, NOON - DAY)],
+    next: null,
+    total: 2,
+    searchedTo: null,
+    cursor: 0,
+  });
   expect(window.neighbour(-1, 1)?.row.id).toBe(row(0).id);
   expect(window.neighbour(1, 1)).toMatchObject({ index: 3 });
   expect(window.neighbour(3, 1)).toBeUndefined();

@@ -12,7 +12,9 @@ export type Slot =
   | { kind: "day"; day: number; key: string }
   | { kind: "row"; row: EventSummary }
   /** A row that is known to be there and not loaded. */
-  | { kind: "gap"; key: string };
+  | { kind: "gap"; key: string }
+  /** The end of what has been looked at; there may be more. */
+  | { kind: "stopped"; at: number; key: string };
 
 interface Page {
   /** The cursor that brings it; null: the newest page. */
@@ -46,14 +48,19 @@ export function precedes(a: EventSummary, b: EventSummary): boolean {
 export class EventWindow {
   /** Where the page after the last known one starts; null: there is none. */
   next: string | null = null;
-  /** How many rows the query has in all, as far as known. */
+  /** How many rows the query has in all, or at least. */
   total = 0;
+  /** Whether {@link total} is all there are. */
+  exact = true;
+  /** The backend stopped looking before a page was full: what was stored from then on has been seen. */
+  stopped: number | null = null;
   #pages: Page[] = [];
   #known = new Map<string, Page>();
 
   /** Starts anew from the newest page. */
   reset(page: EventPage): void {
     this.#pages = [];
+    this.total = 0;
     this.#known.clear();
     this.append(page, null);
   }
@@ -73,7 +80,9 @@ export class EventWindow {
     this.#pages.push(added);
     for (const row of rows) this.#known.set(row.id, added);
     this.next = page.next;
-    this.total = Math.max(page.total, this.rows);
+    this.stopped = page.next === null ? null : page.searchedTo;
+    if (before === null || page.next === null) this.exact = page.next === null || page.total !== null;
+    this.total = page.next === null ? this.rows : Math.max(page.total ?? this.total, this.rows);
     this.#measure(this.#pages.length - 1);
   }
 
@@ -158,6 +167,16 @@ export class EventWindow {
     return this.#pages.length - 1;
   }
 
+  /** Rows at hand, the newest first, at most so many. */
+  loaded(most: number): EventSummary[] {
+    return this.#pages.flatMap((page) => page.rows ?? []).slice(0, most);
+  }
+
+  /** How many pages are known. */
+  get pages(): number {
+    return this.#pages.length;
+  }
+
   /** Rows known, loaded or not. */
   get rows(): number {
     return this.#pages.reduce((sum, page) => sum + page.count, 0);
@@ -168,13 +187,15 @@ export class EventWindow {
     const last = this.#pages.at(-1);
     if (!last) return 0;
     const known = last.offset + last.count + last.days.length;
-    const more = this.next === null ? 0 : Math.min(TAIL, Math.max(1, this.total - this.rows));
+    const unknown = this.exact ? Math.max(1, this.total - this.rows) : TAIL;
+    const more = this.next === null ? 0 : this.stopped === null ? Math.min(TAIL, unknown) : 1;
     return Math.min(MOST_SLOTS, known + more);
   }
 
   /** The slot at `index`. */
   slot(index: number): Slot {
     const page = this.#pageAt(index);
+    if (!page && this.stopped !== null) return { kind: "stopped", at: this.stopped, key: "stopped" };
     if (!page) return { kind: "gap", key: `tail-${index}` };
     let offset = index - page.offset;
     for (const start of page.days) {
@@ -215,7 +236,7 @@ export class EventWindow {
     for (let at = index + steps; at >= 0 && at < this.slots; at += steps) {
       const slot = this.slot(at);
       if (slot.kind === "row") return { index: at, row: slot.row };
-      if (slot.kind === "gap") return undefined;
+      if (slot.kind === "gap" || slot.kind === "stopped") return undefined;
     }
     return undefined;
   }
@@ -233,7 +254,8 @@ export class EventWindow {
     }
     const last = this.#pages.at(-1);
     const end = last ? last.offset + last.count + last.days.length : 0;
-    return { refill, next: this.next !== null && to >= end - PAGE / 4 && end < MOST_SLOTS };
+    const more = this.next !== null && this.stopped === null;
+    return { refill, next: more && to >= end - PAGE / 4 && end < MOST_SLOTS };
   }
 
   /** Lets go of rows far from `index`. */

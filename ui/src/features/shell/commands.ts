@@ -3,7 +3,9 @@
 import type { App } from "../../state/app.svelte";
 import type { OutcomeKind } from "../../transport/generated/OutcomeKind";
 import type { Provider } from "../../transport/generated/Provider";
+import { flat } from "../../text/safe";
 import type { Template } from "../../transport/generated/Template";
+import type { View } from "../../transport/generated/View";
 import type { IconName } from "../../ui/icons";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
 import { reconnect, replay, togglePause, trigger } from "./actions";
@@ -17,7 +19,7 @@ export interface Command {
 }
 
 /** Every command that can be given now. */
-export function commands(app: App, templates: readonly Template[]): Command[] {
+export function commands(app: App, templates: readonly Template[], views: readonly View[]): Command[] {
   const list: Command[] = [];
   const add = (icon: IconName, title: string, run: () => void, hint = "") =>
     list.push({ icon, title, run, hint });
@@ -45,6 +47,10 @@ export function commands(app: App, templates: readonly Template[]): Command[] {
       "P",
     );
   if (waits(app.backend.status)) add("connection", "Retry the connection now", () => void reconnect(app));
+  for (const view of views)
+    add("events", `View: ${flat(view.name)}`, () =>
+      app.router.go({ page: "events", params: new URLSearchParams(view.filter) }),
+    );
   for (const template of templates) {
     add(
       "bolt",

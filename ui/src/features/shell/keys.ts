@@ -32,6 +32,8 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ["R"], does: "Replay the event" },
       { keys: ["1", "…", "5"], does: "Payload … Raw" },
       { keys: ["/"], does: "Search" },
+      { keys: ["F"], does: "Filter by" },
+      { keys: ["V"], does: "Views" },
     ],
   },
   {

@@ -1,7 +1,8 @@
 // A backend made of thin air, for working on the interface and for its tests.
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
 // reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
-// `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line).
+// `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line),
+// `late` (a page that never finds all in time).
 
 import type { Arrival } from "../generated/Arrival";
 import type { Connection } from "../generated/Connection";
@@ -12,6 +13,7 @@ import type { LocalSecretInfo } from "../generated/LocalSecretInfo";
 import type { Rejected } from "../generated/Rejected";
 import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
+import type { View } from "../generated/View";
 import type { Tunnel } from "../generated/Tunnel";
 import {
   ApiError,
@@ -22,7 +24,7 @@ import {
   type Operations,
   type Transport,
 } from "../types";
-import { matches, type Filter } from "../../features/events/filter";
+import { matches, NO_FILTER, type Filter } from "../../features/events/filter";
 import { detail, idOf, random, run, summary } from "./events";
 
 type Handlers = { [O in Op]: (args: Operations[O]["args"]) => Operations[O]["answer"] };
@@ -61,6 +63,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
       newestPerEntity: entities,
     };
   }
+  let views: View[] = [{ name: "Failed at Linear", filter: "provider=linear&outcome=failed" }];
   let forward: Status["forward"] = null;
   const mode = params.get("forward") ?? "refused";
   const lastRun = (kind: string): HandlerRun => {
@@ -231,22 +234,54 @@ export function fakeTransport(params: URLSearchParams): Transport {
     },
     events: (query): EventPage => {
       const filter: Filter = {
-        search: "",
+        ...NO_FILTER,
         provider: query.provider ?? null,
         outcome: query.outcome ?? null,
         eventType: query.eventType ?? null,
+        action: query.action ?? null,
         source: query.source ?? null,
+        time: { kind: "between", since: query.since ?? null, until: query.until ?? null },
       };
+      // Conditions are for the real one to understand: here one looks for its value.
+      const value = /"([^"]*)"/.exec(query.payload ?? "")?.[1];
+      const answer = query.status?.replace("xx", "") ?? "";
       const words = (query.search ?? "").toLowerCase();
       const found = history.filter(
-        ({ row }) =>
-          matches(filter, row) !== false &&
+        ({ n, row }) =>
+          matches(filter, row, Date.now()) !== false &&
+          (value === undefined || JSON.stringify(detail(n, row).body).includes(value)) &&
+          (answer === "none" ? row.outcome.kind === "failed" : row.outcome.label.startsWith(answer)) &&
           (words === "" || `${row.subject} ${row.detail} ${row.name}`.toLowerCase().includes(words)),
       );
       const from = query.before === undefined ? 0 : found.findIndex(({ row }) => row.id === query.before) + 1;
       const rows = found.slice(from, from + (query.limit ?? 100)).map(({ row }) => row);
       const more = from + rows.length < found.length;
-      return { rows, next: more ? (rows.at(-1)?.id ?? null) : null, total: found.length, cursor };
+      const next = more ? (rows.at(-1)?.id ?? null) : null;
+      // `late`: each look ends before it is done.
+      const searchedTo = params.has("late") && more ? (rows.at(-1)?.storedAt ?? null) : null;
+      return { rows, next, total: searchedTo === null ? found.length : null, searchedTo, cursor };
+    },
+    check_condition: ({ payload }) => {
+      const at = payload.search(/[^=!]=[^=]/);
+      const reason = "expected `==`, `!=` or `in`; equality is written `==`";
+      return { problem: at < 0 ? null : { at: at + 2, reason } };
+    },
+    views: () => ({ views: [...views] }),
+    save_view: (view) => {
+      views = [...views.filter(({ name: other }) => other !== view.name), view].sort((a, b) =>
+        a.name.localeCompare(b.name),
+      );
+      return { views };
+    },
+    rename_view: ({ name: old, to }) => {
+      if (views.some((view) => view.name === to))
+        throw new ApiError("request.malformed", `another view has the name \`${to}\``, false);
+      views = views.map((view) => (view.name === old ? { ...view, name: to } : view));
+      return { views };
+    },
+    remove_view: ({ name: old }) => {
+      views = views.filter((view) => view.name !== old);
+      return { views };
     },
     events_since: () => ({ rows: [], cursor, more: false, reset: false }),
     event: ({ id }) => {
