@@ -184,3 +184,41 @@ fn answer<R: Serialize>(op: &str, result: R) -> Result<Value, ApiError> {
         ApiError::new(ErrorCode::Internal, format!("the answer of `{op}` could not be written"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(error: &ApiError) {
+        assert_eq!(error.code, "request.malformed");
+        assert!(error.message.starts_with("the arguments of `op`: "), "{}", error.message);
+    }
+
+    /// What is read of arguments is written so that it is read the same.
+    macro_rules! reads {
+        ($data:ident: $($args:ty),* $(,)?) => {$(
+            match read::<$args>("op", $data.clone()) {
+                Ok(args) => {
+                    let written = serde_json::to_value(&args).unwrap();
+                    let again = read::<$args>("op", written.clone()).unwrap();
+                    assert_eq!(serde_json::to_value(again).unwrap(), written, stringify!($args));
+                }
+                Err(error) => refused(&error),
+            }
+        )*};
+    }
+
+    #[test]
+    fn any_arguments_are_read_or_refused() {
+        crate::fuzz::run("arguments", |data| {
+            let Ok(data) = serde_json::from_slice::<Value>(data) else { return };
+            // A token is never written.
+            let _ = read::<SignIn>("op", data.clone()).inspect_err(refused);
+            reads!(data:
+                SetPaused, SetForward, Settings, CatchUpRequest, EventQuery, Since, EventKey, ReportEvent,
+                DeadLetterQuery, DeliveryKey, DeadLetterWork, RecoverRequest, ProxyReplay, Replay, Trigger,
+                RejectedQuery,
+            );
+        });
+    }
+}

@@ -24,6 +24,8 @@ mod arrival;
 pub mod attach;
 mod clock;
 mod edge;
+#[cfg(test)]
+mod fuzz;
 mod handle;
 mod handlers;
 mod history;

@@ -3,17 +3,21 @@
 //! libFuzzer (`fuzz_targets/`) and, on fixed mutations of the seeds, by
 //! `tests/fuzz.rs`.
 
+use postern_protocol::api::{
+    CatchUpRequest, Challenge, DiscardRequest, LeaseRequest, PolicyChange, RecoverRequest, RedriveRequest,
+    RegisterRequest, ReplayRequest, ReportWork, TriggerRequest, WorkerPolicy,
+};
 use postern_protocol::dedupe::{self, IdFrom};
 use postern_protocol::filter::{Filter, takers};
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::signature::{self, Failure, Freshness, Scheme, slack};
-use postern_protocol::{Described, HeaderList, Provider, Secret, UnixMillis, line};
+use postern_protocol::{Described, ErrorBody, HeaderList, Provider, Secret, UnixMillis, line};
 
 /// One entry: its name, which is that of its seeds' folder, and the function.
 pub(crate) type Entry = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const ENTRIES: [Entry; 15] = [
+pub(crate) const ENTRIES: [Entry; 16] = [
     ("id", id),
     ("header_json", header_json),
     ("linear", linear),
@@ -29,6 +33,7 @@ pub(crate) const ENTRIES: [Entry; 15] = [
     ("filter", filter),
     ("condition", condition),
     ("line", line),
+    ("api", api),
 ];
 
 /// Ids: one text each, and 16 bytes.
@@ -180,6 +185,45 @@ pub(crate) fn line(data: &[u8]) {
         assert!(!event.subject.chars().chain(event.detail.chars()).any(char::is_control), "{event:?}");
         let filter = Filter::parse(&[format!("{provider}:{}", event.name())]);
         assert!(filter.is_ok_and(|filter| filter.takes(provider, &event, body)), "{event:?}");
+    }
+}
+
+/// The bodies of the proxy's API: what is read is written so that it is read
+/// the same, and a policy that is taken has waits.
+pub(crate) fn api(data: &[u8]) {
+    macro_rules! check {
+        ($($body:ty),*) => {$(
+            if let Ok(read) = serde_json::from_slice::<$body>(data) {
+                let written = serde_json::to_vec(&read).expect("a body can be written");
+                let again = serde_json::from_slice::<$body>(&written).expect("and read again");
+                assert_eq!(serde_json::to_vec(&again).expect("and written"), written, stringify!($body));
+            }
+        )*};
+    }
+    check!(
+        RegisterRequest,
+        LeaseRequest,
+        CatchUpRequest,
+        ReportWork,
+        PolicyChange,
+        TriggerRequest,
+        RedriveRequest,
+        DiscardRequest,
+        RecoverRequest,
+        ReplayRequest,
+        Challenge,
+        ErrorBody
+    );
+    if let Ok(change) = serde_json::from_slice::<PolicyChange>(data)
+        && let Ok(policy) = change.apply(&WorkerPolicy::default())
+        && let Some(retry) = policy.retry
+    {
+        for failures in 1..=60 {
+            let wait = retry.strategy.wait(failures);
+            assert!(wait.is_none_or(|wait| wait <= retry.strategy.longest()), "{retry:?}");
+        }
+        let text = retry.to_string();
+        assert!(!text.is_empty());
     }
 }
 

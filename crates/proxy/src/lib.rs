@@ -12,6 +12,8 @@ pub mod clock;
 pub mod config;
 mod delivery;
 pub mod entropy;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod ingest;
 mod linear;

@@ -22,6 +22,8 @@ mod agent;
 mod body;
 mod carrier;
 mod control;
+#[cfg(test)]
+mod fuzz;
 mod heartbeat;
 mod hop;
 mod io;

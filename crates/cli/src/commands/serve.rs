@@ -85,8 +85,8 @@ async fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result
     let mut last = None;
     while let Some(batch) = live.next().await {
         let Some(status) = batch.status else { continue };
-        let state = (std::mem::discriminant(&status.connection), obstacle(&status.connection).cloned());
-        if last.replace(state.clone()) != Some(state) {
+        if last.as_ref().is_none_or(|last| is_news(last, &status.connection)) {
+            last = Some(status.connection.clone());
             output
                 .show(&Changed { connection: &status.connection }, |style| output::state(style, &status))?;
         }
@@ -94,11 +94,13 @@ async fn tell(settings: &Settings, edge: &EdgeHandle, output: &Output) -> Result
     Ok(())
 }
 
-/// What keeps a registration from being done, in the proxy's words.
-fn obstacle(connection: &Connection) -> Option<&String> {
-    match connection {
-        Connection::Connecting { problem, .. } => problem.as_ref(),
-        _ => None,
+/// Whether it is another state, or something new keeps it from being live.
+fn is_news(last: &Connection, now: &Connection) -> bool {
+    match (last, now) {
+        (Connection::Connecting { problem: last, .. }, Connection::Connecting { problem: now, .. }) => {
+            now.is_some() && last != now
+        }
+        _ => std::mem::discriminant(last) != std::mem::discriminant(now),
     }
 }
 

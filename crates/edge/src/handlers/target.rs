@@ -84,6 +84,20 @@ mod tests {
     use super::Target;
 
     #[test]
+    fn any_target_is_read_or_refused() {
+        crate::fuzz::run("target", |data| {
+            let text = String::from_utf8_lossy(data);
+            match Target::parse(&text, &[3000]) {
+                Ok(target) => {
+                    assert_eq!(Target::parse(target.url(), &[3000]).unwrap(), target);
+                    assert!(!target.authority().is_empty());
+                }
+                Err(error) => assert_eq!(error.code, "request.malformed", "{}", error.message),
+            }
+        });
+    }
+
+    #[test]
     fn a_target_is_read_as_people_write_it() {
         let url = |text| Target::parse(text, &[]).unwrap().url().to_owned();
         assert_eq!(url("http://localhost:3000/webhooks?x=1"), "http://localhost:3000/webhooks?x=1");

@@ -189,3 +189,45 @@ fn shape(error: &serde_json::Error) -> String {
         _ => "a member has a wrong type or value".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postern_protocol::api::{
+        CatchUpRequest, DiscardRequest, LeaseRequest, PolicyChange, RecoverRequest, RedriveRequest,
+        RegisterRequest, ReplayRequest, ReportWork, TriggerRequest,
+    };
+
+    #[test]
+    fn any_body_is_read_or_refused_without_quoting_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let reader = BodyReader::new(1 << 20, Duration::from_secs(1));
+        fn refusal<T: DeserializeOwned>(runtime: &tokio::runtime::Runtime, reader: &BodyReader, data: &[u8]) {
+            let body = Body::from(data.to_vec());
+            let Err(error) = runtime.block_on(reader.json::<T>(&HeaderMap::new(), body, JSON_LIMIT)) else {
+                return;
+            };
+            let message = error.message();
+            assert_eq!(error.code(), ErrorCode::BadRequest, "{message}");
+            assert!(!message.contains("s3cret"), "{message}");
+            assert!(!message.is_empty() && !message.chars().any(char::is_control), "{message}");
+        }
+        crate::fuzz::run("body", |data| {
+            for refusal in [
+                refusal::<RegisterRequest>,
+                refusal::<LeaseRequest>,
+                refusal::<CatchUpRequest>,
+                refusal::<ReportWork>,
+                refusal::<PolicyChange>,
+                refusal::<TriggerRequest>,
+                refusal::<RedriveRequest>,
+                refusal::<DiscardRequest>,
+                refusal::<RecoverRequest>,
+                refusal::<ReplayRequest>,
+            ] {
+                refusal(&runtime, &reader, data);
+            }
+            assert_eq!(reader.taken().0, 0, "the room is given back");
+        });
+    }
+}

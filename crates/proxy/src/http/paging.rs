@@ -90,3 +90,33 @@ pub(crate) fn query_of<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> 
 fn refused(why: impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::BadRequest, format!("cannot read the query: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LIMIT, Listing};
+    use axum::extract::FromRequestParts;
+    use futures_util::FutureExt;
+    use http::Request;
+    use postern_protocol::ErrorCode;
+    use postern_protocol::api::{DeadLetterFilter, DeliveryFilter, EventFilter};
+    use serde::de::DeserializeOwned;
+
+    fn read<F: DeserializeOwned, const N: usize>(query: &str) {
+        let Ok(request) = Request::get(format!("/v1/list?{query}")).body(()) else { return };
+        let mut parts = request.into_parts().0;
+        match Listing::<F, N>::from_request_parts(&mut parts, &()).now_or_never().unwrap() {
+            Ok(listing) => assert!((1..=LIMIT.1).contains(&listing.limit)),
+            Err(error) => assert_eq!(error.code(), ErrorCode::BadRequest, "{}", error.message()),
+        }
+    }
+
+    #[test]
+    fn any_query_is_a_list_or_refused() {
+        crate::fuzz::run("query", |data| {
+            let query = String::from_utf8_lossy(data);
+            read::<EventFilter, 16>(&query);
+            read::<DeliveryFilter, 24>(&query);
+            read::<DeadLetterFilter, 24>(&query);
+        });
+    }
+}

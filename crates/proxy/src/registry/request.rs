@@ -185,4 +185,23 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn any_registration_is_checked_or_refused_in_words() {
+        let open = AddressPolicy { allow_loopback: true, allow: Vec::new() };
+        crate::fuzz::run("registration", |data| {
+            let Ok(request) = serde_json::from_slice::<RegisterRequest>(data) else { return };
+            for (policy, me) in [(&AddressPolicy::default(), None), (&open, Some("user-1"))] {
+                match check(&request, policy, me) {
+                    Ok(wanted) => {
+                        assert!((1..=LONGEST_NAME).contains(&wanted.name.chars().count()));
+                        assert!(!wanted.filter.speaks_of_me());
+                        let url = wanted.url.map(|url| ::url::Url::parse(&url).unwrap());
+                        assert!(url.is_none_or(|url| url.scheme() == "https" || policy.allow_loopback));
+                    }
+                    Err(error) => assert!(!error.message().contains("pst_s3cret"), "{}", error.message()),
+                }
+            }
+        });
+    }
 }

@@ -237,9 +237,21 @@ proptest! {
             _ => prop_assert!(kind == AttemptOutcome::Timeout && unanswered >= FORGIVEN),
         }
     }
+}
 
-    #[test]
-    fn any_retry_after_is_read_or_passed_over(text in "\\PC*", now: i64) {
-        let _ = parse_retry_after(&text, UnixMillis(now));
-    }
+#[test]
+fn any_retry_after_is_read_or_passed_over() {
+    let settings = settings();
+    let policy = Policy::new(&settings, None);
+    crate::fuzz::run("retry_after", |data| {
+        let text = String::from_utf8_lossy(data);
+        for now in [NOW, UnixMillis(0), UnixMillis(i64::MAX), UnixMillis(i64::MIN)] {
+            let _ = parse_retry_after(&text, now);
+        }
+        let outcome = Outcome { retry_after: Some(&text), ..answered(503) };
+        let Next::RetryAt(at) = super::decide(policy, after(0), outcome, NOW, 0.5) else { panic!() };
+        let unasked = super::decide(policy, after(0), answered(503), NOW, 0.5);
+        assert!(Next::RetryAt(at.min(NOW.plus(5 * SECOND))) == unasked, "never sooner");
+        assert!(at <= NOW.plus(millis(policy.longest_asked())), "nor later than it may ask for");
+    });
 }
