@@ -12,6 +12,7 @@ use crate::bus::{self, Bus};
 use crate::config::{Config, MasterKey};
 use crate::delivery::circuits::CircuitWatch;
 use crate::delivery::client::{NoTrust, Outbound};
+use crate::delivery::dispatch::Dispatch;
 use crate::delivery::heard::Heard;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::scheduler::Scheduler;
@@ -220,10 +221,28 @@ impl App {
         let bodies = BodyReader::new(room, limits.body_timeout);
         let admin_routes = admin::routes(Arc::new(self.admin(&bodies, &running, &stop)));
         let challenger = self.challenger(&tasks, &stop);
-        let routes =
-            http::routes(self.routes_parts(public_url, bodies, challenger.clone(), &carrying, &stop));
         let cut = CancellationToken::new();
-        let scheduler = self.scheduler(&running, &tasks, &cut);
+        let sender = self.sender();
+        let bus = self.parts.bus.clone();
+        let dispatch = Dispatch::new(sender.clone(), bus.clone(), tasks.clone(), cut.clone(), stop.clone());
+        let routes = http::routes(self.routes_parts(
+            public_url,
+            bodies,
+            challenger.clone(),
+            dispatch.clone(),
+            &carrying,
+            &stop,
+        ));
+        let scheduler = Scheduler {
+            store: self.parts.store.clone(),
+            clock: self.parts.clock.clone(),
+            bus,
+            dispatch,
+            sender,
+            tasks: tasks.clone(),
+            cut: cut.clone(),
+            running,
+        };
         let retention_metrics = self.measured(RetentionMetrics::new);
         let Parts { config, store, clock, .. } = self.parts;
         let (certificates, tls) = self.tls.unzip();
@@ -305,6 +324,7 @@ impl App {
         public_url: String,
         bodies: BodyReader,
         challenger: Arc<Challenger>,
+        dispatch: Arc<Dispatch>,
         carrying: &TaskTracker,
         stop: &CancellationToken,
     ) -> http::Parts {
@@ -312,7 +332,7 @@ impl App {
         let ingest = Arc::new(Ingest::new(
             store.clone(),
             clock.clone(),
-            bus.clone(),
+            dispatch,
             bodies.clone(),
             config,
             self.measured(IngestMetrics::new),
@@ -368,14 +388,9 @@ impl App {
         }
     }
 
-    fn scheduler(
-        &self,
-        running: &Arc<AtomicBool>,
-        tasks: &TaskTracker,
-        cut: &CancellationToken,
-    ) -> Scheduler {
-        let Parts { config, store, clock, bus } = &self.parts;
-        let sender = Arc::new(Sender {
+    fn sender(&self) -> Arc<Sender> {
+        let Parts { config, store, clock, .. } = &self.parts;
+        Arc::new(Sender {
             store: store.clone(),
             clock: clock.clone(),
             client: self.client.clone(),
@@ -385,16 +400,7 @@ impl App {
             heard: Heard::default(),
             circuits: self.measured(CircuitWatch::new),
             notices: self.notices.clone(),
-        });
-        Scheduler {
-            store: store.clone(),
-            clock: clock.clone(),
-            bus: bus.clone(),
-            sender,
-            tasks: tasks.clone(),
-            cut: cut.clone(),
-            running: running.clone(),
-        }
+        })
     }
 
     /// Metrics belong to an app, not to the process: tests run many.

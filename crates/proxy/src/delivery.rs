@@ -7,12 +7,13 @@
 //! ways to send: to the worker's URL ([`client`]), or through its [`tunnel`].
 //!
 //! The [`scheduler`] reconciles: it claims what is due, whoever woke it and
-//! why, so that a restart takes the same path as a webhook just accepted. It
-//! also pings the workers whose circuit is open, by which they are found to be
-//! back.
+//! why, and does so after a restart as at any other time. It also pings the
+//! workers whose circuit is open, by which they are found to be back. What was
+//! accepted a moment ago need not wait for it: [`dispatch`] starts that at once.
 
 pub(crate) mod circuits;
 pub(crate) mod client;
+pub(crate) mod dispatch;
 pub(crate) mod heard;
 pub(crate) mod metrics;
 mod ping;

@@ -1,12 +1,12 @@
 //! Webhooks come in: read, verify on the raw bytes, tell repetitions apart,
-//! describe, commit with a delivery for each worker, answer. 200 means that
-//! the event is committed; nothing else is said before.
+//! describe, commit with a delivery for each worker, have it delivered, answer.
+//! 200 means that the event is committed; nothing else is said before.
 //!
 //! A chain of types: [`Posted`] (what came), [`Verified`] (the signature
 //! holds, or the source signs nothing), [`Receipt`] (committed).
 
-use crate::bus::Bus;
 use crate::config::{Config, Limits};
+use crate::delivery::dispatch::Dispatch;
 use crate::http::body::BodyReader;
 use crate::http::error::ApiError;
 use crate::http::rate::Buckets;
@@ -41,7 +41,7 @@ const GUESSES_PER_SECOND: f64 = 2.0;
 pub(crate) struct Ingest {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    bus: Arc<dyn Bus>,
+    dispatch: Arc<Dispatch>,
     bodies: BodyReader,
     limits: Limits,
     dedupe_millis: i64,
@@ -120,11 +120,11 @@ pub(crate) struct Receipt {
 }
 
 impl Ingest {
-    /// Takes webhooks in, into `store`.
+    /// Takes webhooks in, into `store`, and has them delivered by `dispatch`.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        bus: Arc<dyn Bus>,
+        dispatch: Arc<Dispatch>,
         bodies: BodyReader,
         config: &Config,
         metrics: IngestMetrics,
@@ -135,7 +135,7 @@ impl Ingest {
         Self {
             store,
             clock,
-            bus,
+            dispatch,
             bodies,
             dedupe_millis: i64::try_from(retention.dedupe.as_millis()).unwrap_or(i64::MAX),
             rates: Buckets::new(rate, 2.0 * rate),
@@ -216,7 +216,7 @@ impl Ingest {
         match accepted {
             Accepted::Stored { workers } => {
                 if !workers.is_empty() {
-                    self.bus.wake();
+                    self.dispatch.fresh();
                 }
                 // By this line and the event's id, a request is followed through every hop.
                 tracing::debug!(event = %id, workers = workers.len(), "accepted");

@@ -263,6 +263,10 @@ pub trait Store: Send + Sync + 'static {
     /// until [`Store::finish_attempt`] or the process ends. Claim again
     /// whenever an attempt has finished: it made room.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Claims, of what [`Store::claim_due`] would, that for which nothing need
+    /// be read: what was accepted a moment ago. It may be none of it.
+    fn claim_fresh(&self, claim: Claim) -> ClaimedFresh;
     /// Records an attempt, what follows from it, and what it says of the
     /// worker; returns how that changed the worker's circuit. While this fails
     /// the claim stands: try again until it is recorded.
@@ -689,6 +693,15 @@ pub struct Worker {
     pub throttled_until: Option<UnixMillis>,
     /// When it first registered.
     pub created_at: UnixMillis,
+}
+
+/// What [`Store::claim_fresh`] took.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimedFresh {
+    /// What is claimed.
+    pub deliveries: Vec<Claimed>,
+    /// Whether something else is due, for [`Store::claim_due`].
+    pub more: bool,
 }
 
 /// What [`Store::claim_due`] may take.

@@ -8,23 +8,22 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpInfo;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 mod guard;
 mod names;
+mod pool;
 
 use guard::Guarded;
 pub(crate) use guard::NotConnected;
 #[cfg(test)]
 pub(crate) use guard::admit;
 use names::{Names, System};
+use pool::{Failed, Pool};
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 4096;
@@ -33,16 +32,10 @@ const KEPT: usize = 4096;
 const DRAINED: usize = 64 * 1024;
 /// How long the rest of an answer may take once its head is there.
 const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept: less than servers keep theirs (the
-/// shortest common is 5 s), or a delivery would meet one just being closed.
-const IDLE: Duration = Duration::from_secs(4);
-/// How many unused connections are kept for one host.
-const IDLE_PER_HOST: usize = 16;
-
 /// Posts to workers.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
-    client: Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    pool: Pool,
     timeout: Duration,
 }
 
@@ -126,29 +119,27 @@ impl Outbound {
             .https_or_http()
             .enable_http1()
             .wrap_connector(Guarded::new(Arc::new(policy), timeout, names, proxies));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .build(connector);
-        Ok(Self { client, timeout })
+        Ok(Self { pool: Pool::new(connector), timeout })
+    }
+
+    /// Closes connections that were unused for a while. To be called at least
+    /// every few seconds.
+    pub(crate) fn tidy(&self) {
+        self.pool.tidy();
     }
 
     /// Posts once.
     pub(crate) async fn post(&self, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Answer, Unanswered> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let response = tokio::time::timeout(self.timeout, self.client.request(request))
+        let (response, answering) = tokio::time::timeout(self.timeout, self.pool.send(uri, request))
             .await
             .map_err(|_| Unanswered::late(self.timeout))?
-            .map_err(|error| classify(&error))?;
-        let showable = response
-            .extensions()
-            .get::<HttpInfo>()
-            .is_none_or(|peer| matches!(place(peer.remote_addr().ip()), Place::Public | Place::Loopback));
-        Ok(Answer::read(response, showable).await)
+            .map_err(classify)?;
+        let showable =
+            answering.peer().is_none_or(|peer| matches!(place(peer), Place::Public | Place::Loopback));
+        Ok(answering.read(Answer::read(response, showable)).await)
     }
 }
 
@@ -172,36 +163,46 @@ async fn beginning<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Bytes {
     kept.freeze()
 }
 
-fn classify(error: &hyper_util::client::legacy::Error) -> Unanswered {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(this) = cause {
-        if let Some(found) = this.downcast_ref::<NotConnected>() {
-            return match found {
-                NotConnected::Unresolved { .. } => Unanswered::Dns(crate::http::error::chain(found)),
-                NotConnected::Refused { .. } | NotConnected::Proxy { .. } => {
-                    Unanswered::Connect(crate::http::error::chain(found))
-                }
-            };
+fn classify(failed: Failed) -> Unanswered {
+    match failed {
+        Failed::NotConnected(error) => told(&*error).unwrap_or_else(|| not_connected(&*error)),
+        Failed::Broken(error) => told(&error).unwrap_or_else(|| {
+            Unanswered::Timeout(format!("the connection broke before an answer came: {}", root(&error)))
+        }),
+        Failed::Nowhere => Unanswered::Unsendable("the URL has no host".to_owned()),
+    }
+}
+
+/// What the connector, or TLS, says of it.
+fn told(error: &(dyn Error + 'static)) -> Option<Unanswered> {
+    causes(error).find_map(|cause| {
+        if let Some(found) = cause.downcast_ref::<NotConnected>() {
+            let text = crate::http::error::chain(found);
+            return Some(match found {
+                NotConnected::Unresolved { .. } => Unanswered::Dns(text),
+                NotConnected::Refused { .. } | NotConnected::Proxy { .. } => Unanswered::Connect(text),
+            });
         }
-        if let Some(io) = this.downcast_ref::<std::io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return Unanswered::Tls(format!("TLS failed: {tls}"));
-            }
-            if error.is_connect() && io.kind() == std::io::ErrorKind::UnexpectedEof {
-                return Unanswered::Tls("TLS failed: the connection was closed during the handshake".into());
-            }
-        }
-        cause = match this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        cause.downcast_ref::<rustls::Error>().map(|tls| Unanswered::Tls(format!("TLS failed: {tls}")))
+    })
+}
+
+fn not_connected(error: &(dyn Error + 'static)) -> Unanswered {
+    let io = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if io.into_iter().any(|io| io.kind() == std::io::ErrorKind::UnexpectedEof) {
+        return Unanswered::Tls("TLS failed: the connection was closed during the handshake".into());
+    }
+    Unanswered::Connect(format!("no connection: {}", root(error)))
+}
+
+/// An error and what it was caused by, what an I/O error wraps included.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&this| {
+        match this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => this.source(),
-        };
-    }
-    let text = root(error);
-    if error.is_connect() {
-        Unanswered::Connect(format!("no connection: {text}"))
-    } else {
-        Unanswered::Timeout(format!("the connection broke before an answer came: {text}"))
-    }
+        }
+    })
 }
 
 fn root(error: &(dyn Error + 'static)) -> String {

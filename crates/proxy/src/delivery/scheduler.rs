@@ -1,17 +1,18 @@
-//! Claims what is due and hands it to senders, as many at once as there is
-//! room for, and has the workers pinged that are due for it. It takes no input: whoever wakes it, it asks the store, so that
-//! after a restart it simply goes on. It sleeps until the next delivery falls
-//! due, until it is woken, or for a while at most.
+//! Has all that is due claimed and sent, as much at once as there is room for,
+//! and has the workers pinged that are due for it. It takes no input: whoever
+//! wakes it, it asks the store, so that after a restart it simply goes on. It
+//! sleeps until the next delivery falls due, until it is woken, or for a while
+//! at most.
 
+use super::dispatch::Dispatch;
 use super::pinger::Pinger;
 use super::sender::Sender;
 use crate::bus::Bus;
-use crate::store::{Claim, Store, StoreError};
+use crate::store::Store;
 use postern_protocol::{Clock, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,30 +22,25 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// From this much on a step of the clock back is told to the store; less does
 /// no harm.
 const SET_BACK: Duration = Duration::from_secs(5);
-/// How many deliveries are claimed at once.
-const BATCH: usize = 64;
 
-/// Claims and hands out.
+/// Reconciles.
 pub(crate) struct Scheduler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) sender: Arc<Sender>,
-    /// The senders at work, so that a drain can wait for them.
+    /// The pings under way, so that a drain can wait for them.
     pub(crate) tasks: TaskTracker,
-    /// Ends the senders at work where they are: what they had claimed is
-    /// delivered after the next start.
+    /// Ends the pings under way.
     pub(crate) cut: CancellationToken,
     /// Whether the scheduler is at work, for `/readyz`.
     pub(crate) running: Arc<AtomicBool>,
 }
 
 impl Scheduler {
-    /// Works until `stop`; attempts under way go on in `tasks`.
+    /// Works until `stop`; attempts and pings under way go on.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let settings = &self.sender.settings;
-        let room = Room::new(settings.total, settings.inflight);
-        let per_worker = settings.per_worker;
         let mut pinger =
             Pinger::new(self.sender.clone(), self.bus.clone(), self.tasks.clone(), self.cut.clone());
         let mut wakes = self.bus.watch();
@@ -55,17 +51,14 @@ impl Scheduler {
             wakes.mark_unchanged();
             looked = self.watch_clock(looked).await;
             pinger.look().await;
-            let free = room.places.available_permits().min(BATCH);
-            let claimed = match self.claim(free, per_worker, &room).await {
-                Ok(claimed) => claimed,
+            self.sender.client.tidy();
+            match self.dispatch.due().await {
+                Ok(true) => continue,
+                Ok(false) => {}
                 Err(error) => {
                     let error = crate::http::error::chain(&error);
                     tracing::error!(%error, "cannot claim deliveries; trying again");
-                    0
                 }
-            };
-            if claimed > 0 && claimed == free {
-                continue;
             }
             let pause = self.pause().await;
             tokio::select! {
@@ -96,28 +89,6 @@ impl Scheduler {
         }
     }
 
-    async fn claim(&self, free: usize, per_worker: u32, room: &Room) -> Result<usize, StoreError> {
-        let bytes = room.bytes.available_permits() as u64;
-        if free == 0 || bytes == 0 {
-            return Ok(0);
-        }
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        let claim = Claim { now: self.clock.now(), limit, per_worker, bytes };
-        let claimed = self.store.claim_due(claim).await?;
-        let count = claimed.len();
-        for delivery in claimed {
-            let (sender, bus, cut) = (self.sender.clone(), self.bus.clone(), self.cut.clone());
-            let place = room.take(delivery.body.len());
-            self.tasks.spawn(async move {
-                cut.run_until_cancelled(sender.attempt(delivery)).await;
-                drop(place);
-                // There is room for another one, of this worker too.
-                bus.wake();
-            });
-        }
-        Ok(count)
-    }
-
     /// How long nothing will fall due, as far as the store can tell. What is
     /// due and was not claimed waits for room, and room is announced.
     async fn pause(&self) -> Duration {
@@ -128,32 +99,6 @@ impl Scheduler {
             },
             Ok(None) | Err(_) => LONGEST_SLEEP,
         }
-    }
-}
-
-/// The room of all attempts under way. Only the scheduler takes of it, after
-/// it has counted what there is.
-struct Room {
-    places: Arc<Semaphore>,
-    bytes: Arc<Semaphore>,
-}
-
-impl Room {
-    fn new(places: u32, bytes: u64) -> Self {
-        let semaphore = |size: u64| {
-            let size = usize::try_from(size).unwrap_or(usize::MAX);
-            Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)))
-        };
-        Self { places: semaphore(places.into()), bytes: semaphore(bytes) }
-    }
-
-    /// The place of one attempt, and the bytes of its body as far as there are
-    /// any left.
-    fn take(&self, body: usize) -> impl Send + use<> {
-        let bytes = body.min(self.bytes.available_permits());
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        (place, Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok())
     }
 }
 

@@ -54,8 +54,8 @@ struct Decided {
 }
 
 impl Sender {
-    /// One attempt, from claim to record.
-    pub(crate) async fn attempt(&self, claimed: Claimed) {
+    /// One attempt, from claim to record. Whether it delivered.
+    pub(crate) async fn attempt(&self, claimed: Claimed) -> bool {
         let ticket = Ticket::from(&claimed);
         let worker = ticket.worker;
         let (tunnel, heard) = (self.tunnels.epoch(worker), self.heard.so_far(worker));
@@ -73,11 +73,13 @@ impl Sender {
         };
         let decided = self.decide(sent, heard);
         let unreached = decided.finish.next == Next::NotReached;
+        let delivered = decided.finish.next == Next::Delivered;
         self.record(decided).await;
         if unreached && self.tunnels.epoch(worker) > tunnel {
             self.reachable_again(worker).await;
         }
         self.metrics.in_flight.decrement(1);
+        delivered
     }
 
     /// A tunnel came up while the attempt, or the ping, failed on the one

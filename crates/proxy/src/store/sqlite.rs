@@ -3,9 +3,9 @@
 //! One process serves from a database; others may administer it meanwhile.
 
 use super::{
-    Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
-    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping,
-    RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
+    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
+    EventCursor, FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent,
+    Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
     WriteMetrics,
 };
 use crate::circuit::{CircuitChange, Observation};
@@ -174,6 +174,10 @@ macro_rules! delegate {
             $(async fn $method(&self, $($argument: $kind),*) -> Result<$answer, StoreError> {
                 SqliteStore::$method(self, $($argument),*).await
             })*
+
+            fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
+                SqliteStore::claim_fresh(self, claim)
+            }
 
             fn measured_by(&self, metrics: WriteMetrics) {
                 self.memory.measured_by(metrics);

@@ -10,7 +10,7 @@ use super::memory::SharedMemory;
 use super::problem::Problem;
 use super::roster::{Flight, Member};
 use super::rows;
-use crate::store::{Claim, Claimed, RequestId, StoreError};
+use crate::store::{Claim, Claimed, ClaimedFresh, RequestId, StoreError};
 use bytes::Bytes;
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{CircuitState, WorkerState};
@@ -43,18 +43,10 @@ impl SqliteStore {
         self.serving()?;
         // Most calls find nothing, or what was just accepted, and need not
         // leave the thread.
-        let (fresh, bytes, more) = self.memory.change(|m| {
-            let roster = &mut m.roster;
-            if !roster.anything_due(claim.now, claim.per_worker) {
-                return (Vec::new(), 0, false);
-            }
-            let fresh = roster.claim_fresh(claim);
-            let taken: u64 = fresh.iter().map(|claimed| claimed.body.len() as u64).sum();
-            let bytes = claim.bytes.saturating_sub(taken);
-            let room = fresh.len() < claim.limit as usize && bytes > 0;
-            (fresh, bytes, room && roster.anything_due(claim.now, claim.per_worker))
-        });
-        if !more {
+        let ClaimedFresh { deliveries: fresh, more } = self.claim_fresh(claim);
+        let taken: u64 = fresh.iter().map(|claimed| claimed.body.len() as u64).sum();
+        let bytes = claim.bytes.saturating_sub(taken);
+        if !more || fresh.len() >= claim.limit as usize || bytes == 0 {
             return Ok(fresh);
         }
         let limit = claim.limit.saturating_sub(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
@@ -66,6 +58,17 @@ impl SqliteStore {
             }
             stored => stored.map(|stored| fresh.into_iter().chain(stored).collect()),
         }
+    }
+
+    pub(super) fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
+        self.memory.change(|m| {
+            let roster = &mut m.roster;
+            if !roster.anything_due(claim.now, claim.per_worker) {
+                return ClaimedFresh::default();
+            }
+            let deliveries = roster.claim_fresh(claim);
+            ClaimedFresh { deliveries, more: roster.anything_due(claim.now, claim.per_worker) }
+        })
     }
 
     async fn claim_stored(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {

@@ -8,9 +8,9 @@ use postern_protocol::api::{
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::circuit::{CircuitChange, Observation, Observed};
 use postern_proxy::store::{
-    Accepted, Bulk, BulkDone, Claim, Claimed, DeadReason, DeliveryCursor, Depth, EventContent, EventCursor,
-    FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping,
-    RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
+    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
+    EventCursor, FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent,
+    Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
     WriteMetrics,
 };
 use std::sync::Arc;
@@ -82,6 +82,10 @@ macro_rules! spy {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
                 self.inner.$name($($arg),*).await
             })*
+
+            fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
+                self.inner.claim_fresh(claim)
+            }
 
             fn measured_by(&self, metrics: WriteMetrics) {
                 self.inner.measured_by(metrics);

@@ -1,0 +1,132 @@
+//! Starts attempts. The scheduler has it claim all that is due; whoever has
+//! just accepted an event, or ended an attempt, has it claim what memory
+//! holds, which takes no other task's turn: the request to the worker is
+//! written before that call returns. One claims at a time, so that what is
+//! counted as room is there; who comes meanwhile wakes the scheduler, which
+//! looks again.
+
+use super::sender::Sender;
+use crate::bus::Bus;
+use crate::store::{Claim, Claimed, ClaimedFresh, StoreError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How many deliveries are claimed at once.
+const BATCH: usize = 64;
+/// How many requests are written by whoever had them claimed; the rest is left
+/// to tasks of their own.
+const AT_ONCE: usize = 8;
+
+/// Starts attempts.
+pub(crate) struct Dispatch {
+    sender: Arc<Sender>,
+    bus: Arc<dyn Bus>,
+    /// The attempts under way, so that a drain can wait for them.
+    tasks: TaskTracker,
+    /// Ends the attempts under way where they are: what they had claimed is
+    /// delivered after the next start.
+    cut: CancellationToken,
+    /// From then on no attempt is started.
+    stop: CancellationToken,
+    /// Who has it may claim.
+    turn: Mutex<Room>,
+}
+
+impl Dispatch {
+    /// Starts attempts by `sender` in `tasks`, until `stop`.
+    pub(crate) fn new(
+        sender: Arc<Sender>,
+        bus: Arc<dyn Bus>,
+        tasks: TaskTracker,
+        cut: CancellationToken,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let turn = Mutex::new(Room::new(sender.settings.total, sender.settings.inflight));
+        Arc::new(Self { sender, bus, tasks, cut, stop, turn })
+    }
+
+    /// Starts what is due, as far as there is room. `true`: there may be more.
+    pub(super) async fn due(self: &Arc<Self>) -> Result<bool, StoreError> {
+        let room = self.turn.lock().await;
+        let Some(claim) = self.claim(&room) else { return Ok(false) };
+        let claimed = self.sender.store.claim_due(claim).await?;
+        let full = claimed.len() == claim.limit as usize;
+        for delivery in claimed {
+            let place = room.take(delivery.body.len());
+            self.tasks.spawn(self.clone().attempt(delivery, place));
+        }
+        Ok(full)
+    }
+
+    /// Starts what was accepted just now. What that leaves is the scheduler's.
+    pub(crate) fn fresh(self: &Arc<Self>) {
+        let Ok(room) = self.turn.try_lock() else { return self.bus.wake() };
+        // Without room: the attempt that next makes some comes here.
+        let Some(claim) = self.claim(&room) else { return };
+        let ClaimedFresh { deliveries, more } = self.sender.store.claim_fresh(claim);
+        let placed: Vec<_> = deliveries.into_iter().map(|one| (room.take(one.body.len()), one)).collect();
+        drop(room);
+        if more {
+            self.bus.wake();
+        }
+        for (number, (place, delivery)) in placed.into_iter().enumerate() {
+            let mut attempt: Pin<Box<dyn Future<Output = ()> + Send>> =
+                Box::pin(self.clone().attempt(delivery, place));
+            // Its task polls it again, and is woken from then on.
+            let mut nobody = Context::from_waker(Waker::noop());
+            if number >= AT_ONCE || attempt.as_mut().poll(&mut nobody).is_pending() {
+                self.tasks.spawn(attempt);
+            }
+        }
+    }
+
+    fn claim(&self, room: &Room) -> Option<Claim> {
+        let free = room.places.available_permits().min(BATCH);
+        let bytes = room.bytes.available_permits() as u64;
+        if free == 0 || bytes == 0 || self.stop.is_cancelled() {
+            return None;
+        }
+        let (now, per_worker) = (self.sender.clock.now(), self.sender.settings.per_worker);
+        Some(Claim { now, limit: u32::try_from(free).unwrap_or(u32::MAX), per_worker, bytes })
+    }
+
+    async fn attempt(self: Arc<Self>, delivery: Claimed, place: impl Send) {
+        let delivered = self.cut.run_until_cancelled(self.sender.attempt(delivery)).await;
+        drop(place);
+        // There is room for another one, of this worker too.
+        match delivered {
+            Some(true) => self.fresh(),
+            // It may be due again, or its worker to be pinged.
+            _ => self.bus.wake(),
+        }
+    }
+}
+
+/// The room of all attempts under way.
+struct Room {
+    places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(places: u32, bytes: u64) -> Self {
+        let semaphore = |size: u64| {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)))
+        };
+        Self { places: semaphore(places.into()), bytes: semaphore(bytes) }
+    }
+
+    /// The place of one attempt, and the bytes of its body as far as there are
+    /// any left.
+    fn take(&self, body: usize) -> impl Send + use<> {
+        let bytes = body.min(self.bytes.available_permits());
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        (place, Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok())
+    }
+}
