@@ -183,8 +183,21 @@ impl World {
         self.claim_some(now, 100, 100).await
     }
 
+    /// At odd times what is fresh is claimed first, and then the rest: together
+    /// it is the same.
     pub(super) async fn claim_some(&self, now: UnixMillis, limit: u32, per_worker: u32) -> Vec<Claimed> {
-        self.store().claim_due(Claim { now, limit, per_worker, bytes: u64::MAX }).await.unwrap()
+        let claim = Claim { now, limit, per_worker, bytes: u64::MAX };
+        if now.0 % 2 == 0 {
+            return self.store().claim_due(claim).await.unwrap();
+        }
+        let ClaimedFresh { mut deliveries, more } = self.store().claim_fresh(claim);
+        let limit = limit - u32::try_from(deliveries.len()).unwrap();
+        if limit > 0 {
+            let rest = self.store().claim_due(Claim { limit, ..claim }).await.unwrap();
+            assert!(more || rest.is_empty(), "there was no more");
+            deliveries.extend(rest);
+        }
+        deliveries
     }
 
     pub(super) async fn finish(&self, claimed: &Claimed, at: UnixMillis, next: Next) {
@@ -297,7 +310,7 @@ macro_rules! run_on {
                 a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room, a_claim_is_bounded_in_bytes,
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
-                a_claim_ends_with_the_process, the_next_due_time_is_known, simultaneous_claims_share;
+                a_claim_ends_with_the_process, what_is_fresh_is_claimed_once, the_next_due_time_is_known, simultaneous_claims_share;
             circuits:
                 an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one, a_renewed_lease_is_a_ping_at_once,
                 a_failing_worker_gets_one_at_a_time, idle_ones_are_pinged_when_asked_for,

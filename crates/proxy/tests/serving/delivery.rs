@@ -6,6 +6,7 @@ use postern_protocol::Provider;
 use postern_protocol::api::{AttemptOutcome, DeliveryState};
 use postern_proxy::store::Next;
 use serde_json::Value;
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn body_and_headers_arrive_byte_for_byte() {
@@ -122,6 +123,32 @@ async fn a_burst_arrives_completely() {
     expected.sort();
     arrived.sort();
     assert_eq!(arrived, expected);
+}
+
+#[tokio::test]
+async fn what_was_just_accepted_does_not_wait_for_the_scheduler() {
+    let mut proxy = Proxy::with("[delivery]\nper_worker = 2\ntotal = 12\n").await;
+    let source = proxy.make_source(Provider::Linear).await;
+    let mut receivers = Vec::new();
+    // More than are written at once.
+    for _ in 0..10 {
+        let receiver = Receiver::start().await;
+        proxy.register(&receiver).await;
+        receivers.push(receiver);
+    }
+    proxy.store.blind.store(true, Ordering::SeqCst);
+    // The room is for little more than one of them: whatever ends starts the next.
+    for number in 1..=6 {
+        proxy.event(&source, number).await;
+    }
+    for receiver in &mut receivers {
+        for _ in 1..=6 {
+            receiver.delivery().await;
+        }
+    }
+    for _ in 0..60 {
+        assert_eq!(proxy.finished().await.next, Next::Delivered);
+    }
 }
 
 #[tokio::test]

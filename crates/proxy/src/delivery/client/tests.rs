@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 fn client(allow_loopback: bool) -> Outbound {
     Outbound::new(AddressPolicy { allow_loopback, allow: vec![] }, Duration::from_secs(10)).unwrap()
@@ -83,6 +85,80 @@ async fn an_answer_that_breaks_off_is_an_answer() {
     let answer = post(&client(true), format!("http://{address}/")).await.unwrap();
     assert_eq!((answer.status, answer.body.as_ref()), (StatusCode::OK, b"hello".as_slice()));
     assert!(answer.showable);
+}
+
+/// Answers what it is told to every request of a connection, and closes one
+/// after `each` requests. Tells of each end of a connection.
+async fn keeping(each: usize) -> (SocketAddr, mpsc::UnboundedReceiver<()>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ended, ends) = mpsc::unbounded_channel();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                for _ in 0..each {
+                    let mut buffer = [0; 1024];
+                    if !matches!(stream.read(&mut buffer).await, Ok(1..)) {
+                        break;
+                    }
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                }
+                drop(stream);
+                let _ = ended.send(());
+            });
+        }
+    });
+    (address, ends, count)
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let (address, _ends, count) = keeping(usize::MAX).await;
+    let client = client(true);
+    for _ in 0..3 {
+        assert_eq!(post(&client, format!("http://{address}/")).await.unwrap().body.as_ref(), b"ok");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    // Two at once: two connections.
+    let url = format!("http://{address}/");
+    let both = tokio::join!(post(&client, url.clone()), post(&client, url));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn one_that_was_closed_meanwhile_is_not() {
+    let (address, mut ends, count) = keeping(2).await;
+    let client = client(true);
+    for posted in 1..=6 {
+        assert!(post(&client, format!("http://{address}/")).await.is_ok());
+        if posted % 2 == 0 {
+            ends.recv().await.unwrap();
+            // By then whoever waits for this connection has been told, too.
+            drop(tokio::net::TcpStream::connect(address).await.unwrap());
+            ends.recv().await.unwrap();
+        }
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 6, "three for the requests, three that only looked");
+}
+
+#[tokio::test]
+async fn what_is_not_used_is_closed() {
+    let (address, mut ends, _) = keeping(usize::MAX).await;
+    let client = client(true);
+    post(&client, format!("http://{address}/")).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    client.tidy();
+    assert!(ends.try_recv().is_err(), "it may be used again");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    client.tidy();
+    tokio::time::resume();
+    ends.recv().await.unwrap();
 }
 
 /// DNS that says one thing after another.

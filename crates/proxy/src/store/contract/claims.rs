@@ -12,6 +12,28 @@ pub(crate) async fn a_claim_is_exclusive(world: World) {
     assert!(world.claim(event.received_at.plus(1_000_000)).await.is_empty());
 }
 
+pub(crate) async fn what_is_fresh_is_claimed_once(world: World) {
+    let worker = world.active_worker(&[]).await;
+    let (first, second) = (world.accept().await, world.accept().await);
+    let now = T0.plus(1_000);
+    let claim =
+        |limit, per_worker| world.store().claim_fresh(Claim { now, limit, per_worker, bytes: u64::MAX });
+    let one = claim(1, 9);
+    assert_eq!(one.deliveries.iter().map(|c| (c.event, c.worker)).collect::<Vec<_>>(), [(first.id, worker)]);
+    assert!(one.more);
+    // There is no room for another of this worker.
+    let none = claim(9, 1);
+    assert!(none.deliveries.is_empty() && !none.more);
+    assert_eq!(world.claim(now).await.iter().map(|c| c.event).collect::<Vec<_>>(), [second.id]);
+    assert!(claim(9, 9).deliveries.is_empty());
+    // What is due again has to be read, and what comes after it waits for its turn.
+    world.finish(&one.deliveries[0], now, Next::RetryAt(now)).await;
+    let third = world.accept().await;
+    let waits = claim(9, 9);
+    assert!(waits.deliveries.is_empty() && waits.more);
+    assert_eq!(world.claim(now).await.len(), 2, "{} and {}", first.id, third.id);
+}
+
 pub(crate) async fn the_oldest_comes_first(world: World) {
     world.active_worker(&[]).await;
     let mut events = Vec::new();

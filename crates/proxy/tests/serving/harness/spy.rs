@@ -40,6 +40,8 @@ pub(crate) struct Spy {
     pub(crate) gate: watch::Sender<bool>,
     /// A permit for each commit that came to the gate.
     pub(crate) at_gate: Semaphore,
+    /// Whether nothing is found due: whoever reconciles has nothing to do.
+    pub(crate) blind: AtomicBool,
     /// While `false`, attempts wait to be recorded.
     pub(crate) records: watch::Sender<bool>,
     /// How often a worker was heard of.
@@ -56,6 +58,7 @@ impl Spy {
             panics: AtomicBool::new(false),
             gate: watch::Sender::new(true),
             at_gate: Semaphore::new(0),
+            blind: AtomicBool::new(false),
             records: watch::Sender::new(true),
             heard: watch::Sender::new(0),
         };
@@ -102,6 +105,13 @@ macro_rules! spy {
                 self.at_gate.add_permits(1);
                 self.gate.subscribe().wait_for(|open| *open).await.unwrap();
                 self.inner.accept_event(event).await
+            }
+
+            async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
+                if self.blind.load(Ordering::SeqCst) {
+                    return Ok(vec![]);
+                }
+                self.inner.claim_due(claim).await
             }
 
             async fn finish_attempt(
@@ -201,7 +211,6 @@ spy! {
     waiting(id: WorkerId) -> Waiting;
     set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;
     pings_due(now: UnixMillis, idle_since: Option<UnixMillis>, limit: usize) -> Vec<Ping>;
-    claim_due(claim: Claim) -> Vec<Claimed>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;
     set_back(now: UnixMillis, by: Duration) -> ();
