@@ -2,8 +2,8 @@
 //! databases and not through the programs under test.
 
 use crate::within;
-use postern_protocol::HeaderList;
 use postern_protocol::dedupe::{GITHUB_DELIVERY, LINEAR_DELIVERY};
+use postern_protocol::{HeaderList, UnixMillis};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,6 +62,20 @@ impl Books {
                 self.proxy.query_row(sql, [outcome], |row| row.get::<_, i64>(0))
             };
             while made().expect("the schema is as it was") < wanted {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until nothing is put off to later than this by the proxy's clock.
+    ///
+    /// # Panics
+    /// When something is at the deadline.
+    pub async fn put_off_until(&self, latest: UnixMillis) {
+        within("what was put off to be due again soon", async {
+            let sql = format!("SELECT count(*) FROM deliveries WHERE state = 0 AND due_at > {}", latest.0);
+            while self.count(&self.proxy, &sql) > 0 {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         })
