@@ -337,8 +337,17 @@ async fn the_local_api_refuses_precisely() {
         &many,
     ];
     // Operations without arguments read none, but only what is JSON gets there.
-    let plain =
-        ["status", "sign_out", "reconnect", "templates", "rotate_secret", "sources", "workers", "views"];
+    let plain = [
+        "status",
+        "sign_out",
+        "reconnect",
+        "templates",
+        "rotate_secret",
+        "sources",
+        "workers",
+        "views",
+        "local_secrets",
+    ];
     for op in postern_edge::api::OPERATIONS.iter().filter(|op| !plain.contains(op)) {
         for body in bodies.iter().take(13) {
             let answer = local.post(&format!("/api/{op}"), body).await;
