@@ -19,6 +19,7 @@ mod pages;
 mod profiles;
 mod readers;
 mod rejections;
+mod retention;
 mod runs;
 mod search;
 mod views;
@@ -28,6 +29,7 @@ pub(crate) use events::{Accepted, NewEvent};
 pub(crate) use pages::{LOOK, Selection};
 pub(crate) use profiles::{NewProfile, Profile};
 pub(crate) use rejections::Rejection;
+pub(crate) use retention::SPARE_PAGES;
 pub(crate) use runs::{RunEnd, StoredPayload};
 pub(crate) use views::Renamed;
 

@@ -93,9 +93,16 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 ///
 /// # Errors
 /// `filter.invalid` for a capability term that cannot be read, with the place;
-/// `store.unavailable`.
+/// `request.malformed` for bounds out of range; `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     Filter::parse(&args.capabilities).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
+    let Keep { days, gib } = args.keep;
+    if days.is_some_and(|days| !(1..=3650).contains(&days))
+        || gib.is_some_and(|gib| !(1..=1000).contains(&gib))
+    {
+        let message = "`keep` has `days` from 1 to 3650 and `gib` from 1 to 1000, or null for no bound";
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
     let caught_up = edge.shared.catch_up();

@@ -136,6 +136,26 @@ pub struct Settings {
     /// Which events are asked for: capability terms. None: all but Postern's
     /// own.
     pub capabilities: Vec<String>,
+    /// For how long events are kept.
+    pub keep: Keep,
+}
+
+/// For how long the history is kept. Ids are remembered for longer, so that a
+/// late repeat is known for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct Keep {
+    /// Events are forgotten after so many days, 1–3650; absent: never.
+    pub days: Option<u16>,
+    /// The oldest are forgotten when the history takes more than so many GiB,
+    /// 1–1000, the search index beside it not counted; absent: no bound.
+    pub gib: Option<u16>,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { days: Some(90), gib: Some(10) }
+    }
 }
 
 impl Default for Settings {
@@ -146,6 +166,7 @@ impl Default for Settings {
             via: Via::Auto,
             ordering: Ordering::None,
             capabilities: Vec::new(),
+            keep: Keep::default(),
         }
     }
 }

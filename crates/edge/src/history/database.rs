@@ -14,9 +14,13 @@ mod embedded {
 /// The writer waits for nobody but a checkpoint's last moment.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Longer files, in pages (256 MiB), are not built anew.
+const REBUILT: i64 = 65_536;
+
 /// Opens the file for the one writer, and brings its schema up to date.
 ///
-/// The pragmas: WAL, so that readers do not wait; `synchronous = FULL`, so
+/// The pragmas: free pages can be given back, which is decided when the file is
+/// made; WAL, so that readers do not wait; `synchronous = FULL`, so
 /// that a commit is on the disk when it returns; no automatic checkpoint,
 /// which would run inside a commit; the WAL file is kept at up to 64 MiB and
 /// overwritten, which syncs far faster than growing it.
@@ -25,7 +29,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, HistoryError> {
     let mut connection = Connection::open(path).map_err(&failed)?;
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL;
+            "PRAGMA auto_vacuum = INCREMENTAL;
+             PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON;
@@ -36,12 +41,23 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, HistoryError> {
         .map_err(&failed)?;
     connection.busy_timeout(BUSY).map_err(&failed)?;
     compile_once(&connection).map_err(&failed)?;
+    rebuild_once(&connection).map_err(&failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     embedded::migrations::runner()
         .run(&mut connection)
         .map_err(|e| HistoryError::Schema { path: path.display().to_string(), source: Arc::new(e) })?;
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0;").map_err(&failed)?;
     Ok(connection)
+}
+
+/// A file that cannot give pages back, made by an earlier version, is built
+/// anew as one that can, unless that would take long.
+fn rebuild_once(connection: &Connection) -> rusqlite::Result<()> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    if pragma("auto_vacuum")? == 0 && pragma("page_count")? < REBUILT {
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")?;
+    }
+    Ok(())
 }
 
 /// Opens the file for reading.

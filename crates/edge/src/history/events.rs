@@ -93,19 +93,21 @@ impl History {
                     .tx
                     .prepare_cached("INSERT INTO payload (event, headers, body) VALUES (?1, ?2, ?3)")?
                     .execute(params![id, event.headers, &event.body[..]])?;
-                write.counts_event(event.profile);
+                write.counts_events(event.profile, 1);
                 Ok(Accepted::Stored)
             })
             .await
     }
 
-    /// Forgets at most 500 ids seen before `cutoff`, the oldest first; says
-    /// whether there may be more.
+    /// Forgets at most 500 ids seen before `cutoff`, the oldest first, none of
+    /// an event that is here; says whether there may be more.
     pub(crate) async fn forget_seen(&self, cutoff: UnixMillis) -> Result<bool, HistoryError> {
         self.writer
             .write(move |write| {
                 let n = write.tx.execute(
-                    "DELETE FROM seen WHERE at < ?1 AND id IN (SELECT id FROM seen ORDER BY id LIMIT 500)",
+                    "DELETE FROM seen
+                     WHERE at < min(?1, coalesce((SELECT stored_at FROM event ORDER BY id LIMIT 1), ?1))
+                       AND id IN (SELECT id FROM seen ORDER BY id LIMIT 500)",
                     [cutoff.0],
                 )?;
                 Ok(n == 500)

@@ -339,6 +339,68 @@ async fn refused_requests_are_bounded() {
     assert!(rest.rows.iter().all(|row| row.id < page.rows[1].id));
 }
 
+/// An event with a body of 20 kB, stored so many milliseconds later.
+fn large(profile: &Profile, n: i64) -> NewEvent {
+    NewEvent { stored_at: NOW.plus(n), body: vec![b'x'; 20_000].into(), ..event(profile, &format!("e{n}")) }
+}
+
+#[tokio::test]
+async fn old_events_are_forgotten_piece_by_piece_and_their_room_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, profile) = history(&dir).await;
+    for n in 0..450 {
+        let mut event = large(&profile, n);
+        event.pending = n == 3;
+        history.accept(event).await.unwrap();
+    }
+    let cutoff = NOW.plus(440);
+    let mut pieces = 0;
+    while history.forget_before(cutoff).await.unwrap() {
+        pieces += 1;
+    }
+    assert!(pieces > 2, "{pieces}");
+    let left = ids(&history, &profile, EventQuery::default()).await;
+    assert_eq!(left.len(), 11);
+    assert_eq!((left[0].as_str(), left[10].as_str()), ("e449", "e3"), "what waits stays");
+    assert_eq!(history.committed().borrow().events[&profile.id], 11);
+    assert_eq!(history.accept(large(&profile, 7)).await.unwrap(), Accepted::Known, "its id is remembered");
+    assert!(history.detail(profile.id, "e7".into()).await.unwrap().is_none());
+    while history.give_back(8).await.unwrap() {}
+    drop(history);
+    let file = rusqlite::Connection::open(dir.path().join("history.db")).unwrap();
+    let pages: i64 = file.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    assert!(pages < 200, "{pages} pages are left of some 2500");
+}
+
+#[tokio::test]
+async fn a_history_that_grows_too_large_forgets_its_oldest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, profile) = history(&dir).await;
+    for n in 0..100 {
+        history.accept(large(&profile, n)).await.unwrap();
+    }
+    assert!(!history.forget_beyond(50 << 20).await.unwrap(), "it fits");
+    while history.forget_beyond(1 << 20).await.unwrap() {}
+    let left = ids(&history, &profile, EventQuery::default()).await;
+    assert!(left.len() < 60, "{}", left.len());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_give_room_back_is_built_anew_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("PRAGMA auto_vacuum = NONE; CREATE TABLE early (n); INSERT INTO early VALUES (7)")
+        .unwrap();
+    drop(old);
+    let (history, _) = history(&dir).await;
+    drop(history);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let mode: i64 = file.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).unwrap();
+    let kept: i64 = file.query_row("SELECT n FROM early", [], |row| row.get(0)).unwrap();
+    assert_eq!((mode, kept), (2, 7));
+}
+
 #[tokio::test]
 async fn ids_are_remembered_for_their_time() {
     let dir = tempfile::tempdir().unwrap();
@@ -348,6 +410,8 @@ async fn ids_are_remembered_for_their_time() {
     }
     assert!(!history.forget_seen(NOW).await.unwrap(), "nothing is old yet");
     assert_eq!(history.accept(event(&profile, "e0")).await.unwrap(), Accepted::Known);
+    assert!(!history.forget_seen(NOW.plus(1)).await.unwrap(), "the events are still here");
+    while history.forget_before(NOW.plus(1)).await.unwrap() {}
     assert!(history.forget_seen(NOW.plus(1)).await.unwrap());
     assert!(!history.forget_seen(NOW.plus(1)).await.unwrap());
     assert_eq!(history.accept(event(&profile, "e0")).await.unwrap(), Accepted::Stored);

@@ -33,9 +33,9 @@ impl Write<'_> {
         *self.seq
     }
 
-    /// Notes that `profile` has one event more.
-    pub(super) fn counts_event(&mut self, profile: i64) {
-        *self.added.entry(profile).or_default() += 1;
+    /// Notes that `profile` has so many events more, or fewer.
+    pub(super) fn counts_events(&mut self, profile: i64, more: i64) {
+        *self.added.entry(profile).or_default() += more;
     }
 }
 

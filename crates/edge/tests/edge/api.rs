@@ -3,7 +3,7 @@
 use crate::proxy::FakeProxy;
 use crate::support::{Delivery, TestEdge, soon};
 use futures_util::StreamExt;
-use postern_edge::api::{self, EventQuery, OPERATIONS, Settings, Since, Trigger, Via};
+use postern_edge::api::{self, EventQuery, Keep, OPERATIONS, Settings, Since, Trigger, Via};
 use postern_protocol::Provider;
 use postern_protocol::api::{CatchUp, Ordering};
 use serde_json::{Value, json};
@@ -120,10 +120,29 @@ async fn settings_are_kept() {
         via: Via::Auto,
         ordering: Ordering::Entity,
         capabilities: vec!["Issue".into()],
+        keep: Keep { days: Some(30), gib: None },
     };
     assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
     let edge = edge.restart().await;
     assert_eq!(edge.status().await.settings, quiet);
+}
+
+#[tokio::test]
+async fn events_are_kept_for_as_long_as_is_set() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let keep = |days, gib| Settings { keep: Keep { days, gib }, ..Settings::default() };
+    for wrong in [keep(Some(0), None), keep(Some(3651), None), keep(None, Some(0)), keep(None, Some(1001))] {
+        assert_eq!(api::set_settings(&edge.handle, wrong).await.unwrap_err().code, "request.malformed");
+    }
+    Delivery::new("evt_1", &edge, &proxy).post(&edge.hook().await).await;
+    edge.clock.turn(8 * 24 * 3600 * 1000);
+    Delivery::new("evt_2", &edge, &proxy).post(&edge.hook().await).await;
+    edge.until("both", |status| status.events == 2).await;
+    api::set_settings(&edge.handle, keep(Some(7), Some(1))).await.unwrap();
+    edge.until("the old one gone", |status| status.events == 1).await;
+    let left = api::events(&edge.handle, EventQuery::default()).await.unwrap();
+    assert_eq!(left.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["evt_2"]);
 }
 
 #[tokio::test]

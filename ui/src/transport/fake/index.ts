@@ -81,6 +81,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     via: "auto",
     ordering: "none",
     capabilities: [],
+    keep: { days: 90, gib: 10 },
   };
   let localSecrets: LocalSecretInfo[] = [
     { source: null, scheme: { provider: "linear" }, setAt: start - 3 * 86_400_000 },

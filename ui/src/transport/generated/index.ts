@@ -38,6 +38,7 @@ export type { HeaderName } from "./HeaderName";
 export type { Held } from "./Held";
 export type { Hmac } from "./Hmac";
 export type { IdFrom } from "./IdFrom";
+export type { Keep } from "./Keep";
 export type { Live } from "./Live";
 export type { LocalSecretInfo } from "./LocalSecretInfo";
 export type { LocalSecretKey } from "./LocalSecretKey";
