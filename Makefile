@@ -34,9 +34,11 @@ bench: ## measure intake, receiver and delivery, in release builds (minutes)
 	@scripts/setup build
 	@scripts/bench
 
-package: ## the desktop app as .deb and .rpm, in target/release/bundle
+package: ## the desktop app, and the CLI with it, as .deb and .rpm, in target/release/bundle
 	@scripts/setup build
-	npx tauri build --bundles deb,rpm
+	npm run --silent build
+	cargo build --locked --release -p postern -p postern-desktop --features postern-desktop/custom-protocol
+	npx tauri bundle --bundles deb,rpm
 
 clean: ## remove what was built
 	rm -rf target ui/dist gen test-results

@@ -2,7 +2,7 @@
 //! settings and lock, instead of the system's usual place) and `RUST_LOG`
 //! (what is logged to stderr, in `tracing`'s filter syntax).
 
-use postern_edge::EdgeConfig;
+use postern_edge::{EdgeConfig, FileSecrets};
 use postern_protocol::api::CatchUp;
 use std::path::PathBuf;
 use tauri::{Manager, Runtime};
@@ -34,8 +34,13 @@ impl Config {
             Some(dir) => dir.clone(),
             None => app.path().app_data_dir().map_err(ConfigError::NoDataDir)?,
         };
-        let secrets = DesktopSecrets::start().map_err(ConfigError::NoThread)?;
-        let mut config = EdgeConfig::new(data_dir, secrets);
+        let file = data_dir.join(FileSecrets::NAME);
+        // Whoever asked `postern login` for a file has it here too.
+        let mut config = if file.exists() {
+            EdgeConfig::new(data_dir, FileSecrets::new(file))
+        } else {
+            EdgeConfig::new(data_dir, DesktopSecrets::start().map_err(ConfigError::NoThread)?)
+        };
         config.program = "the desktop app".to_owned();
         // Somebody sits in front of it.
         config.catch_up = CatchUp::Ask;

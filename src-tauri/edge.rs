@@ -20,6 +20,7 @@ use postern_edge::attach::{Client, UNREACHABLE};
 use postern_edge::{EdgeConfig, EdgeHandle};
 use serde_json::Value;
 use start::Found;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tauri::async_runtime::JoinHandle;
@@ -116,6 +117,11 @@ impl CurrentEdge {
     /// How it stands now.
     pub(crate) fn state(&self) -> EdgeState {
         EdgeState::of(&self.which.borrow())
+    }
+
+    /// The data folder, this app's and the other program's.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.config.data_dir
     }
 
     /// What changes, whichever edge answers: of each the status first, and of

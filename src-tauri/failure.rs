@@ -62,12 +62,13 @@ impl Failure {
     fn of(problem: &EdgeError) -> Self {
         if matches!(problem, EdgeError::Attach(_) | EdgeError::Start(StartError::AlreadyRunning(_))) {
             let sentences = vec![
-                format!("Another Postern works with the same data and cannot be attached to: {problem}."),
+                "Another Postern works with the same data and cannot be attached to.".to_owned(),
+                sentence(&problem.to_string()),
                 "Stop it, or quit it from where it was started; then open Postern again.".to_owned(),
             ];
             return Self { title: "Another Postern holds the data folder", sentences };
         }
-        Self { title: "Postern could not start", sentences: vec![format!("{}.", causes(problem))] }
+        Self { title: "Postern could not start", sentences: vec![sentence(&causes(problem))] }
     }
 
     fn html(&self) -> String {
@@ -81,6 +82,13 @@ impl Failure {
             escape(self.title)
         )
     }
+}
+
+/// `text` with a capital at its start and a full stop at its end.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{start}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 fn escape(text: &str) -> String {

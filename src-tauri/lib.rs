@@ -11,7 +11,9 @@ mod commands;
 mod config;
 mod edge;
 mod failure;
+mod link;
 mod live;
+mod login;
 mod notifications;
 mod quit;
 mod secrets;
@@ -41,7 +43,14 @@ pub fn run() -> ExitCode {
 fn build(config: Config) -> tauri::Result<App<Wry>> {
     commands::register(tauri::Builder::default())
         // First: a second start must go no further than showing this one.
-        .plugin(tauri_plugin_single_instance::init(|app, _, _| window::show(app)))
+        .plugin(tauri_plugin_single_instance::init(|app, arguments, _| {
+            if !arguments.iter().any(|argument| argument == login::BACKGROUND) {
+                window::show(app);
+            }
+        }))
+        .plugin(tauri_plugin_deep_link::init())
+        .plugin(tauri_plugin_opener::init())
+        .plugin(login::plugin())
         .plugin(window::remember_state())
         .register_uri_scheme_protocol(failure::SCHEME, |context, _| failure::page(context.app_handle()))
         .setup(move |app| Ok(start(app.handle(), &config)?))
@@ -55,8 +64,13 @@ fn start(app: &AppHandle, config: &Config) -> tauri::Result<()> {
     match tauri::async_runtime::block_on(CurrentEdge::start(app, config)) {
         Ok(edge) => {
             app.manage(edge);
-            window::open(app)?;
+            app.manage(link::Next::default());
+            link::follow(app);
+            window::open(app, !login::started_it())?;
             tray::build(app)?;
+            if login::started_it() {
+                login::show_without_tray(app);
+            }
             live::follow(app);
             Ok(())
         }

@@ -50,6 +50,7 @@ async fn hand_on<R: Runtime>(app: AppHandle<R>, arrivals: mpsc::UnboundedSender<
             app.state::<Latest>().set(status.clone());
             tray::show_status(&app, status);
         }
+        tray::show_events(&app);
         if let Some(changes) = &change.changes {
             // Only a notifier that has ended does not listen.
             let _ = arrivals.send(changes.rows.clone());

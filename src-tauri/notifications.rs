@@ -8,7 +8,7 @@
 
 mod arrivals;
 mod grouping;
-mod note;
+pub(crate) mod note;
 mod screen;
 
 pub(crate) use note::Note;

@@ -1,4 +1,4 @@
-//! The tray icon: how things stand, open, pause, quit.
+//! The tray icon: how things stand, the latest events, open, pause, quit.
 //!
 //! A desktop without a tray is no failure: where the library behind it is
 //! missing the icon is not built; where nothing hosts it, it is not seen.
@@ -6,11 +6,13 @@
 #[cfg(target_os = "linux")]
 mod appindicator;
 mod host;
+mod latest;
 mod words;
 
 pub(crate) use host::hosted;
 
 use crate::{edge, quit, window};
+use latest::Latest;
 use postern_edge::api::Status;
 use std::sync::{Mutex, PoisonError};
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
@@ -21,6 +23,9 @@ use words::Words;
 const OPEN: &str = "open";
 const PAUSE: &str = "pause";
 const QUIT: &str = "quit";
+
+/// Where in the menu the latest events begin.
+const EVENTS: usize = 2;
 
 /// The icon and those of its menu items that change.
 struct Tray<R: Runtime> {
@@ -47,6 +52,8 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
         &[
             &state,
             &PredefinedMenuItem::separator(app)?,
+            // The latest events come here: `EVENTS`.
+            &PredefinedMenuItem::separator(app)?,
             &MenuItem::with_id(app, OPEN, "Open Postern", true, None::<&str>)?,
             &pause,
             &PredefinedMenuItem::separator(app)?,
@@ -69,6 +76,9 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
         builder = builder.temp_dir_path(runtime.join("postern"));
     }
     let icon = builder.build(app)?;
+    app.manage(Latest::new(app, menu, EVENTS)?);
+    app.manage(latest::Look::default());
+    latest::follow(app);
     app.manage(Tray { icon, state, pause, shown: Mutex::new(None) });
     Ok(())
 }
@@ -102,7 +112,15 @@ impl<R: Runtime> Tray<R> {
     }
 }
 
+/// Has the menu show events that are new to it.
+pub(crate) fn show_events<R: Runtime>(app: &AppHandle<R>) {
+    latest::look(app);
+}
+
 fn chosen<R: Runtime>(app: &AppHandle<R>, item: &str) {
+    if let Some(event) = latest::event_of(item) {
+        return window::show_event(app, Some(event.to_owned()));
+    }
     match item {
         OPEN => window::show(app),
         PAUSE => edge::toggle_pause(app),

@@ -1,6 +1,6 @@
 //! The window.
 
-use serde::Serialize;
+use crate::link::{Next, Place};
 use tauri::plugin::TauriPlugin;
 use tauri::webview::{NewWindowResponse, WebviewWindowBuilder};
 use tauri::{AppHandle, Emitter, Manager, Runtime, Url, WebviewWindow, Wry};
@@ -9,13 +9,8 @@ use tauri_plugin_window_state::StateFlags;
 /// The one window's label; the capability file names it too.
 pub(crate) const LABEL: &str = "main";
 
-/// The event that asks the page to show an event: `{"id": "evt_…"}`.
+/// The event that tells the page that there is a place to go to ([`Next`]).
 pub(crate) const NAVIGATE: &str = "postern://navigate";
-
-#[derive(Clone, Serialize)]
-struct Navigate {
-    id: String,
-}
 
 /// Whether there is a display to open a window on.
 ///
@@ -38,17 +33,18 @@ pub(crate) fn remember_state() -> TauriPlugin<Wry> {
         .build()
 }
 
-/// Opens the window as `tauri.conf.json` describes it. It shows the app's own
-/// page and no other.
+/// Opens the window as `tauri.conf.json` describes it, or makes it and keeps
+/// it out of sight. It shows the app's own page and no other.
 ///
 /// # Errors
 /// When the system's web view does not start.
-pub(crate) fn open<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
+pub(crate) fn open<R: Runtime>(app: &AppHandle<R>, visible: bool) -> tauri::Result<()> {
     let Some(config) = app.config().app.windows.iter().find(|window| window.label == LABEL) else {
         return Err(tauri::Error::WindowNotFound);
     };
     let own = app.config().build.dev_url.clone();
     let window = WebviewWindowBuilder::from_config(app, config)?
+        .visible(visible)
         .on_navigation(move |url| is_own(url, own.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .build()?;
@@ -87,13 +83,20 @@ pub(crate) fn show<R: Runtime>(app: &AppHandle<R>) {
     }
 }
 
-/// Brings the window to the front with this event in it.
+/// Brings the window to the front, with this event in it if there is one.
 pub(crate) fn show_event<R: Runtime>(app: &AppHandle<R>, event: Option<String>) {
+    match event {
+        Some(id) => go(app, Place::Event(id)),
+        None => show(app),
+    }
+}
+
+/// Brings the window to the front and has its page go to a place.
+pub(crate) fn go<R: Runtime>(app: &AppHandle<R>, place: Place) {
+    app.state::<Next>().set(place);
     show(app);
-    if let Some(id) = event
-        && let Err(problem) = app.emit_to(LABEL, NAVIGATE, Navigate { id })
-    {
-        tracing::warn!(%problem, "the page was not told which event to show");
+    if let Err(problem) = app.emit_to(LABEL, NAVIGATE, ()) {
+        tracing::warn!(%problem, "the page was not told where to go");
     }
 }
 

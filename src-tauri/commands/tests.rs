@@ -2,19 +2,20 @@
 
 use super::register;
 use crate::edge::CurrentEdge;
+use crate::link::{Next, Place};
 use postern_edge::{EdgeConfig, MemorySecrets};
 use serde_json::{Value, json};
 use tauri::ipc::{CallbackFn, InvokeBody};
 use tauri::test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder, mock_context, noop_assets};
 use tauri::webview::InvokeRequest;
-use tauri::{App, WebviewWindow, WebviewWindowBuilder};
+use tauri::{App, Manager, WebviewWindow, WebviewWindowBuilder};
 use tempfile::TempDir;
 
 /// A page over a real edge, which nobody has signed in to.
 struct Page {
     window: WebviewWindow<MockRuntime>,
-    _app: App<MockRuntime>,
-    _data: TempDir,
+    app: App<MockRuntime>,
+    data: TempDir,
 }
 
 impl Page {
@@ -22,14 +23,22 @@ impl Page {
         let data = tempfile::tempdir().unwrap();
         let config = EdgeConfig::new(data.path(), MemorySecrets::new());
         let edge = tauri::async_runtime::block_on(CurrentEdge::of(config)).unwrap();
-        let app = register(mock_builder()).manage(edge).build(mock_context(noop_assets())).unwrap();
+        let app = register(mock_builder())
+            .manage(edge)
+            .manage(Next::default())
+            .build(mock_context(noop_assets()))
+            .unwrap();
         let window = WebviewWindowBuilder::new(&app, "main", tauri::WebviewUrl::default()).build().unwrap();
-        Self { window, _app: app, _data: data }
+        Self { window, app, data }
     }
 
     fn call(&self, arguments: Value) -> Result<Value, Value> {
+        self.invoke("call", arguments)
+    }
+
+    fn invoke(&self, command: &str, arguments: Value) -> Result<Value, Value> {
         let request = InvokeRequest {
-            cmd: "call".into(),
+            cmd: command.into(),
             callback: CallbackFn(0),
             error: CallbackFn(1),
             url: if cfg!(windows) { "http://tauri.localhost" } else { "tauri://localhost" }.parse().unwrap(),
@@ -61,6 +70,26 @@ fn what_is_set_is_seen() {
     page.call(json!({ "op": "set_settings", "args": { "notifications": false } })).unwrap();
     let status = page.call(json!({ "op": "status", "args": null })).unwrap();
     assert_eq!(status["settings"]["notifications"], json!(false));
+}
+
+#[test]
+fn the_page_learns_of_the_program_around_it() {
+    let page = Page::open();
+    assert_eq!(page.invoke("edge_state", json!({})).unwrap(), json!({ "state": "own" }));
+    let folder = page.data.path().display().to_string();
+    // Nothing here starts programs at login.
+    let facts = json!({ "dataFolder": folder, "startsAtLogin": null });
+    assert_eq!(page.invoke("desktop_facts", json!({})).unwrap(), facts);
+    let refused = page.invoke("set_start_at_login", json!({ "on": true })).unwrap_err();
+    assert_eq!(refused["code"], "internal");
+}
+
+#[test]
+fn the_page_goes_where_it_is_asked_to_once() {
+    let page = Page::open();
+    page.app.state::<Next>().set(Place::Event("evt_1".to_owned()));
+    assert_eq!(page.invoke("next_place", json!({})).unwrap(), json!({ "event": "evt_1" }));
+    assert_eq!(page.invoke("next_place", json!({})).unwrap(), Value::Null);
 }
 
 #[test]

@@ -48,18 +48,18 @@ impl Note {
 }
 
 /// The row's strong start, or the event's name where the payload gave none.
-fn title(row: &EventSummary) -> &str {
+pub(crate) fn title(row: &EventSummary) -> &str {
     if row.subject.is_empty() { &row.name } else { &row.subject }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use postern_edge::api::{Outcome, OutcomeKind};
     use postern_protocol::{Provider, UnixMillis};
 
     /// A row as the edge gives it.
-    pub(in crate::notifications) fn row(id: &str, stored_at: i64) -> EventSummary {
+    pub(crate) fn row(id: &str, stored_at: i64) -> EventSummary {
         EventSummary {
             id: id.to_owned(),
             received_at: UnixMillis(stored_at),

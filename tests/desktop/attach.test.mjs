@@ -2,7 +2,8 @@
 // works with the first.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { launch, program, start } from "./harness/app.mjs";
+import { launch, start } from "./harness/app.mjs";
+import { program } from "./harness/programs.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
 import { live, signIn } from "./harness/pages.mjs";
 import { eventually } from "./harness/processes.mjs";

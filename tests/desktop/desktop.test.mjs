@@ -1,5 +1,5 @@
 // The app as part of a desktop: tray, notifications, a second start, quitting.
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { launch, start } from "./harness/app.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
@@ -38,6 +38,31 @@ test("the tray tells how things stand, pauses, resumes and quits", async (t) => 
   await page.shows("ENG-1");
   await (await trayItem(session, "Quit")).press();
   await eventually("the end of the app", async () => (await session.trayMenu()) === undefined);
+});
+
+test("the tray lists the latest events and opens one", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  equal((await trayItem(session, "No events yet")).enabled, false);
+  await signIn(page, proxy);
+  await live(page);
+  for (let n = 1; n <= 7; n += 1) {
+    await proxy.post("linear", "Issue", issueUpdate(`ENG-${n}`, "This & that_s"));
+    await page.shows(`ENG-${n}`);
+  }
+  const events = await eventually("the newest in the tray", async () => {
+    const items = (await session.trayMenu()).filter(({ label }) => label.startsWith("ENG-"));
+    return items[0]?.label.startsWith("ENG-7") && items;
+  });
+  deepEqual(events.map(({ label }) => label), [7, 6, 5, 4, 3].map((n) => `ENG-${n} This & that_s · Issue.update`));
+  await behind(session, page);
+  await events[2].press();
+  const detail = await page.find('//section[@aria-label="Event"]');
+  await eventually("the event in the window", async () => (await detail.text()).includes("ENG-5"));
+  await eventually("the window in front", async () => page.run("return document.hasFocus()"));
+  await page.close();
 });
 
 test("events are told while the window is not in front, and opened from there", async (t) => {
@@ -100,7 +125,7 @@ test("replay on a notification sends the event to the target", async (t) => {
   await proxy.post("linear", "Issue", body);
   await eventually("a notification", async () => (await session.notificationsShown()) === 1);
   await page.run("return window.__TAURI_INTERNALS__.invoke('call', { op: 'set_forward', args: { url: arguments[0] } }).then(() => true)", target.url);
-  await session.pressNotification("replay");
+  await session.pressNotification("Replay");
   const [request] = await eventually("the replay", () => target.requests.length > 0 && target.requests);
   equal(request.body, body);
   await page.close();
@@ -141,7 +166,7 @@ test("closing the window quits where no tray shows the icon", async (t) => {
 test("why it cannot start is said in a window and on stderr", async (t) => {
   const session = await Session.begin(t, { keyring: "absent", notifications: false, windowManager: true });
   const app = await start(session, { POSTERN_DATA_DIR: "/dev/null/postern" });
-  await app.says(/could not start: cannot use the data folder \/dev\/null\/postern/);
+  await app.says(/could not start: Cannot use the data folder \/dev\/null\/postern/);
   await eventually("its window", async () => (await session.windows("Postern")).length === 1);
   app.signal("SIGTERM");
   equal((await app.ended()).code, 1);

@@ -1,7 +1,7 @@
 // A real proxy with a workspace, a token and a Linear source.
 import { createHmac, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { program } from "./app.mjs";
+import { program } from "./programs.mjs";
 import { run } from "./processes.mjs";
 
 /** Linear's headers for a body, signed as Linear signs it. */

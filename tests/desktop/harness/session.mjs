@@ -4,6 +4,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { program } from "./programs.mjs";
 import { Program, eventually, run } from "./processes.mjs";
 
 /** Variables of the test's own environment that a program needs to run. */
@@ -28,14 +29,16 @@ const TRAY = "/org/ayatana/NotificationItem/tray_icon_tray_app_postern";
 
 export class Session {
   #stop = [];
-  #answers;
+  #bin;
+  #choice;
   #tray;
 
   /**
    * Begins a session that ends with test `t`. The keyring is `unlocked`,
-   * `locked` or `absent`; a window manager is there only where focus matters.
+   * `locked` or `absent`; a window manager is there only where focus matters,
+   * a panel that shows tray icons only where asked for.
    */
-  static async begin(t, { keyring = "unlocked", notifications = true, windowManager = false, size = "1360x860" } = {}) {
+  static async begin(t, { keyring = "unlocked", notifications = true, trayHost = false, windowManager = false, size = "1360x860" } = {}) {
     const session = new Session();
     t.after(() => session.end());
     session.folder = await mkdtemp(join(tmpdir(), "postern-desktop-"));
@@ -52,6 +55,9 @@ export class Session {
       await mkdir(session.env[name], { mode: 0o700 });
     }
     session.env.XDG_SESSION_TYPE = "x11";
+    session.#bin = join(session.folder, "bin");
+    await mkdir(session.#bin);
+    session.env.PATH = `${session.#bin}:${session.env.PATH}`;
     // Accessibility's bus would outlive the session's.
     session.env.NO_AT_BRIDGE = "1";
 
@@ -62,10 +68,17 @@ export class Session {
     session.env.DBUS_SESSION_BUS_ADDRESS = await session.anotherBus();
     if (keyring !== "absent") await session.#startKeyring(keyring);
     if (notifications) {
+      // Who asks for a notification's menu chooses in it what stands in a file.
+      session.#choice = join(session.folder, "choice");
+      await session.program("choose", `exec grep -m 1 -F -f '${session.#choice}'`);
+      await mkdir(join(session.env.XDG_CONFIG_HOME, "dunst"));
+      await writeFile(join(session.env.XDG_CONFIG_HOME, "dunst/dunstrc"), `[global]\ndmenu = ${join(session.#bin, "choose")}\n`);
       session.start("dunst", []);
       await session.#named("org.freedesktop.Notifications");
-      // By these each notification gets its number.
-      session.#answers = session.start("dbus-monitor", ["--session", "type='method_return',sender='org.freedesktop.Notifications'"]);
+    }
+    if (trayHost) {
+      session.start(await program("examples/tray-host"), []);
+      await session.#named("org.kde.StatusNotifierWatcher");
     }
     if (windowManager) {
       session.start("openbox", []);
@@ -79,6 +92,11 @@ export class Session {
     const program = new Program(command, args, { ...options, env: { ...this.env, ...env } });
     this.#stop.push(() => program.stop());
     return program;
+  }
+
+  /** Puts a shell script before the system's programs. */
+  async program(name, script) {
+    await writeFile(join(this.#bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
 
   /** What a program that ends by itself says. */
@@ -110,6 +128,13 @@ export class Session {
     return found.split("\n").filter(Boolean);
   }
 
+  /** Where a window is and how large: `{x, y, width, height}`. */
+  async geometry(title) {
+    const said = await this.run("xdotool", "getwindowgeometry", "--shell", (await this.windows(title))[0]);
+    const { X, Y, WIDTH, HEIGHT } = Object.fromEntries(said.split("\n").map((line) => line.split("=")));
+    return { x: Number(X), y: Number(Y), width: Number(WIDTH), height: Number(HEIGHT) };
+  }
+
   /** Minimises a window. */
   async putAside(title) {
     await this.run("xdotool", "windowminimize", "--sync", (await this.windows(title))[0]);
@@ -131,11 +156,10 @@ export class Session {
     return data[0].map((note) => ({ summary: note.summary.data, body: note.body.data, id: note.id.data }));
   }
 
-  /** Presses a button of the newest notification, as its service tells of it. */
+  /** Chooses a button, by its name, in the menu of the notifications on the screen. */
   async pressNotification(button) {
-    const [, id] = [...this.#answers.output.matchAll(/^ +uint32 (\d+)/gm)].at(-1);
-    await this.run("gdbus", "emit", "--session", "--object-path", "/org/freedesktop/Notifications",
-      "--signal", "org.freedesktop.Notifications.ActionInvoked", `uint32 ${id}`, button); // prettier-ignore
+    await writeFile(this.#choice, `#${button} (`);
+    await this.run("dunstctl", "context");
   }
 
   /** How many notifications are on the screen. */
@@ -153,7 +177,8 @@ export class Session {
     const [, [, , items]] = JSON.parse(layout).data;
     return items
       .map(({ data: [id, properties] }) => ({
-        label: properties.label?.data?.replace("_", ""),
+        // A lone underscore makes a key of the letter after it; two are one.
+        label: properties.label?.data?.replace(/_(_?)/g, "$1"),
         enabled: properties.enabled?.data ?? true,
         press: () => this.run("busctl", "--user", "call", ...menu, "Event", "isvu", String(id), "clicked", "s", "", "0"),
       }))

@@ -26,7 +26,7 @@ export class Page {
   #pid;
 
   /** Starts `binary` under a driver of its own, in `session`. */
-  static async open(session, binary, env = {}) {
+  static async open(session, binary, env = {}, args = []) {
     const page = new Page();
     const port = await freePort();
     // The driver swallows what the app writes: a script in between keeps it.
@@ -40,7 +40,7 @@ export class Page {
     });
     page.#base = `http://127.0.0.1:${port}`;
     await eventually("the driver", () => page.#request("GET", "/status").then(() => true, () => false));
-    const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": { binary: script, args: [] } } };
+    const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": { binary: script, args } } };
     const { sessionId } = await page.#request("POST", "/session", { capabilities }).catch(async (error) => {
       throw new Error(`${error.message}; the app said:\n${await page.log()}`);
     });

@@ -26,7 +26,10 @@ export class App {
 
   constructor(transport: Transport) {
     this.backend = new Backend(transport);
-    this.desktop = new Desktop(transport.desktop);
+    this.desktop = new Desktop(transport.desktop, (place) => {
+      if ("event" in place) this.router.go({ page: "events", id: place.event });
+      else this.toasts.show("bad", place.problem);
+    });
     this.events = new Events(this.backend);
   }
 

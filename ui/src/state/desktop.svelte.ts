@@ -1,6 +1,6 @@
 // The desktop app around the page, where there is one.
 
-import type { Desktop as Shell, EdgeState } from "../transport/desktop";
+import type { Desktop as Shell, EdgeState, Place } from "../transport/desktop";
 
 export class Desktop {
   /** Which edge works for the app; null in a browser, and before it is known. */
@@ -8,10 +8,16 @@ export class Desktop {
   /** The other program that worked for the app and has ended; null once that is dismissed. */
   ended = $state.raw<string | null>(null);
 
-  constructor(readonly shell: Shell | undefined) {}
+  constructor(
+    readonly shell: Shell | undefined,
+    private readonly go: (place: Place) => void,
+  ) {}
 
+  /** Follows the shell; returns what stops it. */
   start(): () => void {
-    return this.shell?.edge((edge) => this.#take(edge)) ?? (() => undefined);
+    if (!this.shell) return () => undefined;
+    const stops = [this.shell.edge((edge) => this.#take(edge)), this.shell.places(this.go)];
+    return () => stops.forEach((stop) => stop());
   }
 
   #take(edge: EdgeState): void {

@@ -2,14 +2,23 @@ import { describe, expect, it } from "vitest";
 import type { EdgeState } from "../transport/desktop";
 import { Desktop } from "./desktop.svelte";
 
+const nothing = () => undefined;
+
 function desktop() {
-  let tell: (edge: EdgeState) => void = () => undefined;
-  const state = new Desktop({
-    edge: (heard) => {
-      tell = heard;
-      return () => undefined;
+  let tell: (edge: EdgeState) => void = nothing;
+  const state = new Desktop(
+    {
+      edge: (heard) => {
+        tell = heard;
+        return nothing;
+      },
+      places: () => nothing,
+      facts: () => Promise.resolve({ dataFolder: "/data", startsAtLogin: null }),
+      setStartAtLogin: () => Promise.resolve(),
+      openDataFolder: () => Promise.resolve(),
     },
-  });
+    nothing,
+  );
   state.start();
   return { state, tell: (edge: EdgeState) => tell(edge) };
 }
@@ -18,7 +27,7 @@ const attached = { state: "attached", pid: 7, program: "postern serve" } as cons
 
 describe("which edge works for the app", () => {
   it("is not known in a browser", () => {
-    const state = new Desktop(undefined);
+    const state = new Desktop(undefined, nothing);
     state.start()();
     expect(state.edge).toBeNull();
   });

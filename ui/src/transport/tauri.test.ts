@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Live } from "./generated/Live";
+import type { Place } from "./desktop";
 import type { Link } from "./types";
 
 const ipc = vi.hoisted(() => ({
@@ -82,9 +83,19 @@ describe("the transport over Tauri", () => {
     expect(links).toHaveLength(3);
   });
 
-  it("goes where the shell asks", () => {
-    tauriTransport();
-    ipc.listeners.get("postern://navigate")?.({ payload: { id: "evt_1" } });
-    expect(location.hash).toBe("#/events/evt_1");
+  it("goes where the shell asks: at once, and later", async () => {
+    const asked: Place[] = [{ event: "evt_1" }, { problem: "nowhere" }];
+    ipc.invoke.mockImplementation(() => Promise.resolve(asked.shift() ?? null));
+    const places: Place[] = [];
+    const stop = tauriTransport().desktop?.places((place) => places.push(place));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(places).toEqual([{ event: "evt_1" }]);
+    ipc.listeners.get("postern://navigate")?.({ payload: null });
+    ipc.listeners.get("postern://navigate")?.({ payload: null });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(places).toEqual([{ event: "evt_1" }, { problem: "nowhere" }]);
+    stop?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ipc.listeners.has("postern://navigate")).toBe(false);
   });
 });

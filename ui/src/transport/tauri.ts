@@ -2,20 +2,23 @@
 
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
-import type { Desktop, EdgeState } from "./desktop";
+import type { Desktop, EdgeState, Facts, Place } from "./desktop";
 import type { Live } from "./generated/Live";
 import { ApiError, type Answer, type Args, type LiveListener, type Op, type Transport } from "./types";
 
 /** How long to wait before catching up is tried again, in milliseconds. */
 const RETRY = 1000;
 
-async function call<O extends Op>(op: O, args: Args<O>): Promise<Answer<O>> {
+/** Runs one of the shell's commands. */
+async function ask<T>(command: string, args?: Record<string, unknown>): Promise<T> {
   try {
-    return await invoke<Answer<O>>("call", { op, args });
+    return await invoke<T>(command, args);
   } catch (thrown) {
     throw ApiError.from(thrown);
   }
 }
+
+const call = <O extends Op>(op: O, args: Args<O>): Promise<Answer<O>> => ask<Answer<O>>("call", { op, args });
 
 /** Listens first and then asks how it stands, so that no change falls between. */
 function edge(heard: (edge: EdgeState) => void): () => void {
@@ -34,7 +37,28 @@ function edge(heard: (edge: EdgeState) => void): () => void {
   };
 }
 
-const desktop: Desktop = { edge };
+/** Listens first and then asks, for what came before the page had loaded. */
+function places(heard: (place: Place) => void): () => void {
+  let stopped = false;
+  const ask = async () => {
+    const place = await invoke<Place | null>("next_place");
+    if (place !== null && !stopped) heard(place);
+  };
+  const unlisten = listen("postern://navigate", () => void ask());
+  void unlisten.then(ask);
+  return () => {
+    stopped = true;
+    void unlisten.then((stop) => stop());
+  };
+}
+
+const desktop: Desktop = {
+  edge,
+  places,
+  facts: () => ask<Facts>("desktop_facts"),
+  setStartAtLogin: (on) => ask<undefined>("set_start_at_login", { on }),
+  openDataFolder: () => ask<undefined>("open_data_folder"),
+};
 
 /** Listens first and then asks what happened before, so that nothing falls between. */
 function live(start: number, listener: LiveListener): () => void {
@@ -93,15 +117,7 @@ function live(start: number, listener: LiveListener): () => void {
   };
 }
 
-/** The shell asks for an event to be shown (a notification's "Open"): the router follows the fragment. */
-function followShell(): void {
-  void listen<{ id: string }>("postern://navigate", ({ payload }) => {
-    location.hash = `#/events/${encodeURIComponent(payload.id)}`;
-  });
-}
-
 /** The transport over Tauri's IPC. */
 export function tauriTransport(): Transport {
-  followShell();
   return { kind: "tauri", desktop, call, live };
 }

@@ -14,9 +14,6 @@ const IDENTIFIER: &str = "dev.postern.app";
 /// The service name under which people find Postern's items in their keychain.
 const KEYCHAIN_SERVICE: &str = "Postern";
 
-/// Secrets that the user wanted in a plain file.
-const PLAIN_FILE: &str = "secrets.json";
-
 /// The worker's credentials of a sign-in by `POSTERN_TOKEN`. Not the same
 /// file: its existence says nothing about where `login` may keep a token.
 const ENVIRONMENT_FILE: &str = "worker.json";
@@ -72,7 +69,7 @@ impl Settings {
     /// # Errors
     /// When the keychain's thread cannot be started.
     pub(crate) fn keeper(&self, keep: Keep) -> Result<EdgeConfig, Failure> {
-        let file = self.data_dir.join(PLAIN_FILE);
+        let file = self.data_dir.join(FileSecrets::NAME);
         if keep == Keep::PlainFile || file.exists() {
             return Ok(self.config(FileSecrets::new(file)));
         }
@@ -87,7 +84,7 @@ impl Settings {
 
     /// Whether the user wanted the token in a plain file.
     pub(crate) fn has_plain_file(&self) -> bool {
-        self.data_dir.join(PLAIN_FILE).exists()
+        self.data_dir.join(FileSecrets::NAME).exists()
     }
 
     /// Reads an item that is not there from where secrets are kept: whether

@@ -22,6 +22,10 @@ pub struct FileSecrets {
 type Profiles = BTreeMap<String, ProfileSecrets>;
 
 impl FileSecrets {
+    /// What the file is called that every shell uses once the user has asked
+    /// for one, in the data folder.
+    pub const NAME: &str = "secrets.json";
+
     /// Keeps secrets in the file at `path`, made when first needed; its folder
     /// must exist.
     #[must_use]
