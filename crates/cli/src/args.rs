@@ -99,6 +99,8 @@ pub(crate) enum Command {
     /// anew for it, and to explain what it says of them.
     #[command(subcommand)]
     LocalSecrets(LocalSecrets),
+    /// Send a canary through the whole path, and time each hop.
+    Test,
     /// What the proxy gave up: look at it, have it delivered, or discard it.
     #[command(subcommand)]
     DeadLetters(DeadLetters),

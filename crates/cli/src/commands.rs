@@ -15,6 +15,7 @@ mod rotate_secret;
 mod secret;
 mod serve;
 mod status;
+mod test;
 mod trigger;
 mod workers;
 
@@ -63,6 +64,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
         Command::LocalSecrets(command) => local_secrets::local_secrets(&settings, command, output).await,
+        Command::Test => test::test(&settings, output).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(&settings, command, output).await,
         Command::Recover(args) => dead_letters::recover(&settings, args, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,

@@ -18,6 +18,7 @@ mod dead_letters;
 mod detail;
 mod doctor;
 mod local_secrets;
+mod path_test;
 mod row;
 mod status;
 mod workers;
@@ -27,6 +28,7 @@ pub(crate) use dead_letters::{dead_letter, dead_letters, done, recovered, would}
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use doctor::findings;
 pub(crate) use local_secrets::local_secrets;
+pub(crate) use path_test::path_test;
 pub(crate) use row::{live_row, page, templates};
 pub(crate) use status::{connection, kept, state, status, trip};
 pub(crate) use workers::workers;

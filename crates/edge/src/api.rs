@@ -14,6 +14,7 @@
 //! | `set_forward` | [`SetForward`] | [`Status`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
 //! | `reconnect` | – | [`Status`] |
+//! | `test_path` | – | [`PathTest`] |
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
 //! | `rotate_secret` | – | [`RotatedSecret`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
@@ -56,6 +57,7 @@ pub mod http;
 pub(crate) mod live;
 mod local_secrets;
 pub(crate) mod operations;
+mod path_test;
 pub mod types;
 mod views;
 
@@ -63,6 +65,7 @@ pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
 pub use local_secrets::*;
 pub use operations::*;
+pub use path_test::{Hop, HopPlace, HopState, PathTest};
 pub use types::*;
 pub use views::*;
 
@@ -135,6 +138,7 @@ operations! {
     set_forward(SetForward);
     set_settings(Settings);
     reconnect;
+    test_path;
     catch_up(CatchUpRequest);
     rotate_secret;
     events(EventQuery);

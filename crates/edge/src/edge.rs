@@ -7,6 +7,7 @@
 use crate::EdgeHandle;
 use crate::api::http::{self, Access};
 use crate::api::{Connection, Settings, Tunnel};
+use crate::canary;
 use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::{History, HistoryError, Rejection};
 use crate::proxy_client::Clients;
@@ -185,6 +186,7 @@ impl Edge {
         parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
         parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));
         parts.spawn(registration::awake::run(Arc::clone(&shared), stop.clone()));
+        parts.spawn(canary::run(Arc::clone(&shared), stop.clone()));
         parts.spawn(Forwarding::new(Arc::clone(&shared)).run(stop.clone()));
         parts.spawn(housekeeping::run(Arc::clone(&shared), stop.clone()));
 

@@ -22,6 +22,7 @@
 pub mod api;
 mod arrival;
 pub mod attach;
+mod canary;
 mod clock;
 mod edge;
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
-    CatchUpRequest, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryList, DiscardRequest, EventRecord,
-    LeaseRequest, LeaseResponse, Progress, RecoverRequest, Recovered, RedriveRequest, RegisterRequest,
-    RegisterResponse, ReplayRequest, Replayed, ReportWork, RotatedSecret, SourceList, TriggerRequest,
-    TriggerResponse, WorkerList, WorkspaceInfo,
+    CanaryReport, CanaryRequest, CatchUpRequest, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryList,
+    DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress, RecoverRequest, Recovered,
+    RedriveRequest, RegisterRequest, RegisterResponse, ReplayRequest, Replayed, ReportWork, RotatedSecret,
+    SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::id::{DeliveryId, WorkerId};
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
@@ -160,6 +160,17 @@ impl ProxyClient {
     ) -> Result<RotatedSecret, ProxyError> {
         let path = format!("/edge/workers/{worker}/secret");
         json(self.request(Method::POST, &path, Some(credential))).await
+    }
+
+    /// Has a canary sent to the worker, and says what came of it.
+    pub(crate) async fn canary(
+        &self,
+        worker: &str,
+        credential: &Secret,
+        request: &CanaryRequest,
+    ) -> Result<CanaryReport, ProxyError> {
+        let path = format!("/edge/workers/{worker}/canary");
+        json(self.request(Method::POST, &path, Some(credential)).json(request)).await
     }
 
     /// Says what becomes of what is held for the worker.

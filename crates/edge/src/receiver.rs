@@ -5,6 +5,7 @@
 //! reason so that people see it; how often per sender is bounded, so that a
 //! flood of junk fills no disk.
 
+use crate::canary::Arrived;
 use crate::state::{Account, Session, Shared};
 use axum::Extension;
 use axum::Router;
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Method, StatusCode};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 mod answer;
 mod body;
@@ -87,12 +89,13 @@ impl Receiver {
         if request.method() != Method::POST {
             return Err(Refusal::method(request.method()));
         }
+        let received = Instant::now();
         let (parts, body) = request.into_parts();
         let headers = verify::headers(&parts.headers);
         verify::required(&headers)?;
         let body = body::read(body, &parts.headers, &self.budget, &self.shared.config.timing).await?;
         let delivery = verify::verify(&self.shared, session, headers, body.bytes.clone()).await?;
-        session.delivered(self.shared.now());
+        let verified = Instant::now();
         if delivery.is_challenge() {
             return challenge::answer(session, &delivery, self.shared.now());
         }
@@ -100,7 +103,20 @@ impl Receiver {
             // That it was verified here is the answer. It leaves no trace.
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        store::store(&self.shared, session, delivery).await
+        let canary = delivery.canary();
+        let arrived = |stored| Arrived { received, verified, stored };
+        if let Some(canary) = canary.as_ref().filter(|_| delivery.is_quiet_canary()) {
+            if session.expected.arrived(&canary.nonce, arrived(None)) {
+                session.proof.made(self.shared.now());
+            }
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        let stored = store::store(&self.shared, session, delivery).await?;
+        session.proof.made(self.shared.now());
+        if let Some(canary) = canary {
+            session.expected.arrived(&canary.nonce, arrived(Some(Instant::now())));
+        }
+        Ok(stored)
     }
 
     fn refuse(

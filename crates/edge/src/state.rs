@@ -5,6 +5,7 @@ use crate::EdgeConfig;
 use crate::api::http::Access;
 use crate::api::{ApiError, Arrival, Connection, Forward, HandlerRun, Settings, Status, Tunnel};
 use crate::arrival::{self, Facts, Way};
+use crate::canary::{Expected, Proof};
 use crate::handlers::{Listeners, Target};
 use crate::history::{History, HistoryError, Profile};
 use crate::proxy_client::{ProxyClient, is_loopback};
@@ -14,7 +15,6 @@ use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
 use std::sync::Arc;
-use std::sync::atomic::{self, AtomicI64};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -111,7 +111,10 @@ pub(crate) struct Session {
     pub(crate) paused: watch::Sender<bool>,
     pub(crate) forward: watch::Sender<Option<Target>>,
     pub(crate) last_run: watch::Sender<Option<HandlerRun>>,
-    delivered_at: AtomicI64,
+    /// When something arrived, or should have.
+    pub(crate) proof: Proof,
+    /// Canaries on their way here.
+    pub(crate) expected: Expected,
 }
 
 impl Session {
@@ -135,7 +138,8 @@ impl Session {
             paused: watch::Sender::new(profile.paused),
             forward: watch::Sender::new(forward),
             last_run: watch::Sender::new(None),
-            delivered_at: AtomicI64::new(0),
+            proof: Proof::default(),
+            expected: Expected::default(),
             profile,
             token,
             kept_in,
@@ -172,11 +176,6 @@ impl Session {
             local.iter().find(|s| s.scheme.provider() == provider && s.source.as_deref() == name).cloned()
         };
         of(Some(source)).or_else(|| of(None))
-    }
-
-    /// A delivery has proven the path.
-    pub(crate) fn delivered(&self, now: UnixMillis) {
-        self.delivered_at.fetch_max(now.0, atomic::Ordering::Relaxed);
     }
 }
 
@@ -262,6 +261,14 @@ impl Shared {
         }
     }
 
+    /// Whether events can arrive now, as far as is known.
+    pub(crate) fn is_live(&self) -> bool {
+        let account = self.account.borrow().clone();
+        let Some(profile) = account.profile() else { return false };
+        let line = self.way(profile).0 == Way::Address || matches!(*self.tunnel.borrow(), Tunnel::Up { .. });
+        line && matches!(*self.connection.borrow(), Connection::Live { .. })
+    }
+
     /// What the proxy is to do with events held during an absence.
     pub(crate) fn catch_up(&self) -> CatchUp {
         self.settings.borrow().catch_up.unwrap_or(self.config.catch_up)
@@ -289,8 +296,9 @@ impl Shared {
         let session = account.session();
         let arrival = account.profile().map(|profile| self.arrival(profile));
         let mut connection = self.connection.borrow().clone();
-        if let (Connection::Live { proven_at, .. }, Some(session)) = (&mut connection, session) {
-            *proven_at = (*proven_at).max(UnixMillis(session.delivered_at.load(atomic::Ordering::Relaxed)));
+        if let (Connection::Live { proven_at, unproven, .. }, Some(session)) = (&mut connection, session) {
+            *proven_at = session.proof.at();
+            *unproven = session.proof.unproven();
         }
         if let Some(Arrival::Tunnel { tunnel, .. }) = &arrival {
             connection = through(connection, tunnel);
@@ -347,10 +355,10 @@ impl Shared {
 /// How things stand when deliveries come through the tunnel: a lease alone
 /// brings no event.
 fn through(connection: Connection, tunnel: &Tunnel) -> Connection {
-    let Connection::Live { proven_at, .. } = connection else { return connection };
+    let Connection::Live { renewed_at, .. } = connection else { return connection };
     match tunnel {
         Tunnel::Up { .. } => connection,
-        Tunnel::Idle => Connection::Connecting { since: proven_at, problem: None },
+        Tunnel::Idle => Connection::Connecting { since: renewed_at, problem: None },
         Tunnel::Connecting { since } => Connection::Connecting { since: *since, problem: None },
         Tunnel::Down { since, problem, retry_at, .. } => {
             Connection::Reconnecting { problem: problem.clone(), retry_at: retry_at.unwrap_or(*since) }

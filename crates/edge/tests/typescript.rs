@@ -44,6 +44,7 @@ fn export(dir: &Path) {
         CatchUpRequest,
         CaughtUp,
         RotatedSecret,
+        PathTest,
         EventRecord,
         Replay,
         HandlerRun,

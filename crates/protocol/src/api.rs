@@ -10,6 +10,7 @@
 //! | `POST /edge/workers/{id}/lease` | its worker credential | [`LeaseRequest`] → [`LeaseResponse`] |
 //! | `POST /edge/workers/{id}/secret` | its worker credential | → [`RotatedSecret`] |
 //! | `POST /edge/workers/{id}/catch-up` | its worker credential | [`CatchUpRequest`] → [`CaughtUp`] |
+//! | `POST /edge/workers/{id}/canary` | its worker credential | [`CanaryRequest`] → [`CanaryReport`] |
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
 //! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
 //! | `POST /edge/events/{event}/redeliver` | the worker credential of a worker it was for | → 204 |
@@ -61,6 +62,7 @@
 //! tunnel that comes up lets what waits flow at once; it does not renew the
 //! lease, and ends no absence: the renewal does.
 
+mod canary;
 mod circuit;
 mod deliveries;
 mod events;
@@ -68,6 +70,7 @@ mod policy;
 mod work;
 mod workers;
 
+pub use canary::{Canary, CanaryReport, CanaryRequest};
 pub use circuit::{Circuit, CircuitCause, CircuitState};
 pub use policy::{
     InvalidPolicy, InvalidRetry, MOST_ATTEMPTS, MOST_IN_FLIGHT, PolicyChange, Rate, RetryPolicy,

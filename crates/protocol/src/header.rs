@@ -33,7 +33,8 @@ pub const POSTERN_REDRIVEN: &str = "postern-redriven";
 /// What the event is about, to a worker that gets the events of each entity
 /// in their order; absent otherwise.
 pub const POSTERN_ENTITY: &str = "postern-entity";
-/// `challenge` on the ownership challenge, `ping` on pings, absent otherwise.
+/// `challenge` on the ownership challenge, `ping` on pings, `canary` on quiet
+/// canaries, absent otherwise.
 pub const POSTERN_KIND: &str = "postern-kind";
 /// Prefix under which a provider's header travels whose name collides with
 /// one of ours; the edge restores it when it forwards.

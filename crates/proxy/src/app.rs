@@ -9,7 +9,9 @@
 use crate::admin::{self, Admin, DepthMetrics};
 use crate::api::{self, Api};
 use crate::bus::{self, Bus};
+use crate::canary::Canaried;
 use crate::config::{Config, MasterKey};
+use crate::delivery::canaries::Canaries;
 use crate::delivery::circuits::CircuitWatch;
 use crate::delivery::client::{NoTrust, Outbound};
 use crate::delivery::dispatch::Dispatch;
@@ -136,6 +138,7 @@ pub struct App {
     linear: Arc<LinearSignIn>,
     tunnels: Arc<dyn Directory>,
     notices: Arc<Notices>,
+    canaries: Arc<Canaries>,
 }
 
 /// Opens the configured database under the configured key. Blocks; the first
@@ -199,7 +202,17 @@ impl App {
         parts.store.measured_by(metrics::with_local_recorder(&recorder, WriteMetrics::new));
         let Parts { store, clock, bus, .. } = &parts;
         let notices = Arc::new(Notices::new(store.clone(), clock.clone(), bus.clone()));
-        Ok(Self { parts, recorder, prometheus, client, tls, linear, tunnels, notices })
+        Ok(Self {
+            parts,
+            recorder,
+            prometheus,
+            client,
+            tls,
+            linear,
+            tunnels,
+            notices,
+            canaries: Arc::default(),
+        })
     }
 
     /// Serves until `stop`, then drains.
@@ -364,8 +377,12 @@ impl App {
             tails: Arc::new(Semaphore::new(api::live::MOST_TAILS)),
             stop: stop.clone(),
         });
-        let trigger =
-            Arc::new(Trigger { store: store.clone(), clock: clock.clone(), bodies, ingest: ingest.clone() });
+        let trigger = Arc::new(Trigger {
+            store: store.clone(),
+            clock: clock.clone(),
+            bodies: bodies.clone(),
+            ingest: ingest.clone(),
+        });
         let reader = Arc::new(Reader {
             store: store.clone(),
             clock: clock.clone(),
@@ -373,7 +390,18 @@ impl App {
             tunnels: self.tunnels.clone(),
             public_url,
         });
-        http::Parts { ingest, registry, tunnels, trigger, reader, api }
+        let canaried = Arc::new(Canaried {
+            store: store.clone(),
+            clock: clock.clone(),
+            bus: bus.clone(),
+            bodies,
+            ingest: ingest.clone(),
+            client: self.client.clone(),
+            tunnels: Tunnelled::new(self.tunnels.clone(), config.delivery.timeout),
+            canaries: self.canaries.clone(),
+            rates: Canaried::rates(),
+        });
+        http::Parts { ingest, registry, tunnels, trigger, reader, api, canaried }
     }
 
     fn admin(&self, bodies: &BodyReader, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {
@@ -400,6 +428,7 @@ impl App {
             heard: Heard::default(),
             circuits: self.measured(CircuitWatch::new),
             notices: self.notices.clone(),
+            canaries: self.canaries.clone(),
         })
     }
 

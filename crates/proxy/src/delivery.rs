@@ -11,12 +11,13 @@
 //! workers whose circuit is open, by which they are found to be back. What was
 //! accepted a moment ago need not wait for it: [`dispatch`] starts that at once.
 
+pub(crate) mod canaries;
 pub(crate) mod circuits;
 pub(crate) mod client;
 pub(crate) mod dispatch;
 pub(crate) mod heard;
 pub(crate) mod metrics;
-mod ping;
+pub(crate) mod ping;
 mod pinger;
 pub(crate) mod retry;
 pub(crate) mod scheduler;

@@ -2,6 +2,7 @@
 //! health and metrics, grouped by who calls it.
 
 use crate::api::{self, Api};
+use crate::canary::{self, Canaried};
 use crate::ingest::{self, Ingest};
 use crate::registry::{self, Registry};
 use crate::trigger::{self, Trigger};
@@ -33,11 +34,12 @@ pub(crate) struct Parts {
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) reader: Arc<Reader>,
     pub(crate) api: Arc<Api>,
+    pub(crate) canaried: Arc<Canaried>,
 }
 
 /// The routes.
 pub(crate) fn routes(parts: Parts) -> Router {
-    let Parts { ingest, registry, tunnels, trigger, reader, api } = parts;
+    let Parts { ingest, registry, tunnels, trigger, reader, api, canaried } = parts;
 
     // Providers post webhooks.
     let providers = Router::new()
@@ -57,6 +59,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/events/{event}/status", post(registry::work::report))
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
+    let canaries = Router::new().route("/edge/workers/{id}/canary", post(canary::send)).with_state(canaried);
     let tunnels = Router::new().route("/edge/connect", get(tunnel::connect::connect)).with_state(tunnels);
 
     let looking = Router::new()
@@ -91,6 +94,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .merge(providers)
         .merge(edges)
         .merge(looking)
+        .merge(canaries)
         .merge(tunnels)
         .merge(workspace)
         .fallback(middleware::not_found)

@@ -6,7 +6,9 @@ mod api;
 pub mod app;
 mod bucket;
 pub mod bus;
+mod canary;
 pub mod circuit;
+
 pub mod cli;
 pub mod clock;
 pub mod config;

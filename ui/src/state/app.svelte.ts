@@ -19,7 +19,7 @@ export class App {
   readonly router = new Router();
   readonly toasts = new Toasts();
   /** Which of the windows above the page is open. */
-  overlay = $state<"palette" | "keys" | "replay" | "sign_out" | "events" | null>(null);
+  overlay = $state<"palette" | "keys" | "replay" | "sign_out" | "events" | "rotate_secret" | null>(null);
 
   /** The sign-in is shown although a session is there: the proxy refuses its token. */
   signingIn = $state(false);

@@ -16,6 +16,7 @@ import type { HandlerRun } from "./generated/HandlerRun";
 import type { Live } from "./generated/Live";
 import type { LocalSecretKey } from "./generated/LocalSecretKey";
 import type { LocalSecrets } from "./generated/LocalSecrets";
+import type { PathTest } from "./generated/PathTest";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
 import type { RenameView } from "./generated/RenameView";
@@ -49,6 +50,7 @@ export interface Operations {
   set_forward: { args: SetForward; answer: Status };
   set_settings: { args: Settings; answer: Status };
   reconnect: { args: Nothing; answer: Status };
+  test_path: { args: Nothing; answer: PathTest };
   catch_up: { args: CatchUpRequest; answer: CaughtUp };
   rotate_secret: { args: Nothing; answer: RotatedSecret };
   events: { args: EventQuery; answer: EventPage };

@@ -6,7 +6,7 @@ use crate::args::UI_PORT;
 use crate::backend::{Backend, Settings};
 use crate::failure::{Failure, sentence};
 use crate::output::{self, Output};
-use postern_edge::api::{Connection, Status};
+use postern_edge::api::{Connection, Status, Unproven};
 use postern_protocol::UnixMillis;
 use serde::Serialize;
 use std::net::Ipv4Addr;
@@ -19,8 +19,6 @@ mod tunnel;
 
 /// How long a connection to a target may take.
 const CONNECT: Duration = Duration::from_secs(3);
-/// How old the last proof that deliveries arrive may be.
-const PROOF: i64 = 10 * 60 * 1000;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -197,25 +195,29 @@ fn registration(status: &Status, runs: bool, token: bool) -> Vec<Finding> {
             format!("It is paused; {} waiting.", waiting.count),
             "`postern resume` lets events flow.",
         )],
-        Connection::Live { proven_at, leased_until, .. } => {
+        Connection::Live { proven_at, unproven, leased_until, .. } => {
             let left = output::span(leased_until.since(status.now));
             vec![
                 Finding::ok(CHECK, format!("It is live, leased for {left} more.")),
-                receiver(*proven_at, status.now),
+                receiver(*proven_at, unproven.as_ref(), status.now),
             ]
         }
     }
 }
 
 /// Whether deliveries arrive, as far as has been seen.
-fn receiver(proven_at: UnixMillis, now: UnixMillis) -> Finding {
-    let age = now.since(proven_at);
-    let found = format!("The proxy's last word that it reaches this machine is {} old.", output::span(age));
-    if age <= PROOF {
-        Finding::ok("receiver", found)
-    } else {
-        Finding::warn("receiver", found, "`postern trigger linear Issue.create` tries the whole path.")
+fn receiver(proven_at: Option<UnixMillis>, unproven: Option<&Unproven>, now: UnixMillis) -> Finding {
+    const CHECK: &str = "receiver";
+    const CURE: &str = "`postern test` sends a canary through the whole path and says where it ends.";
+    if let Some(Unproven { since, problem }) = unproven {
+        let age = output::span(now.since(*since));
+        let found = format!("Nothing has arrived for {age}, and a canary did not either: {problem}.");
+        return Finding::warn(CHECK, found, CURE);
     }
+    let Some(at) = proven_at else {
+        return Finding::warn(CHECK, "Nothing has arrived yet since the worker started.", CURE);
+    };
+    Finding::ok(CHECK, format!("What the proxy posts arrives: proven {} ago.", output::span(now.since(at))))
 }
 
 /// Whether something listens where events are forwarded to.

@@ -115,15 +115,24 @@ pub(crate) fn connection(style: &Style, connection: &Connection, now: UnixMillis
         Connection::Connecting { problem: Some(problem), .. } => {
             format!("{}: {}", style.paint(Ink::Busy, "connecting"), safe(problem))
         }
-        Connection::Live { proven_at, skew_ms, waiting, .. } => {
+        Connection::Live { proven_at, unproven, skew_ms, waiting, .. } => {
             let skew = if skew_ms.abs() > 2_000 {
                 let way = if *skew_ms > 0 { "ahead of" } else { "behind" };
                 format!(" · the proxy's clock is {} {way} this one", span(skew_ms.abs()))
             } else {
                 String::new()
             };
-            let live = style.paint(Ink::Good, "live");
-            format!("{live}, proven {} ago{}{skew}", span(now.since(*proven_at)), held(waiting))
+            let live = match (unproven, proven_at) {
+                (Some(missed), _) => {
+                    let word = format!("live, but not proven since {}", style.time(missed.since));
+                    format!("{}: {}", style.paint(Ink::Busy, &word), safe(&missed.problem))
+                }
+                (None, Some(at)) => {
+                    format!("{}, proven {} ago", style.paint(Ink::Good, "live"), span(now.since(*at)))
+                }
+                (None, None) => format!("{}, not proven yet", style.paint(Ink::Good, "live")),
+            };
+            format!("{live}{}{skew}", held(waiting))
         }
         Connection::Paused { waiting } => format!("{}{}", style.paint(Ink::Busy, "paused"), held(waiting)),
         Connection::Reconnecting { problem, retry_at } => format!(

@@ -1,8 +1,8 @@
 use super::*;
 use postern_edge::api::{
-    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun,
-    LocalVerification, Outcome, OutcomeKind, Rejected, RejectedPage, Session, Settings, Status, Template,
-    Templates, Tunnel, Verification,
+    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Hop, HopPlace,
+    HopState, LocalVerification, Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Session, Settings,
+    Status, Template, Templates, Tunnel, Unproven, Verification,
 };
 use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
@@ -70,7 +70,9 @@ pub(crate) fn session() -> Status {
             token_kept_in: "keychain".into(),
         }),
         connection: Connection::Live {
-            proven_at: NOON.plus(-12_000),
+            proven_at: Some(NOON.plus(-12_000)),
+            unproven: None,
+            renewed_at: NOON.plus(-20_000),
             leased_until: NOON.plus(60_000),
             skew_ms: -4_200,
             waiting: Waiting { count: 3, oldest: Some(NOON), held: None },
@@ -216,11 +218,24 @@ fn connections() {
         Connection::Paused { waiting: Waiting { count: 38, ..Waiting::default() } },
         Connection::Reconnecting { problem: "connection refused".into(), retry_at: NOON.plus(4_000) },
         Connection::Refused { problem: "the token was revoked".into() },
+        live(None, None),
+        live(Some(NOON.plus(-900_000)), Some("connection refused")),
     ]
     .into_iter()
     .map(|connection| state(&plain(), &Status { connection, ..session() }))
     .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+fn live(proven_at: Option<UnixMillis>, missed: Option<&str>) -> Connection {
+    Connection::Live {
+        proven_at,
+        unproven: missed.zip(proven_at).map(|(problem, since)| Unproven { since, problem: problem.into() }),
+        renewed_at: NOON,
+        leased_until: NOON.plus(60_000),
+        skew_ms: 0,
+        waiting: Waiting::default(),
+    }
 }
 
 #[test]
@@ -342,4 +357,34 @@ fn findings_of_the_doctor() {
         finding("secrets", Verdict::Fail, "The keychain is locked.", Some("Unlock it.")),
     ];
     insta::assert_snapshot!(findings(&plain(), &list));
+}
+
+#[test]
+fn tested_paths() {
+    let hop = |name: &str, place, state, took_micros, note: &str| Hop {
+        name: name.into(),
+        place,
+        state,
+        took_micros,
+        note: note.into(),
+    };
+    let hops = vec![
+        hop("Asked the proxy", HopPlace::Network, HopState::Passed, Some(4_120), "half of a round trip"),
+        hop("Committed", HopPlace::Proxy, HopState::Passed, Some(1_650_000), "on the proxy's disk"),
+        hop("Stored", HopPlace::ThisMachine, HopState::Passed, Some(31_400), "on this machine's disk"),
+        hop("Handler answered", HopPlace::Target, HopState::Skipped, None, "no handler takes it"),
+    ];
+    let passed = PathTest {
+        at: NOON,
+        event_id: None,
+        passed: true,
+        total_micros: Some(1_700_000),
+        skew_ms: Some(-4_200),
+        hops,
+    };
+    let mut failed = PathTest { passed: false, total_micros: None, skew_ms: Some(3), ..passed.clone() };
+    failed.hops.truncate(2);
+    failed.hops.push(hop("Arrived", HopPlace::Network, HopState::Failed, None, "connection refused"));
+    let style = plain();
+    insta::assert_snapshot!(format!("{}\n\n{}", path_test(&style, &passed), path_test(&style, &failed)));
 }

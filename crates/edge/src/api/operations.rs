@@ -1,5 +1,6 @@
 //! The operations, in the order of the table in [`crate::api`].
 
+use super::PathTest;
 use super::types::*;
 use crate::EdgeHandle;
 use crate::handlers::{self, Target};
@@ -93,9 +94,17 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 ///
 /// # Errors
 /// `filter.invalid` for a capability term that cannot be read, with the place;
-/// `request.malformed` for bounds out of range; `store.unavailable`.
+/// `request.malformed` for what is out of range; `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     Filter::parse(&args.capabilities).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
+    if args.canary_minutes > Settings::LONGEST_CANARY_MINUTES {
+        let message = format!(
+            "`canaryMinutes` is {}, and must be 0 (never) to {}",
+            args.canary_minutes,
+            Settings::LONGEST_CANARY_MINUTES
+        );
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
     let Keep { days, gib } = args.keep;
     if days.is_some_and(|days| !(1..=3650).contains(&days))
         || gib.is_some_and(|gib| !(1..=1000).contains(&gib))
@@ -124,6 +133,17 @@ pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, A
 pub async fn reconnect(edge: &EdgeHandle) -> Result<Status, ApiError> {
     edge.shared.wake_up();
     status(edge).await
+}
+
+/// Sends a canary through everything, from the proxy's door to the handler, and
+/// says how long each hop took.
+///
+/// # Errors
+/// `edge.not_signed_in`; `unavailable` before the registration is through;
+/// `request.unsupported` while events are held, or where the proxy is too old.
+pub async fn test_path(edge: &EdgeHandle) -> Result<PathTest, ApiError> {
+    let session = edge.shared.session()?;
+    crate::canary::test(&edge.shared, &session).await
 }
 
 /// Says what becomes of the events that the proxy holds after an absence.

@@ -81,8 +81,13 @@ pub enum Connection {
     },
     /// Registered, leased, reachable.
     Live {
-        /// The proxy's last word, or the last delivery: the later.
-        proven_at: UnixMillis,
+        /// When something last arrived and was verified here: a delivery, or a
+        /// canary. Absent: nothing has yet.
+        proven_at: Option<UnixMillis>,
+        /// Why it is not proven any more; absent unless a canary was missed.
+        unproven: Option<Unproven>,
+        /// When the lease was last renewed.
+        renewed_at: UnixMillis,
         /// When the lease ends unless renewed.
         leased_until: UnixMillis,
         /// The proxy's clock minus ours, in milliseconds.
@@ -108,6 +113,17 @@ pub enum Connection {
         /// In the proxy's words.
         problem: String,
     },
+}
+
+/// The last canary did not arrive, and nothing else has since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Unproven {
+    /// When the path was last proven; where it never was, when the first canary
+    /// was missed.
+    pub since: UnixMillis,
+    /// What became of the canary, in words.
+    pub problem: String,
 }
 
 /// The one forward target.
@@ -138,6 +154,14 @@ pub struct Settings {
     pub capabilities: Vec<String>,
     /// For how long events are kept.
     pub keep: Keep,
+    /// After how many minutes without any event the path is proven by a quiet
+    /// canary: 1–1440, 5 by default; 0: never.
+    pub canary_minutes: u32,
+}
+
+impl Settings {
+    /// The most that [`Settings::canary_minutes`] may be: a day.
+    pub const LONGEST_CANARY_MINUTES: u32 = 1_440;
 }
 
 /// For how long the history is kept. Ids are remembered for longer, so that a
@@ -167,6 +191,7 @@ impl Default for Settings {
             ordering: Ordering::None,
             capabilities: Vec::new(),
             keep: Keep::default(),
+            canary_minutes: 5,
         }
     }
 }

@@ -135,6 +135,8 @@ pub struct Timing {
     pub secret_grace: Duration,
     /// How often to look whether this machine slept or changed networks.
     pub awake: Duration,
+    /// How often to look whether a quiet canary is due.
+    pub canary: Duration,
     /// How long things may take in the tunnel.
     pub tunnel: TunnelTiming,
     /// How long stopping may take before what remains is dropped.
@@ -154,6 +156,7 @@ impl Default for Timing {
             forward_concurrency: 16,
             secret_grace: Duration::from_secs(3600),
             awake: Duration::from_secs(1),
+            canary: Duration::from_secs(1),
             tunnel: TunnelTiming::default(),
             drain: Duration::from_secs(10),
         }

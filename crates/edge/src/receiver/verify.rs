@@ -4,7 +4,7 @@ use super::answer::Refusal;
 use crate::state::{Session, Shared};
 use bytes::Bytes;
 use http::HeaderMap;
-use postern_protocol::api::{Challenge, Ping};
+use postern_protocol::api::{Canary, Challenge, Ping};
 use postern_protocol::header::{
     POSTERN_KIND, POSTERN_PROVIDER, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
 };
@@ -35,6 +35,17 @@ impl Delivery {
     /// Whether the proxy only asks if the worker is there.
     pub(super) fn is_ping(&self) -> bool {
         self.headers.get(POSTERN_KIND) == Some("ping") && &self.body[..] == Ping::BODY.as_bytes()
+    }
+
+    /// What it says, when it is a canary, quiet or not.
+    pub(super) fn canary(&self) -> Option<Canary> {
+        let claims = self.is_quiet_canary() || self.provider == Provider::Postern;
+        if claims { Canary::read(&self.body) } else { None }
+    }
+
+    /// Whether it claims to be a canary that is to leave nothing behind.
+    pub(super) fn is_quiet_canary(&self) -> bool {
+        self.headers.get(POSTERN_KIND) == Some("canary")
     }
 }
 

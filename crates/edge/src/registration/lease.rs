@@ -67,7 +67,9 @@ impl Registration {
         let waiting = answer.waiting;
         let connection = match answer.state {
             WorkerState::Active | WorkerState::Away => Connection::Live {
-                proven_at: answered,
+                proven_at: None,
+                unproven: None,
+                renewed_at: answered,
                 leased_until: answered.plus(i64::from(answer.lease_seconds) * 1000),
                 skew_ms: skew(answer.now, asked, answered),
                 waiting,

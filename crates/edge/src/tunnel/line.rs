@@ -22,7 +22,6 @@ pub(super) struct Line {
     /// Since when the link stands.
     up: Option<Instant>,
     /// The last heartbeat's.
-    round_trip: Option<Duration>,
     /// How often in a row the proxy refused the credential.
     refusals: u32,
     /// When to register anew.
@@ -45,7 +44,6 @@ impl Line {
             credential,
             of_link: None,
             up: None,
-            round_trip: None,
             refusals: 0,
             register_at: None,
         }
@@ -124,11 +122,6 @@ impl Line {
             },
             State::Up { carrier, since, round_trip, .. } => {
                 let fresh = self.up.replace(*since) != Some(*since);
-                if self.round_trip != *round_trip || fresh {
-                    // A heartbeat proves that events can arrive.
-                    self.session.delivered(now);
-                }
-                self.round_trip = *round_trip;
                 if fresh {
                     self.of_link = Some(self.credential.clone());
                     self.register_at = None;

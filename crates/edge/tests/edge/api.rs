@@ -121,6 +121,7 @@ async fn settings_are_kept() {
         ordering: Ordering::Entity,
         capabilities: vec!["Issue".into()],
         keep: Keep { days: Some(30), gib: None },
+        ..Settings::default()
     };
     assert_eq!(api::set_settings(&edge.handle, quiet.clone()).await.unwrap().settings, quiet);
     let edge = edge.restart().await;

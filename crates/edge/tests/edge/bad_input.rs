@@ -341,6 +341,7 @@ async fn the_local_api_refuses_precisely() {
         "status",
         "sign_out",
         "reconnect",
+        "test_path",
         "templates",
         "rotate_secret",
         "sources",

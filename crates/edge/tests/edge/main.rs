@@ -6,6 +6,7 @@
 mod api;
 mod attach;
 mod bad_input;
+mod canary;
 mod catch_up;
 mod connect;
 mod forward;

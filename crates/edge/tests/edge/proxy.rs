@@ -45,6 +45,23 @@ pub(crate) struct Book {
     pub(crate) policies: Vec<PolicyChange>,
     pub(crate) chosen: Vec<CatchUpChoice>,
     pub(crate) redelivered: Vec<String>,
+    /// The canaries it was asked for.
+    pub(crate) canaries: Vec<CanaryRequest>,
+    /// When.
+    pub(crate) canaried_at: Vec<UnixMillis>,
+    /// What it does instead of sending one.
+    pub(crate) no_canary: Option<NoCanary>,
+}
+
+/// Why no canary arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCanary {
+    /// The proxy cannot connect.
+    Unreached,
+    /// Something else has answered.
+    Elsewhere,
+    /// The proxy knows of none.
+    Old,
 }
 
 pub(crate) struct Worker {
@@ -94,6 +111,9 @@ impl FakeProxy {
             policies: Vec::new(),
             chosen: Vec::new(),
             redelivered: Vec::new(),
+            canaries: Vec::new(),
+            canaried_at: Vec::new(),
+            no_canary: None,
         };
         let proxy = Self {
             url,
@@ -122,6 +142,7 @@ impl FakeProxy {
             .route("/edge/workers/{id}/lease", post(lease))
             .route("/edge/workers/{id}/secret", post(rotate))
             .route("/edge/workers/{id}/catch-up", post(catch_up))
+            .route("/edge/workers/{id}/canary", post(canary))
             .route("/edge/events/{event}/redeliver", post(redeliver))
             .route("/edge/workers/{id}", delete(leave))
             .with_state(self.clone());
@@ -372,6 +393,80 @@ async fn catch_up(
     book.chosen.push(request.choice);
     let delivering = book.held.take().map_or(0, |held| held.count);
     Ok(Json(CaughtUp { delivering, skipped: 0, held: 0 }).into_response())
+}
+
+/// Sends it as the proxy does, quiet or not, and reports with made-up times.
+async fn canary(
+    State(proxy): State<FakeProxy>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<CanaryRequest>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let (to, secret, instead) = {
+        let mut book = proxy.book();
+        if book.no_canary == Some(NoCanary::Old) {
+            return Err(Refused(ErrorCode::NotFound));
+        }
+        book.canaries.push(request.clone());
+        book.canaried_at.push(proxy.clock.now());
+        let worker = book.workers.get(&id).ok_or(Refused(ErrorCode::NotFound))?;
+        if bearer(&headers) != Some(&worker.credential) {
+            return Err(Refused(ErrorCode::Unauthorized));
+        }
+        (worker.url.clone(), worker.secret.clone(), book.no_canary)
+    };
+    let now = proxy.clock.now();
+    let event = (!request.quiet).then(|| EventId::new(now, rand::random()));
+    let mut report = CanaryReport {
+        event_id: event,
+        accepted_at: proxy.now(),
+        verified: event.map(|_| 10),
+        committed: event.map(|_| 20),
+        claimed: event.map(|_| 30),
+        sent: Some(40),
+        answered: Some(50),
+        reported: 60,
+        outcome: Some(AttemptOutcome::Delivered),
+        status: Some(200),
+        error: None,
+    };
+    if instead == Some(NoCanary::Unreached) {
+        report.outcome = Some(AttemptOutcome::Connect);
+        report.error = Some("connection refused".into());
+    }
+    if instead.is_none() {
+        let canary = Canary::new(request.nonce, now);
+        post_canary(&to.unwrap(), &secret, now, &canary, event).await;
+    }
+    proxy.changed.send_modify(|n| *n += 1);
+    Ok(Json(report).into_response())
+}
+
+/// Posts a canary, quiet unless it is an event.
+pub(crate) async fn post_canary(
+    url: &str,
+    secret: &Secret,
+    now: UnixMillis,
+    canary: &Canary,
+    event: Option<EventId>,
+) -> StatusCode {
+    let body = serde_json::to_vec(canary).unwrap();
+    let id = event.map_or_else(|| format!("canary_{}", hex(rand::random())), |event| event.to_string());
+    let mut post = client()
+        .post(url)
+        .header("webhook-id", &id)
+        .header("webhook-timestamp", now.seconds().to_string())
+        .header("webhook-signature", standard::sign(std::slice::from_ref(secret), &id, now, &body))
+        .header("postern-workspace", WORKSPACE);
+    post = match event {
+        None => post.header("postern-kind", "canary"),
+        Some(_) => post
+            .header("postern-provider", "postern")
+            .header("postern-event", Canary::TYPE)
+            .header("postern-synthetic", "true"),
+    };
+    post.body(body).send().await.unwrap().status()
 }
 
 async fn redeliver(State(proxy): State<FakeProxy>, Path(event): Path<String>) -> Result<StatusCode, Refused> {

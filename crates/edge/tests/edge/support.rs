@@ -59,6 +59,7 @@ pub(crate) fn config(dir: &Path, clock: &TestClock) -> EdgeConfig {
         timing: Timing {
             backoff: (Duration::from_millis(5), Duration::from_millis(40)),
             challenge_poll: Duration::from_millis(5),
+            canary: Duration::from_millis(5),
             proxy_timeout: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             ..Timing::default()

@@ -4,6 +4,7 @@
 
 use super::payload::Json;
 use super::{Line, text};
+use crate::api::Canary;
 
 pub(super) fn line(json: &Json) -> Line {
     let kind = json.text("type").unwrap_or_default();
@@ -33,6 +34,7 @@ pub(super) fn line(json: &Json) -> Line {
             .about(about("source", "sourceId")),
         "retention.size_reached" => Line::new("retention.size is reached")
             .say(format!("{} events deleted before their time", said("deleted"))),
+        Canary::TYPE => Line::new("Test of the whole path"),
         _ => Line::new(kind),
     };
     let (event_type, action) = kind.split_once('.').map_or((kind, None), |(t, action)| (t, Some(action)));

@@ -29,14 +29,19 @@ pub(crate) async fn send(client: &Outbound, tunnels: &Tunnelled, signed: Signed)
     let result = post(client, tunnels, ticket.worker, to, headers, body).await;
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let retry_after = result.as_ref().ok().and_then(|answer| answer.retry_after.clone());
-    let mut record = match result {
-        Ok(answer) => answered(&answer),
-        Err(unanswered) => not_answered(&unanswered),
-    };
+    let mut record = judged(result);
     record.number = ticket.attempt;
     record.at = at;
     record.micros = micros;
     Sent { ticket, record, retry_after }
+}
+
+/// What came of a request, without when it was.
+pub(super) fn judged(result: Result<Answer, Unanswered>) -> AttemptRecord {
+    match result {
+        Ok(answer) => answered(&answer),
+        Err(unanswered) => not_answered(&unanswered),
+    }
 }
 
 /// Posts to a worker, by the way that leads to it.

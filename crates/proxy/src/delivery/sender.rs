@@ -2,6 +2,7 @@
 //! A panic on the way is caught and recorded as a failure of that attempt.
 //! Pings go the same way: sign, send, report.
 
+use super::canaries::Canaries;
 use super::circuits::CircuitWatch;
 use super::client::{Outbound, Unanswered};
 use super::heard::Heard;
@@ -45,6 +46,7 @@ pub(crate) struct Sender {
     pub(crate) heard: Heard,
     pub(crate) circuits: CircuitWatch,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) canaries: Arc<Canaries>,
 }
 
 /// An attempt and what follows from it: what can be recorded.
@@ -60,6 +62,7 @@ impl Sender {
         let worker = ticket.worker;
         let (tunnel, heard) = (self.tunnels.epoch(worker), self.heard.so_far(worker));
         self.metrics.in_flight.increment(1);
+        self.canaries.claimed(ticket.event);
         let sent = match AssertUnwindSafe(self.send(claimed)).catch_unwind().await {
             Ok(sent) => sent,
             Err(_) => {
@@ -71,6 +74,7 @@ impl Sender {
                 )
             }
         };
+        self.canaries.answered(sent.ticket.event, &sent.record);
         let decided = self.decide(sent, heard);
         let unreached = decided.finish.next == Next::NotReached;
         let delivered = decided.finish.next == Next::Delivered;
@@ -96,7 +100,10 @@ impl Sender {
         let ticket = Ticket::from(&claimed);
         let at = self.clock.now();
         match sign::sign(claimed, at) {
-            Ok(signed) => send::send(&self.client, &self.tunnels, signed).await,
+            Ok(signed) => {
+                self.canaries.sent(ticket.event);
+                send::send(&self.client, &self.tunnels, signed).await
+            }
             Err(error) => send::defect(ticket, at, error.to_string()),
         }
     }

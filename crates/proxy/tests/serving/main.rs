@@ -8,6 +8,7 @@ mod alerts;
 mod api;
 mod bad_input;
 mod bad_requests;
+mod canary;
 mod catch_up;
 mod circuits;
 mod dead_letters;

@@ -7,6 +7,7 @@ import { flat } from "../../text/safe";
 import type { Template } from "../../transport/generated/Template";
 import type { View } from "../../transport/generated/View";
 import type { IconName } from "../../ui/icons";
+import { testPath } from "../connection/path-test.svelte";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
 import { reconnect, replay, togglePause, trigger } from "./actions";
 import { pausable, waits } from "./words";
@@ -46,6 +47,13 @@ export function commands(app: App, templates: readonly Template[], views: readon
       () => void togglePause(app),
       "P",
     );
+  if (app.backend.status?.connection.state === "live")
+    add("connection", "Test the whole path", () => {
+      app.router.go({ page: "connection" });
+      void testPath(app).start();
+    });
+  if (app.backend.status?.session)
+    add("connection", "Rotate this worker's secret…", () => (app.overlay = "rotate_secret"));
   if (waits(app.backend.status)) add("connection", "Retry the connection now", () => void reconnect(app));
   for (const view of views)
     add("events", `View: ${flat(view.name)}`, () =>

@@ -5,12 +5,15 @@ import type { Tunnel } from "../../transport/generated/Tunnel";
 import { connectionWords, hops, pausable, shortOutcome, waits } from "./words";
 
 const NOW = 1_000_000;
+const SINCE = new Date(new Date(NOW).setHours(14, 2)).getTime();
 const OPEN = { state: "open" } as const;
 const none = { count: 0, oldest: null, held: null };
 const held = { count: 12, oldest: 1, newest: 2, entities: 4, newestPerEntity: 5 };
 const live: Connection = {
   state: "live",
   provenAt: NOW - 12_000,
+  unproven: null,
+  renewedAt: NOW - 20_000,
   leasedUntil: NOW + 50_000,
   skewMs: 0,
   waiting: none,
@@ -35,6 +38,7 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
     ordering: "none",
     capabilities: [],
     keep: { days: 90, gib: 10 },
+    canaryMinutes: 5,
   },
   events: 0,
   rejected: 0,
@@ -46,6 +50,8 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
 describe("the connection in words", () => {
   const cases: [Connection, string][] = [
     [live, "Live · proven 12 s ago"],
+    [{ ...live, provenAt: null }, "Live · not proven yet"],
+    [{ ...live, unproven: { since: SINCE, problem: "refused" } }, "Not proven since 14:02"],
     [{ ...live, waiting: { count: 38, oldest: 1, held: null } }, "Live · 38 catching up"],
     [{ ...live, leasedUntil: NOW - 1, waiting: { count: 38, oldest: 1, held: null } }, "Away · 38 held"],
     [{ ...live, waiting: { ...none, held } }, "Live · 12 held"],

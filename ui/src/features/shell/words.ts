@@ -1,6 +1,6 @@
 // The connection in words, and the path's hops with the state of each.
 
-import { ago, count, counted, latency, span } from "../../text/time";
+import { ago, clockTime, count, counted, latency, span } from "../../text/time";
 import type { EventSummary } from "../../transport/generated/EventSummary";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Status } from "../../transport/generated/Status";
@@ -74,9 +74,20 @@ export function connectionWords(status: Status | null, link: Link, now: number):
           long: "Events arrive as they happen. Those that came during an absence wait until you choose.",
         };
       }
+      if (connection.unproven) {
+        const { since, problem } = connection.unproven;
+        return {
+          tone: "warn",
+          short: `Not proven since ${clockTime(since, now)}`,
+          long: `${sentence(problem)} Nothing has arrived since, nor did a canary. Another is sent soon.`,
+        };
+      }
       return {
         tone: "ok",
-        short: `Live · proven ${ago(connection.provenAt, now)}`,
+        short:
+          connection.provenAt === null
+            ? "Live · not proven yet"
+            : `Live · proven ${ago(connection.provenAt, now)}`,
         long:
           tunnelSentence(status.session, now) ??
           "Registered, leased and reachable: events arrive as they happen.",
@@ -160,9 +171,11 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
     connection.state === "live" && !broken
       ? words.tone === "held"
         ? "away"
-        : latest
-          ? latency(latest.latencyMs)
-          : "live"
+        : connection.unproven
+          ? "not proven"
+          : latest
+            ? latency(latest.latencyMs)
+            : "live"
       : connection.state === "paused"
         ? "paused"
         : "not live";

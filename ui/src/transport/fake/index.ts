@@ -2,12 +2,13 @@
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
 // reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
 // `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line),
-// `late` (a page that never finds all in time).
+// `late` (a page that never finds all in time), `unproven` (a canary was missed).
 
 import type { Arrival } from "../generated/Arrival";
 import type { Connection } from "../generated/Connection";
 import type { EventPage } from "../generated/EventPage";
 import type { EventSummary } from "../generated/EventSummary";
+import type { Hop } from "../generated/Hop";
 import type { HandlerRun } from "../generated/HandlerRun";
 import type { LocalSecretInfo } from "../generated/LocalSecretInfo";
 import type { Rejected } from "../generated/Rejected";
@@ -82,6 +83,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     ordering: "none",
     capabilities: [],
     keep: { days: 90, gib: 10 },
+    canaryMinutes: 5,
   };
   let localSecrets: LocalSecretInfo[] = [
     { source: null, scheme: { provider: "linear" }, setAt: start - 3 * 86_400_000 },
@@ -110,7 +112,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
       default:
         return {
           state: "live",
-          provenAt: now - 12_000,
+          provenAt: params.has("unproven") ? now - 900_000 : now - 12_000,
+          unproven: params.has("unproven") ? { since: now - 900_000, problem: "connection refused" } : null,
+          renewedAt: now - 11_000,
           leasedUntil: now + 48_000,
           skewMs: -42,
           waiting: held,
@@ -186,7 +190,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     const drawn = summary(n, now - 20);
     const row = make ? make(drawn) : drawn;
     history = [{ n, row }, ...history];
-    if (connection.state === "live") connection = { ...connection, provenAt: now };
+    if (connection.state === "live") connection = { ...connection, provenAt: now, unproven: null };
     push([row]);
     return row;
   };
@@ -224,6 +228,52 @@ export function fakeTransport(params: URLSearchParams): Transport {
       return set(connection);
     },
     reconnect: () => set(connectionOf("live")),
+    test_path: () => {
+      const hop = (name: string, place: Hop["place"], took: number | null, note: string): Hop => ({
+        name,
+        place,
+        state: took === null ? "skipped" : "passed",
+        tookMicros: took,
+        note,
+      });
+      const hops = [
+        hop("Asked the proxy", "network", 4210, "half of the call's round trip, without the proxy's work"),
+        hop("Signature verified", "proxy", 61, "signed and verified as a provider's webhook is"),
+        hop("Committed", "proxy", 2130, "on the proxy's disk, with its delivery"),
+        hop("Claimed", "proxy", 340, "taken up by the delivery"),
+        hop("Sent", "proxy", 88, "signed for this machine"),
+        hop("Arrived", "network", 4020, "half of the post's round trip, without the work here"),
+        hop("Signature verified", "this_machine", 72, "the proxy's signature, by the worker's secret"),
+        hop("Stored", "this_machine", 1810, "on this machine's disk; the answer says so"),
+        hop("Answer at the proxy", "network", 4020, "the way back, likewise half"),
+        hop(
+          "Handler answered",
+          "target",
+          forward ? 12_400 : null,
+          forward ? `${forward.url} · 200` : "no handler takes it",
+        ),
+      ];
+      const broken = params.has("unproven");
+      if (broken) {
+        hops.splice(
+          5,
+          5,
+          ...hops
+            .slice(5)
+            .map((h) => ({ ...h, state: "skipped" as const, tookMicros: null, note: "not reached" })),
+        );
+        const at = hops[5];
+        if (at) hops[5] = { ...at, state: "failed", note: "connection refused" };
+      }
+      return {
+        at: Date.now(),
+        eventId: null,
+        passed: !broken,
+        totalMicros: broken ? null : 29_151,
+        skewMs: -42,
+        hops,
+      };
+    },
     rotate_secret: () => ({ oldUntil: Date.now() + 86_400_000 }),
     catch_up: ({ choice }) => {
       const count = held.held?.count ?? 0;

@@ -33,4 +33,9 @@ capabilities: Array<string>,
 /**
  * For how long events are kept.
  */
-keep: Keep, };
+keep: Keep, 
+/**
+ * After how many minutes without any event the path is proven by a quiet
+ * canary: 1–1440, 5 by default; 0: never.
+ */
+canaryMinutes: number, };

@@ -35,7 +35,14 @@ fn what_is_not_well_has_a_cure() {
         assert_eq!(findings.last().unwrap().verdict, verdict, "{connection:?}");
         assert!(findings.iter().all(|f| (f.verdict == Verdict::Ok) == f.cure.is_none()), "{findings:?}");
     }
-    assert_eq!(receiver(now.plus(-PROOF - 1), now).verdict, Verdict::Warn);
+    let missed = Unproven { since: now.plus(-60_000), problem: problem() };
+    assert_eq!(receiver(Some(now), None, now).verdict, Verdict::Ok);
+    assert_eq!(receiver(None, None, now).verdict, Verdict::Warn);
+    let found = receiver(Some(now.plus(-60_000)), Some(&missed), now);
+    assert_eq!(
+        (found.verdict, found.found.as_str()),
+        (Verdict::Warn, "Nothing has arrived for 60 s, and a canary did not either: what it says.")
+    );
 }
 
 #[test]

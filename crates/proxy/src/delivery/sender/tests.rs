@@ -103,6 +103,7 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         metrics: DeliveryMetrics::new(),
         heard: Heard::default(),
         circuits: CircuitWatch::new(),
+        canaries: Arc::default(),
     };
     let claimed = store
         .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX })
