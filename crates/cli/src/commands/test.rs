@@ -1,7 +1,7 @@
 //! `postern test`: a canary through the whole path.
 
 use super::status::not_running;
-use crate::backend::{Settings, running};
+use crate::backend::{Backend, Settings, running};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use postern_edge::api::{HopState, PathTest};
@@ -11,11 +11,11 @@ use postern_edge::api::{HopState, PathTest};
 /// # Errors
 /// When a hop failed, or there was nothing to test.
 pub(crate) async fn test(settings: &Settings, output: &Output) -> Result<(), Failure> {
-    let Some(edge) = running(settings).await? else {
-        return Err(not_running("It must run, for the canary to arrive."));
+    let edge = match running(settings).await? {
+        Some(client) => Backend::Running(client),
+        None => return Err(not_running("It must run, for the canary to arrive.")),
     };
-    let test: PathTest = serde_json::from_value(edge.call("test_path", serde_json::Value::Null).await?)
-        .map_err(std::io::Error::from)?;
+    let test: PathTest = edge.call("test_path", ()).await?;
     output.show(&test, |style| output::path_test(style, &test))?;
     match test.hops.iter().find(|hop| hop.state == HopState::Failed) {
         None => Ok(()),

@@ -1,8 +1,8 @@
 use super::*;
 use postern_edge::api::{
-    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Hop, HopPlace,
-    HopState, LocalVerification, Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Session, Settings,
-    Status, Template, Templates, Tunnel, Unproven, Verification,
+    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Hop,
+    HopPlace, HopState, LocalVerification, Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Session,
+    Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
 };
 use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};

@@ -29,8 +29,12 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         let Some((session, every)) = round.due(&shared) else { continue };
+        let asked = shared.now();
         tokio::select! {
-            verdict = ask(&shared, &session) => round.asked(&shared, &session, every, verdict),
+            verdict = ask(&shared, &session) => {
+                round.asked(&session, asked, every, verdict);
+                shared.touch();
+            }
             () = stop.cancelled() => return,
         }
     }
@@ -74,12 +78,11 @@ impl Round {
             .then_some((session, every))
     }
 
-    fn asked(&mut self, shared: &Shared, session: &Session, every: Duration, verdict: Verdict) {
-        let now = shared.now();
+    fn asked(&mut self, session: &Session, asked: UnixMillis, every: Duration, verdict: Verdict) {
         let wait = match verdict {
             Verdict::Arrived | Verdict::None => every,
             Verdict::Missed(problem) => {
-                if session.proof.missed(now, problem.clone()) {
+                if session.proof.missed(asked, problem.clone()) {
                     tracing::warn!(problem, "a canary did not arrive");
                 }
                 AGAIN.min(every)
@@ -89,8 +92,7 @@ impl Round {
                 every
             }
         };
-        self.last = Some((now, wait.mul_f64(0.9 + 0.2 * rand::random::<f64>())));
-        shared.touch();
+        self.last = Some((asked, wait.mul_f64(0.9 + 0.2 * rand::random::<f64>())));
     }
 }
 
