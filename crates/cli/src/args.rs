@@ -2,9 +2,11 @@
 
 mod dead_letters;
 mod local_secrets;
+mod profiles;
 
 pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
 pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
+pub(crate) use profiles::Profiles;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
@@ -30,6 +32,7 @@ Environment:
   POSTERN_TOKEN     a workspace token (pst_…), instead of `postern login`
   POSTERN_PROXY     the proxy's address, instead of --proxy
   POSTERN_DATA_DIR  the data folder, instead of --data-dir
+  POSTERN_PROFILE   the workspace a command is about, instead of --profile
   NO_COLOR          no colours, also on a terminal";
 
 /// Webhooks, delivered to this machine.
@@ -50,6 +53,10 @@ pub(crate) struct Global {
     /// Where history and settings are kept; one worker runs on each folder.
     #[arg(long, global = true, env = "POSTERN_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The workspace that the command is about, where this machine works for
+    /// several (`postern profiles`); the one that is shown by default.
+    #[arg(long, global = true, env = "POSTERN_PROFILE", value_name = "NAME", hide_env = true)]
+    pub(crate) profile: Option<String>,
     /// Print JSON: one document; `serve` and `listen` print one per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -99,6 +106,9 @@ pub(crate) enum Command {
     /// anew for it, and to explain what it says of them.
     #[command(subcommand)]
     LocalSecrets(LocalSecrets),
+    /// The workspaces this machine works for: list, show another, rename, remove.
+    #[command(subcommand)]
+    Profiles(Profiles),
     /// Send a canary through the whole path, and time each hop.
     Test,
     /// What the proxy gave up: look at it, have it delivered, or discard it.

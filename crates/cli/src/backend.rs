@@ -47,7 +47,9 @@ impl Backend {
                 return Ok(Self::Running(client));
             }
             match Edge::start(config.clone()).await {
-                Ok((handle, edge)) => return Ok(Self::Own { handle, _edge: edge }),
+                Ok((handle, edge)) => {
+                    return Ok(Self::Own { handle: about(settings, handle)?, _edge: edge });
+                }
                 // It was faster.
                 Err(StartError::AlreadyRunning(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -110,8 +112,19 @@ pub(crate) async fn running(settings: &Settings) -> Result<Option<Client>, Failu
         Failure::coded("edge.data_dir", format!("The data folder {folder} cannot be used: {error}."))
     })?;
     match found {
-        Some(edge) => Ok(Client::attach(&settings.data_dir, edge).await?),
+        Some(edge) => {
+            let client = Client::attach(&settings.data_dir, edge).await?;
+            Ok(client.map(|client| client.about(settings.profile.clone())))
+        }
         None => Ok(None),
+    }
+}
+
+/// A handle on the profile that the command is about.
+fn about(settings: &Settings, handle: EdgeHandle) -> Result<EdgeHandle, Failure> {
+    match &settings.profile {
+        Some(name) => Ok(handle.named(name)?),
+        None => Ok(handle),
     }
 }
 
@@ -147,6 +160,7 @@ impl Own {
                 Err(StartError::AlreadyRunning(_)) => continue,
                 Err(error) => return Err(error.into()),
             };
+            let handle = about(settings, handle)?;
             let stop = CancellationToken::new();
             let work = tokio::spawn(edge.run(stop.clone()));
             return Ok(Started::Own(Self { handle, stop, work }));

@@ -9,6 +9,7 @@ mod forward;
 mod listen;
 mod local_secrets;
 mod login;
+mod profiles;
 mod rejected;
 mod replay;
 mod rotate_secret;
@@ -35,7 +36,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
     if let Command::Completions { shell } = cli.command {
         return output.bytes(&completions::script(shell));
     }
-    let settings = Settings::new(cli.global.data_dir, environment)?;
+    let settings = Settings::new(cli.global.data_dir, cli.global.profile, environment)?;
     match cli.command {
         Command::Login(args) => login::login(&settings, args, output).await,
         Command::Logout => login::logout(&settings, output).await,
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Redeliver { id } => catch_up::redeliver(&settings, id, output).await,
         Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
         Command::LocalSecrets(command) => local_secrets::local_secrets(&settings, command, output).await,
+        Command::Profiles(command) => profiles::profiles(&settings, command, output).await,
         Command::Test => test::test(&settings, output).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(&settings, command, output).await,
         Command::Recover(args) => dead_letters::recover(&settings, args, output).await,

@@ -10,6 +10,9 @@
 //! | `status` | – | [`Status`] |
 //! | `sign_in` | [`SignIn`] | [`Status`] |
 //! | `sign_out` | – | [`Status`] |
+//! | `switch_profile` | [`ProfileKey`] | [`Status`] |
+//! | `rename_profile` | [`RenameProfile`] | [`Status`] |
+//! | `remove_profile` | [`ProfileKey`] | [`Status`] |
 //! | `set_paused` | [`SetPaused`] | [`Status`] |
 //! | `set_forward` | [`SetForward`] | [`Status`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
@@ -58,6 +61,7 @@ pub(crate) mod live;
 mod local_secrets;
 pub(crate) mod operations;
 mod path_test;
+mod profiles;
 pub mod types;
 mod views;
 
@@ -66,6 +70,7 @@ pub use dead_letters::*;
 pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
+pub use profiles::*;
 pub use types::*;
 pub use views::*;
 
@@ -122,6 +127,8 @@ macro_rules! operations {
         /// `request.malformed` for arguments that do not fit it, and what the
         /// operation itself says.
         pub async fn call(edge: &EdgeHandle, op: &str, args: Value) -> Result<Value, ApiError> {
+            // One profile from the beginning to the end, whatever comes to be shown.
+            let edge = &edge.current();
             match op {
                 $(stringify!($op) => answer(op, $op(edge $(, read::<$args>(op, args)?)?).await?),)*
                 _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no operation `{op}`"))),
@@ -134,6 +141,9 @@ operations! {
     status;
     sign_in(SignIn);
     sign_out;
+    switch_profile(ProfileKey);
+    rename_profile(RenameProfile);
+    remove_profile(ProfileKey);
     set_paused(SetPaused);
     set_forward(SetForward);
     set_settings(Settings);

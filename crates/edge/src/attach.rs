@@ -41,6 +41,8 @@ pub struct Client {
     bearer: Arc<RwLock<Secret>>,
     pid: u32,
     program: String,
+    /// Whose, where it is not the profile that is shown.
+    profile: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,9 +94,16 @@ impl Client {
             bearer: Arc::new(RwLock::new(Secret::new(""))),
             pid: edge.pid,
             program: edge.program,
+            profile: None,
         };
         client.open_session().await?;
         Ok(Some(client))
+    }
+
+    /// The same, about the profile of this name instead of the one that is shown.
+    #[must_use]
+    pub fn about(self, profile: Option<String>) -> Self {
+        Self { profile, ..self }
     }
 
     /// The edge's process.
@@ -180,6 +189,9 @@ impl Client {
     pub fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(path);
+        if let Some(profile) = self.profile.as_deref().filter(|_| path.starts_with("api/")) {
+            url.query_pairs_mut().append_pair("profile", profile);
+        }
         url
     }
 

@@ -5,22 +5,22 @@
 //! answers. [`Edge::run`] does the work until it is told to stop, and drains.
 
 use crate::EdgeHandle;
+use crate::api::Settings;
 use crate::api::http::{self, Access};
-use crate::api::{Connection, Settings, Tunnel};
-use crate::canary;
-use crate::handlers::{Forwarder, Forwarding, Listeners};
+use crate::handlers::Forwarder;
 use crate::history::{History, HistoryError, Rejection};
+use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::receiver::{self, Rejections};
-use crate::registration::{self, Registration};
+use crate::registration;
 use crate::serve::serve;
-use crate::state::{Account, Shared};
-use crate::tunnel::{self, WayOut};
+use crate::state::Shared;
+use crate::tunnel::WayOut;
 use postern_tls::{Acceptor, Certificates, FilesError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,11 +28,13 @@ mod config;
 mod housekeeping;
 mod listen;
 mod lock;
+mod slot;
 
 pub use config::{ApiConfig, EdgeConfig, EnvironmentToken, Timing};
 pub use lock::Running;
 
 use lock::Lock;
+use slot::Common;
 
 /// The setting that holds [`Settings`] as JSON.
 pub(crate) const SETTINGS: &str = "settings";
@@ -89,7 +91,8 @@ pub enum StartError {
 
 /// An edge that holds its data folder and its listeners, ready to run.
 pub struct Edge {
-    shared: Arc<Shared>,
+    profiles: Arc<Profiles>,
+    begun: mpsc::UnboundedReceiver<Arc<Shared>>,
     lock: Lock,
     receiver: TcpListener,
     tls: Option<(Arc<Certificates>, Acceptor)>,
@@ -120,39 +123,28 @@ impl Edge {
         let webhook_base = listen::webhook_base(&config, &receiver)?;
         let own_ports = listen::ports([Some(&receiver), api.as_ref()].into_iter().flatten());
         let settings = settings(&config, &history).await?;
-        let shared = Arc::new(Shared {
+        let common = Common {
             proxies: Clients::new(config.timing.proxy_timeout)?,
-            forwarder: Forwarder::new(config.timing.forward_timeout).map_err(StartError::Tls)?,
+            forwarder: Arc::new(Forwarder::new(config.timing.forward_timeout).map_err(StartError::Tls)?),
             webhook_base,
-            way_out: WayOut::from_system()?,
+            way_out: Arc::new(WayOut::from_system()?),
             api_url: api.as_ref().and_then(listen::url),
             own_ports,
-            access,
-            account: watch::Sender::new(Account::SignedOut),
-            connection: watch::Sender::new(Connection::SignedOut),
-            tunnel: watch::Sender::new(Tunnel::Idle),
-            settings: watch::Sender::new(settings),
-            rejected: watch::Sender::new(0),
-            listeners: Listeners::new(),
-            changed: watch::Sender::new(0),
-            renew: Notify::new(),
-            awake: watch::Sender::new(0),
-            retarget: Notify::new(),
+            access: Arc::new(access),
+            settings: Arc::new(watch::Sender::new(settings)),
+            changed: Arc::new(watch::Sender::new(0)),
+            awake: Arc::new(watch::Sender::new(0)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             config,
             history,
-        });
-        let account = registration::at_start(&shared).await?;
-        if !matches!(account, Account::SignedOut) {
-            let connecting = Connection::Connecting { since: shared.now(), problem: None };
-            shared.connection.send_replace(connecting);
-        }
-        shared.account.send_replace(account);
-        let rejected = shared.history.rejected(shared.profile_id(), None, 1).await?;
-        shared.rejected.send_replace(rejected.total);
+        };
+        let (profiles, begun) = Profiles::new(Box::new(move |profiles| Arc::new(common.slot(profiles))));
+        let shared = profiles.shown();
+        registration::at_start(&profiles).await?;
 
-        let handle = EdgeHandle { shared: Arc::clone(&shared) };
+        let handle =
+            EdgeHandle { shared: Arc::clone(&shared), profiles: Arc::clone(&profiles), fixed: false };
         let api = api.map(|listener| {
             let port = listener.local_addr().map_or(0, |address| address.port());
             let ui = shared.config.api.as_ref().and_then(|api| api.ui.clone());
@@ -164,30 +156,28 @@ impl Edge {
             api_url: shared.api_url.clone(),
             control_token: shared.access.control.clone(),
         })?;
-        Ok((handle, Self { shared, lock, receiver, tls, api, rejections: Rejections::new() }))
+        Ok((handle, Self { profiles, begun, lock, receiver, tls, api, rejections: Rejections::new() }))
     }
 
     /// Serves until `stop` is cancelled, then finishes what has begun, for at
     /// most [`Timing::drain`]. The worker stays registered at the proxy.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { shared, lock, receiver, tls, api, rejections: (rejections, refused) } = self;
+        let Self { profiles, begun, lock, receiver, tls, api, rejections: (rejections, refused) } = self;
+        let shared = profiles.shown();
         let parts = TaskTracker::new();
         let (certificates, tls) = tls.unzip();
         if let Some(certificates) = certificates {
             parts.spawn(certificates.follow(stop.clone()));
         }
         let head = shared.config.timing.head_timeout;
-        let deliveries = receiver::routes(Arc::clone(&shared), rejections);
-        parts.spawn(tunnel::run(Arc::clone(&shared), deliveries.clone(), stop.clone()));
+        let deliveries = receiver::routes(Arc::clone(&profiles), rejections);
+        parts.spawn(slot::begin(parts.clone(), begun, deliveries.clone(), stop.clone()));
         parts.spawn(serve(receiver, tls, deliveries, head, stop.clone()));
         if let Some((listener, routes)) = api {
             parts.spawn(serve(listener, None, routes, head, stop.clone()));
         }
-        parts.spawn(receiver::record(Arc::clone(&shared), refused, stop.clone()));
-        parts.spawn(Registration::new(Arc::clone(&shared)).run(stop.clone()));
+        parts.spawn(receiver::record(profiles, refused, stop.clone()));
         parts.spawn(registration::awake::run(Arc::clone(&shared), stop.clone()));
-        parts.spawn(canary::run(Arc::clone(&shared), stop.clone()));
-        parts.spawn(Forwarding::new(Arc::clone(&shared)).run(stop.clone()));
         parts.spawn(housekeeping::run(Arc::clone(&shared), stop.clone()));
 
         stop.cancelled().await;

@@ -32,6 +32,7 @@ mod handlers;
 mod history;
 mod local;
 mod private_file;
+mod profiles;
 mod proxy_client;
 mod receiver;
 mod registration;

@@ -6,6 +6,7 @@
 //! flood of junk fills no disk.
 
 use crate::canary::Arrived;
+use crate::profiles::Profiles;
 use crate::state::{Account, Session, Shared};
 use axum::Extension;
 use axum::Router;
@@ -32,16 +33,16 @@ pub(crate) use rejections::{Rejections, record};
 /// What the receiver's handlers share.
 #[derive(Clone)]
 struct Receiver {
-    shared: Arc<Shared>,
+    profiles: Arc<Profiles>,
     budget: Arc<Budget>,
     rejections: Rejections,
 }
 
 /// The receiver's routes: one path per profile.
-pub(crate) fn routes(shared: Arc<Shared>, rejections: Rejections) -> Router {
-    let budget = Arc::new(Budget::new(shared.config.timing.body_limit));
+pub(crate) fn routes(profiles: Arc<Profiles>, rejections: Rejections) -> Router {
+    let budget = Arc::new(Budget::new(profiles.shown().config.timing.body_limit));
     Router::new().route("/hook/{key}", any(receive)).fallback(unknown).with_state(Receiver {
-        shared,
+        profiles,
         budget,
         rejections,
     })
@@ -53,12 +54,12 @@ async fn receive(
     Path(key): Path<String>,
     request: Request,
 ) -> Response {
-    let session = match session(&receiver.shared, &key) {
-        Ok(session) => session,
+    let (slot, session) = match session(&receiver.profiles, &key) {
+        Ok(found) => found,
         Err(refusal) => return receiver.refuse(None, peer, "/hook/…", request.method(), refusal),
     };
     let method = request.method().clone();
-    match receiver.admit(&session, request).await {
+    match receiver.admit(&slot, &session, request).await {
         Ok(response) => response,
         Err(refusal) => receiver.refuse(Some(&session), peer, "/hook", &method, refusal),
     }
@@ -73,19 +74,28 @@ async fn unknown(
 }
 
 /// The session a path names.
-fn session(shared: &Shared, key: &str) -> Result<Arc<Session>, Refusal> {
-    match &*shared.account.borrow() {
-        Account::SignedIn(session) if session.profile.hook_key == key => Ok(Arc::clone(session)),
-        // Its secrets will be read; until then nothing can be verified.
-        Account::Locked(profile) if profile.hook_key == key => Err(Refusal::not_ready()),
-        Account::Unresolved { .. } => Err(Refusal::not_ready()),
-        _ => Err(Refusal::unknown()),
+fn session(profiles: &Profiles, key: &str) -> Result<(Arc<Shared>, Arc<Session>), Refusal> {
+    for slot in profiles.all() {
+        let account = slot.account.borrow().clone();
+        match account {
+            Account::SignedIn(session) if session.profile.hook_key == key => return Ok((slot, session)),
+            // Its secrets will be read; until then nothing can be verified.
+            Account::Locked(profile) if profile.hook_key == key => return Err(Refusal::not_ready()),
+            Account::Unresolved { .. } => return Err(Refusal::not_ready()),
+            _ => {}
+        }
     }
+    Err(Refusal::unknown())
 }
 
 impl Receiver {
     /// The whole way of a delivery.
-    async fn admit(&self, session: &Arc<Session>, request: Request) -> Result<Response, Refusal> {
+    async fn admit(
+        &self,
+        shared: &Arc<Shared>,
+        session: &Arc<Session>,
+        request: Request,
+    ) -> Result<Response, Refusal> {
         if request.method() != Method::POST {
             return Err(Refusal::method(request.method()));
         }
@@ -93,11 +103,11 @@ impl Receiver {
         let (parts, body) = request.into_parts();
         let headers = verify::headers(&parts.headers);
         verify::required(&headers)?;
-        let body = body::read(body, &parts.headers, &self.budget, &self.shared.config.timing).await?;
-        let delivery = verify::verify(&self.shared, session, headers, body.bytes.clone()).await?;
+        let body = body::read(body, &parts.headers, &self.budget, &shared.config.timing).await?;
+        let delivery = verify::verify(shared, session, headers, body.bytes.clone()).await?;
         let verified = Instant::now();
         if delivery.is_challenge() {
-            return challenge::answer(session, &delivery, self.shared.now());
+            return challenge::answer(session, &delivery, shared.now());
         }
         if delivery.is_ping() {
             // That it was verified here is the answer. It leaves no trace.
@@ -107,12 +117,12 @@ impl Receiver {
         let arrived = |stored| Arrived { received, verified, stored };
         if let Some(canary) = canary.as_ref().filter(|_| delivery.is_quiet_canary()) {
             if session.expected.arrived(&canary.nonce, arrived(None)) {
-                session.proof.made(self.shared.now());
+                session.proof.made(shared.now());
             }
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        let stored = store::store(&self.shared, session, delivery).await?;
-        session.proof.made(self.shared.now());
+        let stored = store::store(shared, session, delivery).await?;
+        session.proof.made(shared.now());
         if let Some(canary) = canary {
             session.expected.arrived(&canary.nonce, arrived(Some(Instant::now())));
         }
@@ -131,7 +141,7 @@ impl Receiver {
         // Other methods are as long as the sender likes.
         let method: String = method.as_str().chars().take(16).collect();
         let request = format!("{method} {path}");
-        self.rejections.add(refusal.record(profile, peer, request, self.shared.now()));
+        self.rejections.add(refusal.record(profile, peer, request, self.profiles.shown().now()));
         refusal.response()
     }
 }

@@ -3,57 +3,67 @@
 
 use crate::EdgeConfig;
 use crate::api::http::Access;
-use crate::api::{ApiError, Arrival, Connection, Forward, HandlerRun, Settings, Status, Tunnel};
+use crate::api::{
+    ApiError, Arrival, Connection, Forward, HandlerRun, ProfileState, Settings, Status, Tunnel,
+};
 use crate::arrival::{self, Facts, Way};
 use crate::canary::{Expected, Proof};
 use crate::handlers::{Listeners, Target};
-use crate::history::{History, HistoryError, Profile};
+use crate::history::{Committed, History, HistoryError, Profile};
+use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::registration::Registered;
 use crate::secrets::{KeptIn, LocalSecret, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-/// Shared by every part. Each `watch` is a cell that can be waited on.
+/// Shared by every part of a slot ([`Profiles`]); what is in an [`Arc`] here the
+/// slots have in common. Each `watch` is a cell that can be waited on.
 pub(crate) struct Shared {
     pub(crate) config: EdgeConfig,
+    /// All slots, of which this is one.
+    pub(crate) profiles: Weak<Profiles>,
     pub(crate) history: History,
     pub(crate) proxies: crate::proxy_client::Clients,
-    pub(crate) forwarder: crate::handlers::Forwarder,
+    pub(crate) forwarder: Arc<crate::handlers::Forwarder>,
     /// The receiver's address as the proxy sees it, without a path or slash.
     pub(crate) webhook_base: String,
     /// How to dial the tunnel.
-    pub(crate) way_out: WayOut,
+    pub(crate) way_out: Arc<WayOut>,
     /// The local API's base URL.
     pub(crate) api_url: Option<String>,
     /// Ports of our own, refused as targets.
     pub(crate) own_ports: Vec<u16>,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) account: watch::Sender<Account>,
+    /// What the profile is called on this machine, where it was given a name.
+    pub(crate) label: watch::Sender<Option<String>>,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) tunnel: watch::Sender<Tunnel>,
-    pub(crate) settings: watch::Sender<Settings>,
+    pub(crate) settings: Arc<watch::Sender<Settings>>,
     pub(crate) rejected: watch::Sender<u64>,
     pub(crate) listeners: Listeners,
     /// Moves when something in the status changes that has no event.
-    pub(crate) changed: watch::Sender<u64>,
+    pub(crate) changed: Arc<watch::Sender<u64>>,
     /// Wakes the registration.
     pub(crate) renew: Notify,
     /// Moves when this machine woke from sleep, changed networks, or reaches
     /// the proxy again: lines to the proxy are to be made anew.
-    pub(crate) awake: watch::Sender<u64>,
+    pub(crate) awake: Arc<watch::Sender<u64>>,
     /// Wakes the forwarding when its targets have changed.
     pub(crate) retarget: Notify,
     /// Work begun by an operation, to be finished before the edge ends.
     pub(crate) tasks: TaskTracker,
     /// Ends the streams of live changes.
     pub(crate) stopping: CancellationToken,
+    /// Ends the work of this slot.
+    pub(crate) over: CancellationToken,
 }
 
 /// Whom the edge works for.
@@ -82,7 +92,7 @@ impl Account {
         }
     }
 
-    fn profile(&self) -> Option<&Profile> {
+    pub(crate) fn profile(&self) -> Option<&Profile> {
         match self {
             Self::SignedIn(session) => Some(&session.profile),
             Self::Locked(profile) => Some(profile),
@@ -205,6 +215,12 @@ impl Shared {
         self.account.borrow().profile().map(|profile| profile.id)
     }
 
+    /// What the profile is called on this machine.
+    pub(crate) fn profile_name(&self) -> Option<String> {
+        let workspace = self.account.borrow().profile().map(|profile| profile.workspace_name.clone())?;
+        Some(self.label.borrow().clone().unwrap_or(workspace))
+    }
+
     /// Says how the registration of `session` stands, unless another has
     /// taken its place.
     pub(crate) fn set_connection(&self, of: &Account, connection: Connection) {
@@ -295,18 +311,12 @@ impl Shared {
         let events = account.profile().and_then(|profile| committed.events.get(&profile.id)).copied();
         let session = account.session();
         let arrival = account.profile().map(|profile| self.arrival(profile));
-        let mut connection = self.connection.borrow().clone();
-        if let (Connection::Live { proven_at, unproven, .. }, Some(session)) = (&mut connection, session) {
-            *proven_at = session.proof.at();
-            *unproven = session.proof.unproven();
-        }
-        if let Some(Arrival::Tunnel { tunnel, .. }) = &arrival {
-            connection = through(connection, tunnel);
-        }
+        let connection = self.connection(&account, arrival.as_ref());
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             name: account.profile().map_or_else(|| self.config.default_name.clone(), |p| p.name.clone()),
             session: arrival.and_then(|arrival| self.session_status(&account, arrival)),
+            profiles: self.profile_states(&committed),
             connection,
             forward: session.and_then(|session| {
                 let url = session.forward.borrow().as_ref()?.url().to_owned();
@@ -319,6 +329,39 @@ impl Shared {
             cursor: committed.seq.unsigned_abs(),
             now: self.now(),
         }
+    }
+
+    fn connection(&self, account: &Account, arrival: Option<&Arrival>) -> Connection {
+        let mut connection = self.connection.borrow().clone();
+        if let (Connection::Live { proven_at, unproven, .. }, Some(session)) =
+            (&mut connection, account.session())
+        {
+            *proven_at = session.proof.at();
+            *unproven = session.proof.unproven();
+        }
+        match arrival {
+            Some(Arrival::Tunnel { tunnel, .. }) => through(connection, tunnel),
+            _ => connection,
+        }
+    }
+
+    fn profile_states(&self, committed: &Committed) -> Vec<ProfileState> {
+        let Some(profiles) = self.profiles.upgrade() else { return Vec::new() };
+        let states = profiles.all().into_iter().filter_map(|slot| {
+            let account = slot.account.borrow().clone();
+            let profile = account.profile()?;
+            let arrival = slot.arrival(profile);
+            Some(ProfileState {
+                id: profile.id,
+                name: slot.profile_name()?,
+                workspace: profile.workspace_name.clone(),
+                proxy_url: profile.proxy_url.clone(),
+                shown: std::ptr::eq(Arc::as_ptr(&slot), self),
+                connection: slot.connection(&account, Some(&arrival)),
+                events: committed.events.get(&profile.id).copied().unwrap_or(0).unsigned_abs(),
+            })
+        });
+        states.collect()
     }
 
     fn arrival(&self, profile: &Profile) -> Arrival {

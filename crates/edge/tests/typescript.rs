@@ -45,6 +45,8 @@ fn export(dir: &Path) {
         CaughtUp,
         RotatedSecret,
         PathTest,
+        ProfileKey,
+        RenameProfile,
         EventRecord,
         Replay,
         HandlerRun,

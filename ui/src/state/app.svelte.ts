@@ -19,10 +19,23 @@ export class App {
   readonly router = new Router();
   readonly toasts = new Toasts();
   /** Which of the windows above the page is open. */
-  overlay = $state<"palette" | "keys" | "replay" | "sign_out" | "events" | "rotate_secret" | null>(null);
+  overlay = $state<
+    | "palette"
+    | "keys"
+    | "replay"
+    | "sign_out"
+    | "events"
+    | "rotate_secret"
+    | "rename_profile"
+    | "remove_profile"
+    | null
+  >(null);
 
   /** The sign-in is shown although a session is there: the proxy refuses its token. */
   signingIn = $state(false);
+
+  /** The sign-in is shown beside the sessions there are: for a further workspace. */
+  adding = $state(false);
 
   constructor(transport: Transport) {
     this.backend = new Backend(transport);

@@ -55,6 +55,13 @@ export class Events {
     };
   }
 
+  /** Another profile is shown: what is here is not its. */
+  forget(): void {
+    this.latest = null;
+    this.filter = NO_FILTER;
+    void this.load();
+  }
+
   /** Shows another query. */
   setFilter(filter: Filter): void {
     if (same(filter, this.filter)) {

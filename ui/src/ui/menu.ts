@@ -1,6 +1,14 @@
-/** One line of a menu; `checked` makes the menu a choice of one. */
+import type { DotTone } from "./tones";
+
+/** One line of a menu; with `checked` it is one of a choice. */
 export interface MenuItem {
   label: string;
+  /** Where several have one label. */
+  key?: string;
+  /** How what it names stands. */
+  tone?: DotTone;
+  /** A line before it. */
+  apart?: boolean;
   hint?: string;
   checked?: boolean;
   run: () => void;

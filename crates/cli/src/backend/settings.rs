@@ -31,6 +31,8 @@ pub(crate) enum Keep {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
+    /// The workspace that the command is about; absent: the one that is shown.
+    pub(crate) profile: Option<String>,
     /// `POSTERN_TOKEN`.
     pub(crate) token: Option<Secret>,
     /// This machine's name.
@@ -42,14 +44,18 @@ impl Settings {
     ///
     /// # Errors
     /// When no folder is given and the user has no home.
-    pub(crate) fn new(data_dir: Option<PathBuf>, environment: Environment) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        data_dir: Option<PathBuf>,
+        profile: Option<String>,
+        environment: Environment,
+    ) -> Result<Self, Failure> {
         let data_dir = match data_dir {
             Some(folder) => folder,
             None => directories::BaseDirs::new().map(|base| base.data_dir().join(IDENTIFIER)).ok_or_else(|| {
                 Failure::usage("There is no home folder to keep data in: name a folder with --data-dir or POSTERN_DATA_DIR.")
             })?,
         };
-        Ok(Self { data_dir, token: environment.token, host: environment.host })
+        Ok(Self { data_dir, profile, token: environment.token, host: environment.host })
     }
 
     /// An edge that works: with `POSTERN_TOKEN` it signs in by itself, at

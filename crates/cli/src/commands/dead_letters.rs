@@ -143,7 +143,7 @@ pub(crate) async fn replay(
     })
 }
 
-fn agreed(question: &str, output: &Output) -> Result<(), Failure> {
+pub(super) fn agreed(question: &str, output: &Output) -> Result<(), Failure> {
     if !output.interactive {
         let message = format!("{question} Say so with --yes: there is no terminal to ask at.");
         return Err(Failure::usage(message));

@@ -9,6 +9,9 @@
 //! | `GET /api/live?after={cursor}&listen={url}&filter={terms}` | bearer | server-sent events, each a [`Live`](super::Live) |
 //! | anything else | anyone | the web UI |
 //!
+//! `?profile={name}` makes a call, or a stream, about a profile that need not be
+//! the one that is shown.
+//!
 //! What protects it: the listener is on loopback; `Host` must be a loopback
 //! name with our port (a rebound DNS name is not); `Origin`, where sent, must
 //! be our own; the bearer is sent in a header, never as a cookie, which every

@@ -3,7 +3,8 @@
 //! Each client reads from the history at its own pace from its own cursor, so
 //! that a slow one misses nothing and holds nobody up.
 
-use super::{Live, Status};
+use super::{Changes, Live, Status};
+use crate::EdgeHandle;
 use crate::state::Shared;
 use futures_util::Stream;
 use std::sync::Arc;
@@ -18,8 +19,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The status first, then changes after `cursor`, and the status whenever it
 /// changes. Ends with the edge.
-pub(crate) fn stream(shared: &Arc<Shared>, cursor: Option<u64>) -> impl Stream<Item = Live> + Send + use<> {
+pub(crate) fn stream(edge: &EdgeHandle, cursor: Option<u64>) -> impl Stream<Item = Live> + Send + use<> {
+    let shared = &edge.current().shared;
     let client = Client {
+        edge: edge.clone(),
+        other: false,
         cursor: cursor.unwrap_or_else(|| shared.history.committed().borrow().seq.unsigned_abs()),
         committed: shared.history.committed(),
         changed: shared.changed.subscribe(),
@@ -34,7 +38,11 @@ pub(crate) fn stream(shared: &Arc<Shared>, cursor: Option<u64>) -> impl Stream<I
 }
 
 struct Client {
+    edge: EdgeHandle,
+    /// The profile that was shown at the last look.
     shared: Arc<Shared>,
+    /// Whether it is another one since the last batch.
+    other: bool,
     cursor: u64,
     committed: watch::Receiver<crate::history::Committed>,
     changed: watch::Receiver<u64>,
@@ -55,11 +63,13 @@ impl Client {
             // Marked as seen before the look, so that no change is missed.
             self.changed.borrow_and_update();
             let newest = self.committed.borrow_and_update().seq.unsigned_abs();
+            self.other |= self.follow();
             let live = if self.more || newest != self.cursor { self.changes().await } else { Some(None) };
             let Some(changes) = live else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
+            let changes = if std::mem::take(&mut self.other) { Some(self.afresh(changes)) } else { changes };
             let status = self.status();
             if changes.is_some() || status.is_some() {
                 self.last = Some(Instant::now());
@@ -73,8 +83,24 @@ impl Client {
         }
     }
 
+    /// Takes up the profile that is shown; says whether it is another.
+    fn follow(&mut self) -> bool {
+        let shown = self.edge.current().shared;
+        let other = !Arc::ptr_eq(&shown, &self.shared);
+        self.shared = shown;
+        other
+    }
+
+    /// Says that what was shown is another profile's.
+    fn afresh(&self, changes: Option<Changes>) -> Changes {
+        match changes {
+            Some(changes) => Changes { reset: true, ..changes },
+            None => Changes { rows: Vec::new(), cursor: self.cursor, more: false, reset: true },
+        }
+    }
+
     /// The next changes, if there are any; `None` when the history does not answer.
-    async fn changes(&mut self) -> Option<Option<super::Changes>> {
+    async fn changes(&mut self) -> Option<Option<Changes>> {
         let profile = self.shared.profile_id().unwrap_or(0);
         match self.shared.history.since(profile, self.cursor).await {
             Ok(changes) => {

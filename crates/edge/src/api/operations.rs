@@ -26,25 +26,27 @@ pub async fn status(edge: &EdgeHandle) -> Result<Status, ApiError> {
     Ok(edge.shared.status())
 }
 
-/// Checks the token with the proxy, keeps it, and begins to register.
+/// Checks the token with the proxy, keeps it, and begins to register. A
+/// workspace that this machine does not work for yet becomes a further profile,
+/// beside those there are. It is shown from then on.
 ///
 /// # Errors
 /// `request.malformed` for an address or token that cannot be one; the
 /// proxy's refusal; `proxy.unreachable`; `keychain.*` when it cannot be kept.
 /// Then nothing has changed.
 pub async fn sign_in(edge: &EdgeHandle, args: SignIn) -> Result<Status, ApiError> {
-    registration::sign_in(&edge.shared, args).await?;
-    status(edge).await
+    let slot = registration::sign_in(&edge.profiles, &edge.shared, args).await?;
+    status(&edge.of(slot)).await
 }
 
 /// Leaves the proxy and forgets the token and the worker's secrets. The
-/// history stays.
+/// history stays. Another profile is shown, where there is one.
 ///
 /// # Errors
 /// When the secrets cannot be removed: then nothing has changed.
 pub async fn sign_out(edge: &EdgeHandle) -> Result<Status, ApiError> {
-    registration::sign_out(&edge.shared).await?;
-    status(edge).await
+    let shown = registration::sign_out(&edge.profiles, &edge.shared).await?;
+    status(&edge.of(shown)).await
 }
 
 /// Asks the proxy to hold events, or to deliver again. Waits a few seconds
@@ -118,8 +120,8 @@ pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, A
     let before = edge.shared.settings.send_replace(args.clone());
     let told = |settings: &Settings| (settings.via, settings.ordering, settings.capabilities.clone());
     if edge.shared.catch_up() != caught_up || told(&before) != told(&args) {
-        // A renewal, or another registration, tells the proxy.
-        edge.shared.renew.notify_one();
+        // A renewal, or another registration, tells the proxies.
+        edge.profiles.all().iter().for_each(|slot| slot.renew.notify_one());
     }
     edge.shared.touch();
     status(edge).await

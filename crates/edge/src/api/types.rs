@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use super::{Arrival, Via};
+use super::{Arrival, ProfileState, Via};
 use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkStatus, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
@@ -30,6 +30,9 @@ pub struct Status {
     pub name: String,
     /// Who is signed in where; absent before sign-in.
     pub session: Option<Session>,
+    /// All profiles this machine works for, oldest first; this status is of the
+    /// one that is shown, or that was asked about.
+    pub profiles: Vec<ProfileState>,
     /// How the registration stands.
     pub connection: Connection,
     /// Where events are forwarded to; absent: nowhere.

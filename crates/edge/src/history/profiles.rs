@@ -1,5 +1,6 @@
 //! Profiles and settings.
 
+use super::writer::Write;
 use super::{History, HistoryError};
 use postern_protocol::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -19,6 +20,8 @@ pub(crate) struct Profile {
     pub(crate) paused: bool,
     pub(crate) forward_url: Option<String>,
     pub(crate) token_digest: Option<String>,
+    /// What it is called on this machine, where it was given a name.
+    pub(crate) label: Option<String>,
 }
 
 impl Profile {
@@ -46,7 +49,7 @@ pub(crate) struct NewProfile {
 }
 
 const COLUMNS: &str = "id, hook_key, proxy_url, workspace_id, workspace_name, name, registered_url, paused,
-    forward_url, token_digest, tunnel_carrier";
+    forward_url, token_digest, tunnel_carrier, label";
 const CURRENT: &str = "current_profile";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
@@ -62,6 +65,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
         forward_url: row.get(8)?,
         token_digest: row.get(9)?,
         tunnel_carrier: row.get(10)?,
+        label: row.get(11)?,
     })
 }
 
@@ -96,11 +100,12 @@ impl History {
             .write(move |write| {
                 let id: i64 = write.tx.query_row(
                     "INSERT INTO profile
-                       (hook_key, proxy_url, workspace_id, workspace_name, name, token_digest, created_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                       (hook_key, proxy_url, workspace_id, workspace_name, name, token_digest, created_at,
+                        signed_in)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)
                      ON CONFLICT (proxy_url, workspace_id) DO UPDATE SET
                        workspace_name = excluded.workspace_name, name = excluded.name,
-                       token_digest = excluded.token_digest
+                       token_digest = excluded.token_digest, signed_in = 1
                      RETURNING id",
                     params![
                         new.hook_key,
@@ -121,17 +126,69 @@ impl History {
             .await
     }
 
-    /// No profile is current any more. Its history stays.
+    /// Everybody who is signed in, in the order of their first sign-in.
+    pub(crate) async fn signed_in_profiles(&self) -> Result<Vec<Profile>, HistoryError> {
+        let sql = format!("SELECT {COLUMNS} FROM profile WHERE signed_in = 1 ORDER BY id");
+        self.readers
+            .read(move |reader, _| reader.connection.prepare(&sql)?.query_map([], read)?.collect())
+            .await
+    }
+
+    /// Makes a profile the current one.
+    pub(crate) async fn show_profile(&self, id: i64) -> Result<(), HistoryError> {
+        self.writer.write(move |write| set(write.tx, CURRENT, &id.to_string())).await
+    }
+
+    pub(crate) async fn set_label(&self, id: i64, label: Option<String>) -> Result<(), HistoryError> {
+        self.update_profile(id, "label", label).await
+    }
+
+    /// Nobody is signed in to the profile any more. Its history stays.
     pub(crate) async fn leave_profile(&self, id: i64) -> Result<(), HistoryError> {
         self.writer
             .write(move |write| {
-                write.tx.execute("DELETE FROM setting WHERE name = ?1", [CURRENT])?;
                 write.tx.execute(
-                    "UPDATE profile SET token_digest = NULL, registered_url = NULL WHERE id = ?1",
+                    "DELETE FROM setting WHERE name = ?1 AND value = ?2",
+                    params![CURRENT, id.to_string()],
+                )?;
+                write.tx.execute(
+                    "UPDATE profile SET token_digest = NULL, registered_url = NULL, signed_in = 0 WHERE id = ?1",
                     [id],
                 )?;
                 let seq = write.next_seq();
                 write.tx.execute("UPDATE cursor SET reset_seq = ?1", [seq])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Deletes everything of a profile that nobody is signed in to, in small
+    /// batches, itself last. The search index, which holds no text, is built
+    /// anew at the next start.
+    pub(crate) async fn remove_profile(&self, id: i64) -> Result<(), HistoryError> {
+        loop {
+            let work = move |write: &mut Write<'_>| {
+                let events = write.tx.execute(
+                    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE profile = ?1 LIMIT 500)",
+                    [id],
+                )?;
+                write.counts_events(id, -i64::try_from(events).unwrap_or(i64::MAX));
+                let seen = write.tx.execute(
+                    "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE profile = ?1 LIMIT 5000)",
+                    [id],
+                )?;
+                Ok(events + seen > 0)
+            };
+            if !self.writer.write(work).await? {
+                break;
+            }
+        }
+        self.writer
+            .write(move |write| {
+                write.tx.execute("DELETE FROM rejected WHERE profile = ?1", [id])?;
+                write.tx.execute("DELETE FROM view WHERE profile = ?1", [id])?;
+                write.tx.execute("DELETE FROM profile WHERE id = ?1", [id])?;
+                write.tx.execute("DELETE FROM setting WHERE name = 'history_id'", [])?;
                 Ok(())
             })
             .await

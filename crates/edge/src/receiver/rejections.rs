@@ -5,7 +5,7 @@
 //! the last half second, alike ones as one.
 
 use crate::history::Rejection;
-use crate::state::Shared;
+use crate::profiles::Profiles;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Rejections {
 
 /// Writes what is refused until `stop`.
 pub(crate) async fn record(
-    shared: Arc<Shared>,
+    profiles: Arc<Profiles>,
     mut queue: mpsc::Receiver<Rejection>,
     stop: CancellationToken,
 ) {
@@ -51,16 +51,23 @@ pub(crate) async fn record(
         while let Ok(next) = queue.try_recv() {
             rows.push(next);
         }
-        match shared.history.record_rejections(merged(rows)).await {
-            Ok(total) => {
-                shared.rejected.send_replace(total);
-                shared.touch();
-            }
+        match profiles.shown().history.record_rejections(merged(rows)).await {
+            Ok(_) => count(&profiles).await,
             Err(e) => tracing::debug!(error = %e, "refused requests could not be noted"),
         }
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Has each profile say how many concern it.
+async fn count(profiles: &Profiles) {
+    for slot in profiles.all() {
+        if let Ok(page) = slot.history.rejected(slot.profile_id(), None, 1).await {
+            slot.rejected.send_replace(page.total);
+            slot.touch();
         }
     }
 }

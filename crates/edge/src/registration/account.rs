@@ -2,6 +2,7 @@
 
 use crate::api::{ApiError, Connection, SignIn};
 use crate::history::{HistoryError, NewProfile, Profile};
+use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyError, base_url};
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError};
 use crate::state::{Account, Session, Shared, with_causes};
@@ -13,13 +14,43 @@ use std::sync::Arc;
 /// The longest name the proxy takes, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// Where to pick up at start: the environment's token, or whoever was signed
-/// in last.
-pub(crate) async fn at_start(shared: &Shared) -> Result<Account, HistoryError> {
+/// Fills the slots at start: with all that were signed in, the one last shown
+/// being shown again; or with what the environment's token says, alone.
+pub(crate) async fn at_start(profiles: &Arc<Profiles>) -> Result<(), HistoryError> {
+    let first = profiles.shown();
+    let shown = first.history.current_profile().await?.map(|profile| profile.id);
+    if first.config.environment.is_some() {
+        let account = of_environment(&first).await?;
+        return take_up(&first, account).await;
+    }
+    for (n, profile) in first.history.signed_in_profiles().await?.into_iter().enumerate() {
+        let slot = if n == 0 { Arc::clone(&first) } else { profiles.add() };
+        let is_shown = Some(profile.id) == shown;
+        take_up(&slot, Account::Locked(profile)).await?;
+        if is_shown {
+            profiles.show(&slot);
+        }
+    }
+    Ok(())
+}
+
+/// Puts an account into an empty slot.
+async fn take_up(slot: &Shared, account: Account) -> Result<(), HistoryError> {
+    slot.label.send_replace(account.profile().and_then(|profile| profile.label.clone()));
+    if !matches!(account, Account::SignedOut) {
+        let connecting = Connection::Connecting { since: slot.now(), problem: None };
+        slot.connection.send_replace(connecting);
+    }
+    slot.account.send_replace(account);
+    let rejected = slot.history.rejected(slot.profile_id(), None, 1).await?;
+    slot.rejected.send_replace(rejected.total);
+    Ok(())
+}
+
+/// Whom the environment's token signs in.
+async fn of_environment(shared: &Shared) -> Result<Account, HistoryError> {
     let current = shared.history.current_profile().await?;
-    let Some(environment) = &shared.config.environment else {
-        return Ok(current.map_or(Account::SignedOut, Account::Locked));
-    };
+    let Some(environment) = &shared.config.environment else { return Ok(Account::SignedOut) };
     let token = environment.token.clone();
     let wanted = environment.proxy_url.as_deref().and_then(|url| base_url(url).ok());
     let known = shared.history.profile_of_token(digest(&token)).await?;
@@ -36,7 +67,11 @@ pub(crate) async fn at_start(shared: &Shared) -> Result<Account, HistoryError> {
 
 /// Signs in with a token the user gave. Nothing is changed unless the proxy
 /// takes the token and it could be kept.
-pub(crate) async fn sign_in(shared: &Shared, args: SignIn) -> Result<(), ApiError> {
+pub(crate) async fn sign_in(
+    profiles: &Arc<Profiles>,
+    shared: &Arc<Shared>,
+    args: SignIn,
+) -> Result<Arc<Shared>, ApiError> {
     let proxy_url = base_url(&args.proxy_url)?;
     let token = Secret::new(args.token.reveal().trim());
     if token.reveal().is_empty() || token.reveal().contains(|c: char| !c.is_ascii_graphic()) {
@@ -56,7 +91,48 @@ pub(crate) async fn sign_in(shared: &Shared, args: SignIn) -> Result<(), ApiErro
         ));
     }
     let workspace = shared.proxies.proxy(&proxy_url).workspace(&token).await?;
-    enter(shared, proxy_url, workspace, name, token, shared.config.secrets.kept_in()).await
+    let same = |account: &Account| {
+        account.profile().is_some_and(|profile| {
+            profile.proxy_url == proxy_url && profile.workspace_id == workspace.id.to_string()
+        })
+    };
+    let slot = match profiles.find(same) {
+        Some(slot) => slot,
+        None if shared.account.borrow().profile().is_none() => Arc::clone(shared),
+        None => profiles.add(),
+    };
+    let entered = enter(&slot, proxy_url, workspace, name, token, shared.config.secrets.kept_in()).await;
+    if entered.is_err() && slot.account.borrow().profile().is_none() {
+        // One that was made for it goes again.
+        profiles.vacate(&slot);
+    }
+    entered?;
+    tell_apart(profiles, &slot).await?;
+    profiles.show(&slot);
+    Ok(slot)
+}
+
+/// Gives a profile whose workspace is called as another profile is a name of
+/// its own: commands choose profiles by name.
+async fn tell_apart(profiles: &Profiles, slot: &Arc<Shared>) -> Result<(), HistoryError> {
+    let (Some(id), Some(name)) = (slot.profile_id(), slot.profile_name()) else { return Ok(()) };
+    let others: Vec<_> = profiles.all().into_iter().filter(|other| !Arc::ptr_eq(other, slot)).collect();
+    let taken = |name: &str| {
+        others
+            .iter()
+            .any(|other| other.profile_name().is_some_and(|own| own.to_lowercase() == name.to_lowercase()))
+    };
+    if !taken(&name) {
+        return Ok(());
+    }
+    let proxy = slot.session().ok().and_then(|session| url::Url::parse(&session.profile.proxy_url).ok());
+    let host = proxy.as_ref().and_then(|url| url.host_str()).unwrap_or("another proxy").to_owned();
+    let numbered =
+        (1..).map(|n| if n == 1 { format!("{name} ({host})") } else { format!("{name} ({host}) {n}") });
+    let Some(label) = numbered.into_iter().find(|label| !taken(label)) else { return Ok(()) };
+    slot.history.set_label(id, Some(label.clone())).await?;
+    slot.label.send_replace(Some(label));
+    Ok(())
 }
 
 /// Finds out the workspace of a token from the environment.
@@ -138,18 +214,20 @@ fn start_session(shared: &Shared, profile: Profile, secrets: ProfileSecrets, tok
     };
     let proxy = shared.proxies.proxy(&profile.proxy_url);
     let session = Session::new(profile, secrets, token, kept_in, proxy, &shared.webhook_base);
+    shared.label.send_replace(session.profile.label.clone());
     let account = Account::SignedIn(Arc::new(session));
     shared.account.send_replace(account.clone());
     shared.set_connection(&account, Connection::Connecting { since: shared.now(), problem: None });
     shared.touch();
 }
 
-/// Leaves the proxy, forgets the secrets. The history stays. The proxy need
+/// Leaves the proxy, forgets the secrets; answers with the slot that is shown
+/// then. The history stays. The proxy need
 /// not be reachable: the worker is then away until it is retired there.
-pub(crate) async fn sign_out(shared: &Shared) -> Result<(), ApiError> {
+pub(crate) async fn sign_out(profiles: &Profiles, shared: &Arc<Shared>) -> Result<Arc<Shared>, ApiError> {
     let account = shared.account.borrow().clone();
     let profile = match &account {
-        Account::SignedOut => return Ok(()),
+        Account::SignedOut => return Ok(profiles.shown()),
         Account::SignedIn(session) => Some(session.profile.clone()),
         Account::Locked(profile) => Some(profile.clone()),
         Account::Unresolved { .. } => None,
@@ -159,8 +237,12 @@ pub(crate) async fn sign_out(shared: &Shared) -> Result<(), ApiError> {
         shared.history.leave_profile(profile.id).await?;
     }
     shared.account.send_replace(Account::SignedOut);
+    shared.label.send_replace(None);
     shared.set_connection(&Account::SignedOut, Connection::SignedOut);
-    shared.touch();
+    let shown = profiles.vacate(shared);
+    if let Some(next) = shown.profile_id() {
+        shared.history.show_profile(next).await?;
+    }
     if let Account::SignedIn(session) = account {
         let worker = session.worker.borrow().clone();
         if let Some(worker) = worker
@@ -169,7 +251,7 @@ pub(crate) async fn sign_out(shared: &Shared) -> Result<(), ApiError> {
             tracing::warn!(error = %e, "the proxy could not be told that this worker leaves");
         }
     }
-    Ok(())
+    Ok(shown)
 }
 
 /// By which a token is recognised without being kept.

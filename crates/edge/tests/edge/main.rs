@@ -14,6 +14,7 @@ mod http;
 mod lifecycle;
 mod local_secrets;
 mod order;
+mod profiles;
 mod proxy;
 mod receiver;
 mod registration;

@@ -122,7 +122,7 @@ impl TestEdge {
     }
 
     pub(crate) async fn status(&self) -> Status {
-        api::status(&self.handle).await.unwrap()
+        api::status(&self.handle.current()).await.unwrap()
     }
 
     /// Where deliveries are posted to.

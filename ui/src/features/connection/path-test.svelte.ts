@@ -8,17 +8,28 @@ export class PathTestRun {
   result = $state.raw<PathTest | null>(null);
   failure = $state.raw<unknown>(null);
 
+  #number = 0;
+
   constructor(readonly app: App) {}
+
+  /** Forgets the last one: it was another profile's. */
+  clear(): void {
+    this.result = null;
+    this.failure = null;
+    this.#number += 1;
+  }
 
   /** Tests the path, unless a test is under way. */
   async start(): Promise<void> {
     if (this.busy) return;
     this.busy = true;
+    const number = ++this.#number;
     try {
-      this.result = await this.app.backend.call("test_path", {});
+      const result = await this.app.backend.call("test_path", {});
+      if (number === this.#number) this.result = result;
       this.failure = null;
     } catch (thrown) {
-      this.failure = thrown;
+      if (number === this.#number) this.failure = thrown;
     }
     this.busy = false;
   }

@@ -9,6 +9,8 @@ import type { View } from "../../transport/generated/View";
 import type { IconName } from "../../ui/icons";
 import { testPath } from "../connection/path-test.svelte";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
+import { flat } from "../../text/safe";
+import { switchProfile } from "./profiles";
 import { reconnect, replay, togglePause, trigger } from "./actions";
 import { pausable, waits } from "./words";
 
@@ -59,6 +61,21 @@ export function commands(app: App, templates: readonly Template[], views: readon
     add("events", `View: ${flat(view.name)}`, () =>
       app.router.go({ page: "events", params: new URLSearchParams(view.filter) }),
     );
+  const profiles = app.backend.status?.profiles ?? [];
+  profiles.forEach((profile, at) => {
+    if (!profile.shown)
+      add(
+        "connection",
+        `Switch to ${flat(profile.name)}`,
+        () => void switchProfile(app, profile.id),
+        at < 9 ? `G ${at + 1}` : "",
+      );
+  });
+  add("connection", "Add a workspace…", () => (app.adding = true));
+  if (profiles.length > 0) {
+    add("connection", "Rename this workspace…", () => (app.overlay = "rename_profile"));
+    add("out", "Remove this workspace…", () => (app.overlay = "remove_profile"));
+  }
   for (const template of templates) {
     add(
       "bolt",

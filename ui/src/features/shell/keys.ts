@@ -46,6 +46,7 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ["G", "H"], does: "Handlers" },
       { keys: ["G", "C"], does: "Connection" },
       { keys: ["G", "S"], does: "Settings" },
+      { keys: ["G", "1", "…", "9"], does: "First … ninth workspace" },
     ],
   },
 ];

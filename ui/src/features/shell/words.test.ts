@@ -22,6 +22,7 @@ const live: Connection = {
 const status = (connection: Connection, more: Partial<Status> = {}): Status => ({
   version: "0",
   name: "ada",
+  profiles: [],
   session: {
     proxyUrl: "https://hooks.acme.dev/",
     workspace: { id: "w", name: "Acme" },

@@ -11,6 +11,7 @@ import type { EventSummary } from "../generated/EventSummary";
 import type { Hop } from "../generated/Hop";
 import type { HandlerRun } from "../generated/HandlerRun";
 import type { LocalSecretInfo } from "../generated/LocalSecretInfo";
+import type { ProfileState } from "../generated/ProfileState";
 import type { Rejected } from "../generated/Rejected";
 import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
@@ -151,15 +152,40 @@ export function fakeTransport(params: URLSearchParams): Transport {
     };
   }
 
+  // `profiles=3`: so many workspaces, the first shown.
+  let others = Array.from({ length: number("profiles", 1) }, (_, i) => ({
+    id: i + 1,
+    name: ["Acme Engineering", "Home", "Client: Globex"][i] ?? `Workspace ${i + 1}`,
+    workspace: ["Acme Engineering", "ada", "Globex"][i] ?? `Workspace ${i + 1}`,
+    proxyUrl:
+      ["https://hooks.acme.dev", "https://postern.ada.dev", "https://in.globex.example"][i] ??
+      "https://x.dev",
+    events: 1284 * i,
+  }));
+  let shown = 1;
+  const profiles = (): ProfileState[] =>
+    connection.state === "signed_out"
+      ? []
+      : others.map((profile, i) => ({
+          ...profile,
+          events: profile.id === shown ? history.length : profile.events,
+          shown: profile.id === shown,
+          connection: profile.id === shown ? connection : connectionOf(i === 2 ? "paused" : "live"),
+        }));
+
   const status = (): Status => ({
     version: "0.1.0",
     name,
+    profiles: profiles(),
     session:
       connection.state === "signed_out"
         ? null
         : {
-            proxyUrl: "https://hooks.acme.dev",
-            workspace: { id: "wsp_01KAN8Q7Z3M6V1T9XJ2D5R4C0B", name: "Acme Engineering" },
+            proxyUrl: others.find(({ id }) => id === shown)?.proxyUrl ?? "https://hooks.acme.dev",
+            workspace: {
+              id: "wsp_01KAN8Q7Z3M6V1T9XJ2D5R4C0B",
+              name: others.find(({ id }) => id === shown)?.workspace ?? "Acme Engineering",
+            },
             workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
             arrival: arrivalOf(),
             tokenKeptIn: "keychain",
@@ -218,6 +244,21 @@ export function fakeTransport(params: URLSearchParams): Transport {
       return set(connectionOf("live"));
     },
     sign_out: () => set({ state: "signed_out" }),
+    switch_profile: ({ id }) => {
+      shown = id;
+      return set(connection);
+    },
+    rename_profile: ({ id, name: wanted }) => {
+      others = others.map((profile) =>
+        profile.id === id ? { ...profile, name: wanted ?? profile.workspace } : profile,
+      );
+      return set(connection);
+    },
+    remove_profile: ({ id }) => {
+      others = others.filter((profile) => profile.id !== id);
+      shown = others[0]?.id ?? 0;
+      return set(others.length === 0 ? { state: "signed_out" } : connection);
+    },
     set_paused: ({ paused }) => set(connectionOf(paused ? "paused" : "live")),
     set_forward: ({ url }) => {
       forward = url === null ? null : { url, last: null };

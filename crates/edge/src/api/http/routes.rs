@@ -60,10 +60,23 @@ pub(super) async fn token(State(edge): State<EdgeHandle>) -> Json<Token> {
     Json(Token { token: edge.mint_token() })
 }
 
+/// Which profile a request is about; absent: the one that is shown.
+#[derive(Deserialize)]
+pub(super) struct Addressed {
+    profile: Option<String>,
+}
+
+impl Addressed {
+    fn of(&self, edge: &EdgeHandle) -> Result<EdgeHandle, ApiError> {
+        self.profile.as_deref().map_or_else(|| Ok(edge.clone()), |name| edge.named(name))
+    }
+}
+
 /// `POST /api/{op}`.
 pub(super) async fn call(
     State(edge): State<EdgeHandle>,
     Path(op): Path<String>,
+    addressed: Result<Query<Addressed>, QueryRejection>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let body = body::read(body, ARGUMENTS_LIMIT, &edge.shared.config.timing).await?;
@@ -75,6 +88,8 @@ pub(super) async fn call(
         })?;
         args
     };
+    let Query(addressed) = addressed.map_err(|e| ApiError::new(ErrorCode::BadRequest, e.body_text()))?;
+    let edge = addressed.of(&edge)?;
     api::call(&edge, &op, Value::Object(args)).await.map(Json)
 }
 
@@ -84,6 +99,7 @@ pub(super) struct Listening {
     listen: Option<String>,
     /// Capability terms for `listen`, one to a line.
     filter: Option<String>,
+    profile: Option<String>,
 }
 
 /// `GET /api/live`.
@@ -94,6 +110,7 @@ pub(super) async fn live(
     let Query(query) = query.map_err(|e| ApiError::new(ErrorCode::BadRequest, e.body_text()))?;
     let terms: Vec<_> = query.filter.iter().flat_map(|terms| terms.lines()).collect();
     let filter = Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
+    let edge = Addressed { profile: query.profile }.of(&edge)?;
     let listener = query.listen.as_deref().map(|target| edge.add_listener(target, filter)).transpose()?;
     let events = edge.live(query.after).map(move |live| {
         // The temporary target lives as long as the stream.
