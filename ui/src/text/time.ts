@@ -1,8 +1,6 @@
 // Times and sizes for people. Local time on the screen, UTC where asked.
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const shortDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const dayThisYear = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 const dayOtherYear = new Intl.DateTimeFormat("en-GB", {
   weekday: "long",
@@ -13,10 +11,6 @@ const dayOtherYear = new Intl.DateTimeFormat("en-GB", {
 
 /** `15:07:41`, local. */
 export const timeOfDay = (at: number): string => clock.format(at);
-
-/** `14:02`, local; on another day `20 Nov 14:02`. */
-export const clockTime = (at: number, now: number): string =>
-  dayOf(at) === dayOf(now) ? hours.format(at) : `${shortDay.format(at)} ${hours.format(at)}`;
 
 /** `15:07:41.214`, local. */
 export const timeWithMillis = (at: number): string =>

@@ -69,6 +69,7 @@ pub(crate) fn session() -> Status {
             },
             token_kept_in: "keychain".into(),
         }),
+        profiles: Vec::new(),
         connection: Connection::Live {
             proven_at: Some(NOON.plus(-12_000)),
             unproven: None,

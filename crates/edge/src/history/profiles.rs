@@ -163,8 +163,8 @@ impl History {
     }
 
     /// Deletes everything of a profile that nobody is signed in to, in small
-    /// batches, itself last. The search index, which holds no text, is built
-    /// anew at the next start.
+    /// batches, itself last. The search index forgets by itself what is not
+    /// here any more.
     pub(crate) async fn remove_profile(&self, id: i64) -> Result<(), HistoryError> {
         loop {
             let work = move |write: &mut Write<'_>| {
@@ -188,7 +188,6 @@ impl History {
                 write.tx.execute("DELETE FROM rejected WHERE profile = ?1", [id])?;
                 write.tx.execute("DELETE FROM view WHERE profile = ?1", [id])?;
                 write.tx.execute("DELETE FROM profile WHERE id = ?1", [id])?;
-                write.tx.execute("DELETE FROM setting WHERE name = 'history_id'", [])?;
                 Ok(())
             })
             .await

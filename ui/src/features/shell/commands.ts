@@ -9,7 +9,6 @@ import type { View } from "../../transport/generated/View";
 import type { IconName } from "../../ui/icons";
 import { testPath } from "../connection/path-test.svelte";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
-import { flat } from "../../text/safe";
 import { switchProfile } from "./profiles";
 import { reconnect, replay, togglePause, trigger } from "./actions";
 import { pausable, waits } from "./words";

@@ -1,6 +1,6 @@
 // The connection in words, and the path's hops with the state of each.
 
-import { ago, clockTime, count, counted, latency, span } from "../../text/time";
+import { ago, dayAndTime, count, counted, latency, span } from "../../text/time";
 import type { EventSummary } from "../../transport/generated/EventSummary";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Status } from "../../transport/generated/Status";
@@ -78,7 +78,7 @@ export function connectionWords(status: Status | null, link: Link, now: number):
         const { since, problem } = connection.unproven;
         return {
           tone: "warn",
-          short: `Not proven since ${clockTime(since, now)}`,
+          short: `Not proven since ${dayAndTime(since, now)}`,
           long: `${sentence(problem)} Nothing has arrived since, nor did a canary. Another is sent soon.`,
         };
       }
