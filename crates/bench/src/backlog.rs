@@ -37,7 +37,7 @@ struct Level {
 
 impl Scene {
     async fn set(options: &Options, home: &std::path::Path) -> Result<Self> {
-        let (proxy, mut made) = Proxy::start(home, 2).await?;
+        let (proxy, mut made) = Proxy::start(home, "", 2).await?;
         let (waiting, lively) = (made.remove(1), made.remove(0));
         let (worker, arrivals) = Worker::active();
         proxy.register(&lively, worker).await?;

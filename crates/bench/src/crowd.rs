@@ -33,7 +33,7 @@ impl Crowd {
     async fn gather(workers: usize, dead: usize, options: &Options) -> Result<Self> {
         println!("{workers} workers, {dead} of them dead");
         let home = options.folder()?;
-        let (proxy, mut made) = Proxy::start(home.path(), 1).await?;
+        let (proxy, mut made) = Proxy::start(home.path(), "", 1).await?;
         let workspace = made.remove(0);
         let (worker, arrivals) = Worker::active();
         for number in 0..workers {

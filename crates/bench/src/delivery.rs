@@ -1,6 +1,7 @@
-//! From the provider's POST to the body at the worker: the proxy on SQLite
-//! beside a server that pushes from memory. At 50 a second, how long it takes;
-//! at full load, how many arrive a second and what each costs.
+//! From the provider's POST to the body at the worker: the proxy on SQLite, as
+//! it comes and with early dispatch, beside a server that pushes from memory.
+//! At 50 a second, how long it takes; at full load, how many arrive a second
+//! and what each costs.
 
 use crate::load::{self, Sender};
 use crate::options::Options;
@@ -76,8 +77,13 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let baseline = Subject::new("NDJSON push from memory", process, uri, arrivals);
     let store = options.folder()?;
     let (worker, arrivals) = Worker::active();
-    let (process, uri) = proxy::start(store.path(), worker).await?;
-    let mut subjects = [baseline, Subject::new("proxy on SQLite", process, uri, arrivals)];
+    let (process, uri) = proxy::start(store.path(), "", worker).await?;
+    let committed = Subject::new("proxy on SQLite", process, uri, arrivals);
+    let another = options.folder()?;
+    let (worker, arrivals) = Worker::active();
+    let (process, uri) = proxy::start(another.path(), proxy::EARLY, worker).await?;
+    let early = Subject::new("… with early dispatch", process, uri, arrivals);
+    let mut subjects = [baseline, committed, early];
     let fsync = fdatasync(store.path())?;
 
     let connections = usize::from(options.connections);
@@ -91,7 +97,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
     }
 
-    let [baseline, _] = &subjects;
+    let [baseline, ..] = &subjects;
     let mut rows = vec![
         [
             "what",

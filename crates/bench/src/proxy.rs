@@ -33,7 +33,13 @@ allow_loopback = true
 lease_seconds = 86400
 rate_per_minute = 100000
 [log]
-level = \"warn\"
+level = \"error\"
+";
+
+/// Deliveries are sent while they are committed.
+pub(crate) const EARLY: &str = "\
+[delivery]
+early_dispatch = true
 ";
 
 /// How long a lease renewal waits for the challenge between looks.
@@ -81,13 +87,13 @@ pub(crate) struct Registered {
     serving: AbortHandle,
 }
 
-/// Starts one on free ports with its store in `home`, and one worker; the URL
-/// of its source.
+/// Starts one on free ports with its store in `home` and these settings, and one
+/// worker; the URL of its source.
 ///
 /// # Errors
 /// When it does not start, or does not do as it is told.
-pub(crate) async fn start(home: &Path, worker: Worker) -> Result<(Process, Uri)> {
-    let (proxy, workspaces) = Proxy::start(home, 1).await?;
+pub(crate) async fn start(home: &Path, settings: &str, worker: Worker) -> Result<(Process, Uri)> {
+    let (proxy, workspaces) = Proxy::start(home, settings, 1).await?;
     let paused = worker.arrived.is_none();
     let registered = proxy.register(&workspaces[0], worker).await?;
     if paused {
@@ -98,13 +104,17 @@ pub(crate) async fn start(home: &Path, worker: Worker) -> Result<(Process, Uri)>
 }
 
 impl Proxy {
-    /// Starts one on free ports with its store in `home`, and makes so many
-    /// workspaces.
+    /// Starts one on free ports with its store in `home` and these settings, and
+    /// makes so many workspaces.
     ///
     /// # Errors
     /// When it does not start, or does not do as it is told.
-    pub(crate) async fn start(home: &Path, workspaces: usize) -> Result<(Self, Vec<Workspace>)> {
-        std::fs::write(home.join("proxy.toml"), CONFIG)?;
+    pub(crate) async fn start(
+        home: &Path,
+        settings: &str,
+        workspaces: usize,
+    ) -> Result<(Self, Vec<Workspace>)> {
+        std::fs::write(home.join("proxy.toml"), [CONFIG, settings].concat())?;
         let mut made = Vec::new();
         for number in 0..workspaces {
             let name = format!("bench-{number}");

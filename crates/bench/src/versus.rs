@@ -48,7 +48,7 @@ impl Subject {
 pub(crate) async fn intake(options: &Options) -> Result<()> {
     let bare = verify_only("").await?;
     let store = options.folder()?;
-    let (process, uri) = proxy::start(store.path(), Worker::paused()).await?;
+    let (process, uri) = proxy::start(store.path(), "", Worker::paused()).await?;
     let subjects = [bare, Subject::new("proxy on SQLite", process, uri)];
     compare("Intake: Linear's bodies", Sender::Linear, subjects, options).await
 }

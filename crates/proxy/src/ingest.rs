@@ -21,6 +21,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+mod early;
 pub(crate) mod failing;
 mod headers;
 pub(crate) mod hook;
@@ -28,6 +29,7 @@ pub(crate) mod linear_app;
 mod metrics;
 mod verify;
 
+use early::Early;
 use failing::Failing;
 pub(crate) use headers::kept;
 pub(crate) use metrics::IngestMetrics;
@@ -42,6 +44,7 @@ pub(crate) struct Ingest {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     dispatch: Arc<Dispatch>,
+    early: Early,
     bodies: BodyReader,
     limits: Limits,
     dedupe_millis: i64,
@@ -136,6 +139,7 @@ impl Ingest {
             store,
             clock,
             dispatch,
+            early: Early::new(config.delivery.early_dispatch),
             bodies,
             dedupe_millis: i64::try_from(retention.dedupe.as_millis()).unwrap_or(i64::MAX),
             rates: Buckets::new(rate, 2.0 * rate),
@@ -210,8 +214,13 @@ impl Ingest {
             only: origin.only,
             new_delivery: crate::entropy::delivery_id,
         };
+        if self.early.allows(&event) {
+            self.dispatch.early(&event);
+        }
         let began = Instant::now();
-        let accepted = self.store.accept_event(event).await?;
+        let accepted = self.store.accept_event(event).await;
+        self.early.committed(accepted.is_ok());
+        let accepted = accepted?;
         self.metrics.committed(began.elapsed(), &accepted);
         match accepted {
             Accepted::Stored { workers } => {

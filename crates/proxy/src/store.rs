@@ -267,6 +267,14 @@ pub trait Store: Send + Sync + 'static {
     /// Claims, of what [`Store::claim_due`] would, that for which nothing need
     /// be read: what was accepted a moment ago. It may be none of it.
     fn claim_fresh(&self, claim: Claim) -> ClaimedFresh;
+
+    /// Claims deliveries of an event that is about to be accepted, so that they
+    /// are sent while it is committed: of active workers with a closed circuit
+    /// and room that keep no order and have nothing else due, and only if the
+    /// event's key is neither known nor being taken. [`Store::accept_event`]
+    /// is to follow at once; where it commits nothing the claims end, and
+    /// nothing of the attempts is recorded.
+    fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed>;
     /// Records an attempt, what follows from it, and what it says of the
     /// worker; returns how that changed the worker's circuit. While this fails
     /// the claim stands: try again until it is recorded.

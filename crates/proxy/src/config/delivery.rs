@@ -29,6 +29,8 @@ pub struct Delivery {
     /// may exceed it.
     #[serde(deserialize_with = "units::size")]
     pub inflight: u64,
+    /// Whether webhooks are sent while they are committed, where that is sound.
+    pub early_dispatch: bool,
     /// When a worker is left alone, and for how long.
     pub circuit: CircuitSettings,
 }

@@ -7,11 +7,11 @@
 
 use super::sender::Sender;
 use crate::bus::Bus;
-use crate::store::{Claim, Claimed, ClaimedFresh, StoreError};
+use crate::store::{Claim, Claimed, ClaimedFresh, NewEvent, StoreError};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,11 +68,25 @@ impl Dispatch {
         // Without room: the attempt that next makes some comes here.
         let Some(claim) = self.claim(&room) else { return };
         let ClaimedFresh { deliveries, more } = self.sender.store.claim_fresh(claim);
-        let placed: Vec<_> = deliveries.into_iter().map(|one| (room.take(one.body.len()), one)).collect();
-        drop(room);
         if more {
             self.bus.wake();
         }
+        self.start(room, deliveries);
+    }
+
+    /// Starts what may be sent of an event while it is committed, which is to
+    /// follow at once.
+    pub(crate) fn early(self: &Arc<Self>, event: &NewEvent) {
+        let Ok(room) = self.turn.try_lock() else { return };
+        let Some(claim) = self.claim(&room) else { return };
+        let claimed = self.sender.store.claim_ahead(event, claim);
+        self.start(room, claimed);
+    }
+
+    /// Writes the first of these requests before it returns.
+    fn start(self: &Arc<Self>, room: MutexGuard<'_, Room>, claimed: Vec<Claimed>) {
+        let placed: Vec<_> = claimed.into_iter().map(|one| (room.take(one.body.len()), one)).collect();
+        drop(room);
         for (number, (place, delivery)) in placed.into_iter().enumerate() {
             let mut attempt: Pin<Box<dyn Future<Output = ()> + Send>> =
                 Box::pin(self.clone().attempt(delivery, place));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering as Atomic};
 
 pub(super) mod admin;
+pub(super) mod ahead;
 pub(super) mod catch_up;
 pub(super) mod circuits;
 pub(super) mod claims;
@@ -311,6 +312,9 @@ macro_rules! run_on {
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
                 a_claim_ends_with_the_process, what_is_fresh_is_claimed_once, the_next_due_time_is_known, simultaneous_claims_share;
+            ahead:
+                what_was_claimed_ahead_is_delivered_once, what_is_known_is_not_claimed_ahead,
+                nobody_is_overtaken, without_a_commit_the_claims_end, claimed_ahead_it_survives_the_process;
             circuits:
                 an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one, a_renewed_lease_is_a_ping_at_once,
                 a_failing_worker_gets_one_at_a_time, idle_ones_are_pinged_when_asked_for,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::circuit::{CircuitChange, Observation};
 use crate::vault::Vault;
+use ahead::Keys;
 use async_trait::async_trait;
 use claim::Claimer;
 use memory::SharedMemory;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use writer::{Batch, Writer};
 
 mod admin;
+mod ahead;
 mod backup;
 mod catch_up;
 mod check;
@@ -85,6 +87,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     claimer: Arc<Mutex<Claimer>>,
+    keys: Keys,
     memory: Arc<SharedMemory>,
     vault: Arc<Vault>,
     lock: Option<File>,
@@ -121,6 +124,7 @@ impl SqliteStore {
         Ok(Self {
             writer: writer.map_err(database)?,
             readers: Readers::new(path.to_owned()),
+            keys: Keys::new(path.to_owned()),
             claimer: Arc::new(Mutex::new(Claimer::new(path.to_owned()))),
             memory,
             vault,
@@ -177,6 +181,10 @@ macro_rules! delegate {
 
             fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
                 SqliteStore::claim_fresh(self, claim)
+            }
+
+            fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
+                SqliteStore::claim_ahead(self, event, claim)
             }
 
             fn measured_by(&self, metrics: WriteMetrics) {

@@ -13,6 +13,7 @@ mod catch_up;
 mod circuits;
 mod dead_letters;
 mod delivery;
+mod early;
 mod harness;
 mod ingest;
 mod leases;

@@ -1,8 +1,10 @@
 //! Recording an attempt and what follows from it.
 
 use super::SqliteStore;
+use super::ahead::UNWRITTEN;
 use super::circuits;
 use super::deliveries::QUEUED;
+use super::memory::Memory;
 use super::order;
 use super::problem::Problem;
 use super::roster::Flight;
@@ -30,13 +32,18 @@ impl SqliteStore {
     ) -> Result<Option<CircuitChange>, StoreError> {
         self.serving()?;
         let delivery = finish.delivery;
-        let flight = self.memory.look(|memory| memory.roster.flight(delivery));
-        let flight =
-            flight.ok_or_else(|| StoreError::Missing(format!("a claim on the delivery {delivery}")))?;
+        let flying = move |memory: &Memory| {
+            let flight = memory.roster.flight(delivery);
+            flight.ok_or_else(|| Problem::Missing(format!("a claim on the delivery {delivery}")))
+        };
+        let worker = self.memory.look(flying)?.worker;
         let gone = finish.next == Next::WorkerGone;
         let batch = if gone { Batch::Ends } else { Batch::Joins };
-        let worker = flight.worker;
-        let changed = self.writer.write(batch, move |tx| record(tx, &finish, flight.clone())).await?;
+        let record = move |tx: &mut Tx<'_>| {
+            let flight = tx.memory.look(flying)?;
+            if flight.event == UNWRITTEN { Err(Problem::NotYet) } else { record(tx, &finish, flight) }
+        };
+        let changed = self.writer.write(batch, record).await?;
         if gone {
             self.bury(worker).await?;
         }

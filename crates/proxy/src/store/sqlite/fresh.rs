@@ -72,36 +72,40 @@ impl Fresh {
 
     /// The delivery, claimed for the first attempt.
     pub(super) fn claimed(&self, member: &Member, now: UnixMillis) -> Claimed {
-        let event = &self.event.event;
-        let described = &event.described;
-        Claimed {
-            delivery: self.delivery,
-            event: event.id,
-            webhook_id: event.id.to_string(),
-            redriven: 0,
-            worker: member.id,
-            url: member.url.clone(),
-            secrets: member.secrets(now),
-            style: member.style.clone(),
-            attempt: 1,
-            failures: 0,
-            // What keeps an order is read from the database.
-            entity: None,
-            counts_from: None,
-            retry: member.retry.clone(),
-            workspace: event.workspace,
-            source_name: event.source_name.clone(),
-            provider: event.provider,
-            event_name: match &described.action {
-                Some(action) => format!("{}.{action}", described.event_type),
-                None => described.event_type.clone(),
-            },
-            received_at: event.received_at,
-            synthetic: event.synthetic,
-            request: event.request,
-            headers: event.headers.clone(),
-            body: event.body.clone(),
-        }
+        claimed(&self.event.event, self.delivery, member, now)
+    }
+}
+
+/// A new event's delivery, claimed for the first attempt.
+pub(super) fn claimed(event: &NewEvent, delivery: DeliveryId, member: &Member, now: UnixMillis) -> Claimed {
+    let described = &event.described;
+    Claimed {
+        delivery,
+        event: event.id,
+        webhook_id: event.id.to_string(),
+        redriven: 0,
+        worker: member.id,
+        url: member.url.clone(),
+        secrets: member.secrets(now),
+        style: member.style.clone(),
+        attempt: 1,
+        failures: 0,
+        // What keeps an order is read from the database.
+        entity: None,
+        counts_from: None,
+        retry: member.retry.clone(),
+        workspace: event.workspace,
+        source_name: event.source_name.clone(),
+        provider: event.provider,
+        event_name: match &described.action {
+            Some(action) => format!("{}.{action}", described.event_type),
+            None => described.event_type.clone(),
+        },
+        received_at: event.received_at,
+        synthetic: event.synthetic,
+        request: event.request,
+        headers: event.headers.clone(),
+        body: event.body.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Taking a webhook in: dedupe, event, deliveries, in one transaction.
 
 use super::SqliteStore;
+use super::ahead::Release;
 use super::deliveries::QUEUED;
 use super::order;
 use super::problem::Problem;
@@ -17,6 +18,8 @@ use std::time::Instant;
 
 impl SqliteStore {
     pub(super) async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+        // However it ends, what was claimed ahead of it is settled by then.
+        let ahead = Release(Arc::clone(&self.memory), event.id);
         self.serving()?;
         let began = Instant::now();
         // What can be done here need not be done on the one thread that writes.
@@ -24,13 +27,16 @@ impl SqliteStore {
         let headers =
             serde_json::to_string(&event.headers).map_err(|error| StoreError::Failed(error.into()))?;
         let event = Arc::new(event);
-        let accept = move |tx: &mut Tx<'_>| accept(tx, &event, key, &headers, began);
+        let accept = move |tx: &mut Tx<'_>| {
+            let _settles = &ahead;
+            accept(tx, &event, key, &headers, began)
+        };
         self.writer.write(Batch::Joins, accept).await
     }
 }
 
 /// The key within all sources: 128 bits of a digest, so that the index is small.
-fn dedupe_key(source: SourceId, key: &str) -> [u8; 16] {
+pub(super) fn dedupe_key(source: SourceId, key: &str) -> [u8; 16] {
     let digest = Sha256::new().chain_update(source.to_bytes()).chain_update(key).finalize();
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
@@ -61,15 +67,26 @@ fn accept(
          VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
     )?;
     let mut deliveries = Vec::with_capacity(workers.len());
+    let ahead = tx.memory.look(|memory| memory.roster.ahead(event.id).to_vec());
     for worker in &workers {
-        let id = (event.new_delivery)(event.received_at);
+        let early = ahead.iter().find(|(no, _)| *no == worker.no && !worker.ordered);
+        let id = early.map_or_else(|| (event.new_delivery)(event.received_at), |(_, id)| *id);
         let lane = event.described.entity.as_deref().filter(|_| worker.ordered);
         let queued = lane.map_or(Ok(false), |lane| order::behind(tx, worker.no, lane))?;
         let state = if queued { QUEUED } else { 0 };
         deliver.execute(params![seq, id.to_bytes(), worker.no, event.received_at.0, state, lane])?;
-        deliveries.push(Inserted { no: worker.no, id, in_line: lane.is_some(), queued });
+        deliveries.push(Inserted {
+            no: worker.no,
+            id,
+            in_line: lane.is_some(),
+            queued,
+            ahead: early.is_some(),
+        });
     }
     drop(deliver);
+    if !ahead.is_empty() {
+        tx.memory.change(|memory| memory.roster.write_ahead(event.id, seq));
+    }
 
     let ids = workers.iter().map(|worker| worker.id).collect();
     let event = Arc::clone(event);

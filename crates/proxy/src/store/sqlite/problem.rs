@@ -19,6 +19,9 @@ pub(super) enum Problem {
     /// Work reports this before it has written anything.
     #[error("{0} does not exist")]
     Missing(String),
+    /// Work reports this before it has written anything.
+    #[error("the event is not committed yet")]
+    NotYet,
     /// A defect of ours, caught.
     #[error("the work panicked")]
     Panicked,
@@ -29,7 +32,7 @@ pub(super) enum Problem {
 impl Problem {
     /// Whether the work decided to change nothing, as opposed to having failed.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Exists(_) | Self::Missing(_))
+        matches!(self, Self::Exists(_) | Self::Missing(_) | Self::NotYet)
     }
 
     /// Whether the trouble is the disk's or the file's: nothing else in the
@@ -66,6 +69,7 @@ impl From<Problem> for StoreError {
         match problem {
             Problem::Exists(what) => Self::Exists(what),
             Problem::Missing(what) => Self::Missing(what),
+            Problem::NotYet => Self::Unavailable(Box::new(Problem::NotYet)),
             outage if outage.is_outage() || outage.is_of_a_former_key() => {
                 Self::Unavailable(Box::new(outage))
             }

@@ -8,6 +8,7 @@
 //! just accepted for a worker with nothing else due is claimed from memory
 //! ([`super::fresh`]).
 
+use super::ahead::Ahead;
 use super::fresh::{Fresh, Room};
 use super::problem::Problem;
 use super::rows;
@@ -113,6 +114,8 @@ pub(super) struct Inserted {
     pub(super) in_line: bool,
     /// It waits behind another one.
     pub(super) queued: bool,
+    /// It was claimed before it was committed.
+    pub(super) ahead: bool,
 }
 
 /// A claimed delivery.
@@ -134,7 +137,8 @@ pub(super) struct Roster {
     ready: BTreeSet<(UnixMillis, WorkerNo)>,
     /// Whose circuit is open, by when they are pinged.
     open: BTreeSet<(UnixMillis, WorkerNo)>,
-    flights: HashMap<DeliveryId, Flight>,
+    pub(super) flights: HashMap<DeliveryId, Flight>,
+    pub(super) ahead: Ahead,
     room: Room,
     /// Claims of one worker allowed at once, as the last claim said.
     per_worker: Option<u32>,
@@ -216,7 +220,7 @@ impl Member {
     }
 
     /// Looks at its bucket, where it has a rate.
-    fn fill(&mut self, now: UnixMillis) {
+    pub(super) fn fill(&mut self, now: UnixMillis) {
         if let Some(flow) = self.flow {
             self.bucket.get_or_insert(Bucket::full(flow, now)).look(flow, now);
         }
@@ -423,14 +427,14 @@ impl Roster {
 
     /// The event's deliveries were committed.
     pub(super) fn delivered_to(&mut self, seq: i64, event: Arc<NewEvent>, deliveries: &[Inserted]) {
-        let due = event.received_at;
+        let (id, due) = (event.id, event.received_at);
         let kept = self.room.keep(seq, event, deliveries.len());
         for delivery in deliveries {
             self.pending += 1;
             self.update(delivery.no, |member| {
                 member.waiting += 1;
                 match &kept {
-                    _ if delivery.queued => {}
+                    _ if delivery.queued || delivery.ahead => {}
                     Some(kept) if !delivery.in_line && member.may_keep(due) => {
                         member.fresh.push_back(kept(delivery.id));
                     }
@@ -438,6 +442,8 @@ impl Roster {
                 }
             });
         }
+        let written: Vec<_> = deliveries.iter().filter(|one| one.ahead).map(|one| one.id).collect();
+        self.end_ahead(id, &written);
     }
 
     /// A waiting delivery waits no more.

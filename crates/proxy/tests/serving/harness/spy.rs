@@ -90,6 +90,10 @@ macro_rules! spy {
                 self.inner.claim_fresh(claim)
             }
 
+            fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
+                self.inner.claim_ahead(event, claim)
+            }
+
             fn measured_by(&self, metrics: WriteMetrics) {
                 self.inner.measured_by(metrics);
             }

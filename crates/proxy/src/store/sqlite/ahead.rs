@@ -1,0 +1,166 @@
+//! Claims on deliveries whose event is being committed: they may be sent
+//! meanwhile. Only what nobody has to wait for, and nobody could have had
+//! before, is claimed ahead: a key that no event has or is just taking; a
+//! worker that is there, keeps no order, has room and has nothing waiting.
+//!
+//! The rows are inserted with the ids claimed here; what an attempt comes to is
+//! recorded after them, since one thread writes, in turn. Where nothing is
+//! committed the claims end, and nothing of them is recorded: the webhook
+//! comes again, as another event.
+
+use super::SqliteStore;
+use super::connection;
+use super::fresh;
+use super::ingest::dedupe_key;
+use super::memory::SharedMemory;
+use super::problem::Problem;
+use super::roster::{Flight, Member, Roster, WorkerNo};
+use crate::store::{Claim, Claimed, NewEvent};
+use postern_protocol::UnixMillis;
+use postern_protocol::api::CircuitState;
+use postern_protocol::id::{DeliveryId, EventId};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// The number of an event that is not written yet; real ones begin at 1.
+pub(super) const UNWRITTEN: i64 = 0;
+
+/// Events that are being committed, of which deliveries may have been claimed.
+#[derive(Default)]
+pub(super) struct Ahead {
+    events: HashMap<EventId, Early>,
+    keys: HashSet<[u8; 16]>,
+}
+
+struct Early {
+    key: [u8; 16],
+    deliveries: Vec<(WorkerNo, DeliveryId)>,
+}
+
+/// Ends the claims on an event's deliveries when it is dropped, but for what
+/// was committed before.
+pub(super) struct Release(pub(super) Arc<SharedMemory>, pub(super) EventId);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.change(|memory| memory.roster.end_ahead(self.1, &[]));
+    }
+}
+
+/// Where keys are looked up; its lock is not waited for.
+pub(super) struct Keys {
+    path: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Keys {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, connection: Mutex::default() }
+    }
+
+    /// Whether a committed event has the key, or may have it.
+    fn seen(&self, key: [u8; 16]) -> Result<bool, Problem> {
+        let Ok(mut connection) = self.connection.try_lock() else { return Ok(true) };
+        let open = match connection.take() {
+            Some(open) => open,
+            None => connection::for_reading(&self.path)?,
+        };
+        let found = open
+            .prepare_cached("SELECT 1 FROM dedupe WHERE key = ?")?
+            .query_row([key], |_| Ok(()))
+            .optional()?;
+        *connection = Some(open);
+        Ok(found.is_some())
+    }
+}
+
+impl SqliteStore {
+    pub(super) fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
+        let Some(key) = event.dedupe.as_ref().map(|key| dedupe_key(event.source, &key.as_text())) else {
+            return Vec::new();
+        };
+        let claimed = self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim));
+        // Looked up after it was marked as being taken: whoever takes it before
+        // that has it in the database by now.
+        let seen = claimed.is_empty() || self.keys.seen(key).unwrap_or(true);
+        if seen {
+            self.memory.change(|memory| memory.roster.release_ahead(event.id));
+            return Vec::new();
+        }
+        claimed
+    }
+}
+
+impl Roster {
+    /// Marks the event's key as being taken, and claims what may be sent.
+    fn claim_ahead(&mut self, event: &NewEvent, key: [u8; 16], claim: Claim) -> Vec<Claimed> {
+        if event.only.is_some() || !self.ahead.keys.insert(key) {
+            return Vec::new();
+        }
+        let (mut deliveries, mut claimed) = (Vec::new(), Vec::new());
+        for taker in self.takers(event.workspace, event.provider, &event.described, &event.body) {
+            let bytes = (claimed.len() * event.body.len()) as u64;
+            if taker.ordered || claimed.len() == claim.limit as usize || bytes >= claim.bytes {
+                continue;
+            }
+            let mut claimable = false;
+            self.update(taker.no, |member| claimable = member.may_be_ahead(event.received_at, claim));
+            let Some(member) = self.get(taker.no).filter(|_| claimable) else { continue };
+            let id = (event.new_delivery)(event.received_at);
+            claimed.push(fresh::claimed(event, id, member, claim.now));
+            deliveries.push((taker.no, id));
+            self.claim(id, Flight { event: UNWRITTEN, id: Some(event.id), worker: taker.no, lane: None });
+        }
+        self.ahead.events.insert(event.id, Early { key, deliveries });
+        claimed
+    }
+
+    /// The ids that an event's deliveries were claimed by.
+    pub(super) fn ahead(&self, event: EventId) -> &[(WorkerNo, DeliveryId)] {
+        self.ahead.events.get(&event).map_or(&[], |early| &early.deliveries)
+    }
+
+    /// The transaction under way writes the event by this number. If it fails,
+    /// what else it would have written fails too.
+    pub(super) fn write_ahead(&mut self, event: EventId, seq: i64) {
+        let Some(early) = self.ahead.events.get(&event) else { return };
+        for (_, delivery) in &early.deliveries {
+            if let Some(flight) = self.flights.get_mut(delivery) {
+                flight.event = seq;
+            }
+        }
+    }
+
+    /// Nothing is to be sent before the commit; the key is still being taken.
+    fn release_ahead(&mut self, event: EventId) {
+        let Some(early) = self.ahead.events.get_mut(&event) else { return };
+        for (_, delivery) in std::mem::take(&mut early.deliveries) {
+            self.release(delivery);
+        }
+    }
+
+    /// The event's commit is over; these of its deliveries are written.
+    pub(super) fn end_ahead(&mut self, event: EventId, written: &[DeliveryId]) {
+        let Some(Early { key, deliveries }) = self.ahead.events.remove(&event) else { return };
+        self.ahead.keys.remove(&key);
+        for (_, delivery) in deliveries {
+            if !written.contains(&delivery) {
+                self.release(delivery);
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Whether a delivery to it that is due then may be sent before it is
+    /// committed.
+    fn may_be_ahead(&mut self, due: UnixMillis, claim: Claim) -> bool {
+        self.fill(claim.now);
+        self.circuit.state == CircuitState::Closed
+            && self.fresh.is_empty()
+            && self.may_keep(due)
+            && self.allowance(claim.per_worker, claim.now) > 0
+    }
+}
