@@ -725,6 +725,9 @@ pub struct Claim {
     /// Bodies of so many bytes together; the last one may exceed it, so that
     /// none is too large to be claimed.
     pub bytes: u64,
+    /// From how many bytes of bodies under way to one worker on it gets no more;
+    /// above 0. The last one may exceed it.
+    pub worker_bytes: u64,
 }
 
 /// A delivery claimed for one attempt, with all that sending it takes.

@@ -21,6 +21,10 @@ const BATCH: usize = 64;
 /// to tasks of their own.
 const AT_ONCE: usize = 8;
 
+/// Which part of the memory for bodies one worker may take: a slow one that is
+/// sent large bodies leaves room for others.
+const WORKERS_SHARE: u64 = 4;
+
 /// Starts attempts.
 pub(crate) struct Dispatch {
     sender: Arc<Sender>,
@@ -104,8 +108,11 @@ impl Dispatch {
         if free == 0 || bytes == 0 || self.stop.is_cancelled() {
             return None;
         }
-        let (now, per_worker) = (self.sender.clock.now(), self.sender.settings.per_worker);
-        Some(Claim { now, limit: u32::try_from(free).unwrap_or(u32::MAX), per_worker, bytes })
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let settings = &self.sender.settings;
+        let worker_bytes = (settings.inflight / WORKERS_SHARE).max(1);
+        let now = self.sender.clock.now();
+        Some(Claim { now, limit, per_worker: settings.per_worker, bytes, worker_bytes })
     }
 
     async fn attempt(self: Arc<Self>, delivery: Claimed, place: impl Send) {

@@ -187,7 +187,7 @@ impl World {
     /// At odd times what is fresh is claimed first, and then the rest: together
     /// it is the same.
     pub(super) async fn claim_some(&self, now: UnixMillis, limit: u32, per_worker: u32) -> Vec<Claimed> {
-        let claim = Claim { now, limit, per_worker, bytes: u64::MAX };
+        let claim = Claim { now, limit, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX };
         if now.0 % 2 == 0 {
             return self.store().claim_due(claim).await.unwrap();
         }
@@ -308,7 +308,7 @@ macro_rules! run_on {
                 an_attempt_under_way_may_still_deliver_what_is_held,
                 what_is_held_dies_with_its_worker_and_of_old_age;
             claims:
-                a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room, a_claim_is_bounded_in_bytes,
+                a_claim_is_exclusive, the_oldest_comes_first, no_worker_takes_all_the_room, a_claim_is_bounded_in_bytes, no_worker_takes_all_the_bytes,
                 workers_take_turns, absent_workers_are_left_alone, a_clock_set_back_puts_nothing_off, a_claim_carries_all_it_takes,
                 a_backlog_is_claimed_in_order_and_once, what_is_accepted_meanwhile_is_claimed_once,
                 a_claim_ends_with_the_process, what_is_fresh_is_claimed_once, the_next_due_time_is_known, simultaneous_claims_share;

@@ -106,7 +106,7 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         canaries: Arc::default(),
     };
     let claimed = store
-        .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX })
+        .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX, worker_bytes: u64::MAX })
         .await
         .unwrap()
         .remove(0);

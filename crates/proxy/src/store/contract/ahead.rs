@@ -1,7 +1,8 @@
 use super::*;
 
 fn ahead_of(world: &World, event: &NewEvent, per_worker: u32) -> Vec<Claimed> {
-    let claim = Claim { now: event.received_at, limit: 9, per_worker, bytes: u64::MAX };
+    let claim =
+        Claim { now: event.received_at, limit: 9, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX };
     world.store().claim_ahead(event, claim)
 }
 

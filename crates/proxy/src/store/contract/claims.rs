@@ -16,8 +16,9 @@ pub(crate) async fn what_is_fresh_is_claimed_once(world: World) {
     let worker = world.active_worker(&[]).await;
     let (first, second) = (world.accept().await, world.accept().await);
     let now = T0.plus(1_000);
-    let claim =
-        |limit, per_worker| world.store().claim_fresh(Claim { now, limit, per_worker, bytes: u64::MAX });
+    let claim = |limit, per_worker| {
+        world.store().claim_fresh(Claim { now, limit, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX })
+    };
     let one = claim(1, 9);
     assert_eq!(one.deliveries.iter().map(|c| (c.event, c.worker)).collect::<Vec<_>>(), [(first.id, worker)]);
     assert!(one.more);
@@ -66,7 +67,9 @@ pub(crate) async fn a_claim_is_bounded_in_bytes(world: World) {
     }
     let now = T0.plus(1_000);
     let size = world.claim_some(now, 1, 100).await[0].body.len() as u64;
-    let claim = |now, bytes| world.store().claim_due(Claim { now, limit: 100, per_worker: 100, bytes });
+    let worker_bytes = u64::MAX;
+    let claim =
+        |now, bytes| world.store().claim_due(Claim { now, limit: 100, per_worker: 100, bytes, worker_bytes });
     assert_eq!(claim(now, 1).await.unwrap().len(), 1, "none is too large");
     let rest = claim(now, size + 1).await.unwrap();
     assert_eq!(rest.len(), 2);
@@ -78,6 +81,39 @@ pub(crate) async fn a_claim_is_bounded_in_bytes(world: World) {
     assert_eq!(claim(again, 1).await.unwrap().len(), 1);
     assert!(world.store().next_due().await.unwrap().is_some_and(|due| due <= again), "one is left");
     assert_eq!(claim(again, 1).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn no_worker_takes_all_the_bytes(world: World) {
+    let world = &world;
+    let (one, other) = (world.active_worker(&[]).await, world.active_worker(&[]).await);
+    for _ in 0..4 {
+        world.accept().await;
+    }
+    let now = T0.plus(1_000);
+    let claim = |now, worker_bytes| {
+        let claim = Claim { now, limit: 100, per_worker: 100, bytes: u64::MAX, worker_bytes };
+        async move { world.store().claim_due(claim).await.unwrap() }
+    };
+    let of = |claimed: &[Claimed], id| claimed.iter().filter(|c| c.worker == id).count();
+    // One byte is enough for one, and the second may exceed what is left.
+    let first = claim(now, 1).await;
+    assert_eq!((of(&first, one), of(&first, other)), (1, 1));
+    let size = first[0].body.len() as u64;
+    assert!(claim(now, size).await.is_empty());
+    let room = size + 8;
+    assert_eq!(world.store().next_due().await.unwrap(), None, "nothing to wake up for");
+    let second = claim(now, room).await;
+    assert_eq!((of(&second, one), of(&second, other)), (1, 1));
+    // The same of what has to be read.
+    let again = now.plus(5_000);
+    for claimed in first.iter().chain(&second) {
+        world.finish(claimed, now, Next::RetryAt(again)).await;
+    }
+    let third = claim(again, room).await;
+    assert_eq!((of(&third, one), of(&third, other)), (2, 2));
+    assert!(claim(again, room).await.is_empty());
+    world.finish(&third[0], again, Next::Delivered).await;
+    assert_eq!(of(&claim(again, room).await, third[0].worker), 1);
 }
 
 pub(crate) async fn workers_take_turns(world: World) {

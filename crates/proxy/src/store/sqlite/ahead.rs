@@ -111,7 +111,16 @@ impl Roster {
             let id = (event.new_delivery)(event.received_at);
             claimed.push(fresh::claimed(event, id, member, claim.now));
             deliveries.push((taker.no, id));
-            self.claim(id, Flight { event: UNWRITTEN, id: Some(event.id), worker: taker.no, lane: None });
+            self.claim(
+                id,
+                Flight {
+                    event: UNWRITTEN,
+                    id: Some(event.id),
+                    worker: taker.no,
+                    lane: None,
+                    bytes: event.body.len() as u64,
+                },
+            );
         }
         self.ahead.events.insert(event.id, Early { key, deliveries });
         claimed
@@ -161,6 +170,6 @@ impl Member {
         self.circuit.state == CircuitState::Closed
             && self.fresh.is_empty()
             && self.may_keep(due)
-            && self.allowance(claim.per_worker, claim.now) > 0
+            && self.allowance(claim) > 0
     }
 }

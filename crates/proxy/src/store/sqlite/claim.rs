@@ -63,11 +63,11 @@ impl SqliteStore {
     pub(super) fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
         self.memory.change(|m| {
             let roster = &mut m.roster;
-            if !roster.anything_due(claim.now, claim.per_worker) {
+            if !roster.anything_due(claim) {
                 return ClaimedFresh::default();
             }
             let deliveries = roster.claim_fresh(claim);
-            ClaimedFresh { deliveries, more: roster.anything_due(claim.now, claim.per_worker) }
+            ClaimedFresh { deliveries, more: roster.anything_due(claim) }
         })
     }
 
@@ -96,10 +96,13 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
     let members = memory.change(|m| m.roster.candidates(claim.now, limit));
     let db = connection.unchecked_transaction()?;
     let mut queues = Vec::with_capacity(members.len());
+    // Of bodies, for each of them.
+    let mut taken = Vec::with_capacity(members.len());
     for member in members {
-        let (queue, later) =
-            due(&db, &member, claim.now, member.allowance(claim.per_worker, claim.now).min(limit))?;
+        let (queue, later) = due(&db, &member, claim.now, member.allowance(claim).min(limit))?;
+        let under_way = member.claimed_bytes;
         queues.push((member, queue.into_iter(), later));
+        taken.push(under_way);
     }
 
     // In turns, one each, so that none takes all the room.
@@ -121,7 +124,7 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
     let mut unread = Vec::new();
     let mut bytes = 0;
     for (place, due) in chosen {
-        if bytes >= claim.bytes {
+        if bytes >= claim.bytes || taken[place] >= claim.worker_bytes {
             unread.push(queues[place].0.no);
             continue;
         }
@@ -129,7 +132,9 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             Err(outage) if outage.is_outage() => return Err(outage),
             other => other,
         };
-        bytes += delivery.as_ref().map_or(0, |delivery| delivery.body.len() as u64);
+        let size = delivery.as_ref().map_or(0, |delivery| delivery.body.len() as u64);
+        bytes += size;
+        taken[place] += size;
         found.push((place, due, delivery));
     }
     drop(db);
@@ -166,7 +171,8 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             }
             let id = delivery.as_ref().ok().map(|delivery| delivery.event);
             let lane = lane.map(Into::into);
-            roster.claim(due.id, Flight { event: due.event, id, worker: member.no, lane });
+            let bytes = delivery.as_ref().map_or(0, |delivery| delivery.body.len() as u64);
+            roster.claim(due.id, Flight { event: due.event, id, worker: member.no, lane, bytes });
             match delivery {
                 Ok(delivery) => claimed.push(delivery),
                 // Nobody gets it, nobody tries it again in this process, and

@@ -72,6 +72,8 @@ pub(super) struct Member {
     /// A claim reads what the database has for it.
     pub(super) reading: bool,
     pub(super) claimed: Vec<DeliveryId>,
+    /// Of the bodies of those.
+    pub(super) claimed_bytes: u64,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
     /// Its place in [`Roster::open`].
@@ -127,6 +129,24 @@ pub(super) struct Flight {
     pub(super) worker: WorkerNo,
     /// The entity within which it keeps the order.
     pub(super) lane: Option<Box<str>>,
+    /// Of its body.
+    pub(super) bytes: u64,
+}
+
+/// What one worker may have under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Most {
+    claims: u32,
+    /// Of bodies; the last one may exceed it.
+    bytes: u64,
+}
+
+impl Most {
+    const EVERYTHING: Self = Self { claims: u32::MAX, bytes: u64::MAX };
+
+    fn of(claim: Claim) -> Self {
+        Self { claims: claim.per_worker, bytes: claim.worker_bytes }
+    }
 }
 
 #[derive(Default)]
@@ -140,8 +160,8 @@ pub(super) struct Roster {
     pub(super) flights: HashMap<DeliveryId, Flight>,
     pub(super) ahead: Ahead,
     room: Room,
-    /// Claims of one worker allowed at once, as the last claim said.
-    per_worker: Option<u32>,
+    /// What one worker may have under way, as the last claim said.
+    most: Option<Most>,
     /// The worker that was served last.
     pub(super) turn: WorkerNo,
     pub(super) pending: u64,
@@ -183,6 +203,7 @@ impl Member {
             fresh: VecDeque::new(),
             reading: false,
             claimed: Vec::new(),
+            claimed_bytes: 0,
             sorted_at: None,
             pinged_at: None,
         }
@@ -193,9 +214,10 @@ impl Member {
     }
 
     /// How many more may be claimed, its rate aside.
-    fn room(&self, per_worker: u32) -> usize {
+    fn room(&self, most: Most) -> usize {
         let most = match self.circuit.state {
-            CircuitState::Closed => self.max_in_flight.unwrap_or(per_worker),
+            _ if self.claimed_bytes >= most.bytes => 0,
+            CircuitState::Closed => self.max_in_flight.unwrap_or(most.claims),
             CircuitState::HalfOpen => 1,
             CircuitState::Open => 0,
         };
@@ -203,8 +225,8 @@ impl Member {
     }
 
     /// How many more may be claimed, as of the last look at its bucket.
-    pub(super) fn allowance(&self, per_worker: u32, now: UnixMillis) -> usize {
-        let room = self.room(per_worker);
+    pub(super) fn allowance(&self, claim: Claim) -> usize {
+        let (room, now) = (self.room(Most::of(claim)), claim.now);
         match (self.flow, self.bucket) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
             (Some(flow), Some(mut bucket)) => room.min(bucket.look(flow, now) as usize),
@@ -231,8 +253,8 @@ impl Member {
         self.next_due.into_iter().chain(self.fresh.front().map(Fresh::due)).min()
     }
 
-    fn ready_at(&self, per_worker: u32) -> Option<UnixMillis> {
-        if self.state != WorkerState::Active || self.room(per_worker) == 0 {
+    fn ready_at(&self, most: Most) -> Option<UnixMillis> {
+        if self.state != WorkerState::Active || self.room(most) == 0 {
             return None;
         }
         self.throttled_until().or_else(|| self.first_due())
@@ -337,6 +359,7 @@ impl Roster {
                 member.arrived = present.arrived;
                 member.reading = present.reading;
                 member.claimed = std::mem::take(&mut present.claimed);
+                member.claimed_bytes = present.claimed_bytes;
                 member.sorted_at = present.sorted_at;
                 member.pinged_at = present.pinged_at;
                 member.window = present.window;
@@ -396,10 +419,10 @@ impl Roster {
 
     /// Changes a worker, and sorts it anew.
     pub(super) fn update(&mut self, no: WorkerNo, change: impl FnOnce(&mut Member)) {
-        let per_worker = self.per_worker.unwrap_or(u32::MAX);
+        let most = self.most.unwrap_or(Most::EVERYTHING);
         let Some(member) = self.members.get_mut(&no) else { return };
         change(member);
-        let at = member.ready_at(per_worker);
+        let at = member.ready_at(most);
         if at != member.sorted_at {
             let before = std::mem::replace(&mut member.sorted_at, at);
             before.map(|at| self.ready.remove(&(at, no)));
@@ -492,14 +515,15 @@ impl Roster {
         self.dead = self.dead.saturating_sub(1);
     }
 
-    /// Whether a claim can succeed now, of so many of one worker at once.
-    pub(super) fn anything_due(&mut self, now: UnixMillis, per_worker: u32) -> bool {
-        if self.per_worker != Some(per_worker) {
-            self.per_worker = Some(per_worker);
+    /// Whether a claim can succeed now.
+    pub(super) fn anything_due(&mut self, claim: Claim) -> bool {
+        let most = Some(Most::of(claim));
+        if self.most != most {
+            self.most = most;
             let all: Vec<_> = self.members.keys().copied().collect();
             all.into_iter().for_each(|no| self.update(no, |_| {}));
         }
-        self.ready.first().is_some_and(|(due, _)| *due <= now)
+        self.ready.first().is_some_and(|(due, _)| *due <= claim.now)
     }
 
     /// The workers with something due and with room, at most `limit`, beginning
@@ -546,14 +570,18 @@ impl Roster {
     fn claim_first(&mut self, no: WorkerNo, claim: Claim) -> Option<Claimed> {
         let member = self.members.get_mut(&no)?;
         member.fill(claim.now);
-        if member.allowance(claim.per_worker, claim.now) == 0 {
+        if member.allowance(claim) == 0 {
             return None;
         }
         let first = member.fresh.front().filter(|first| first.due() <= claim.now)?;
         let (claimed, event) = (first.claimed(member, claim.now), first.seq());
         member.fresh.pop_front();
         self.turn = no;
-        self.claim(claimed.delivery, Flight { event, id: Some(claimed.event), worker: no, lane: None });
+        let bytes = claimed.body.len() as u64;
+        self.claim(
+            claimed.delivery,
+            Flight { event, id: Some(claimed.event), worker: no, lane: None, bytes },
+        );
         Some(claimed)
     }
 
@@ -597,10 +625,11 @@ impl Roster {
     }
 
     pub(super) fn claim(&mut self, delivery: DeliveryId, flight: Flight) {
-        let worker = flight.worker;
+        let (worker, bytes) = (flight.worker, flight.bytes);
         self.flights.insert(delivery, flight);
         self.update(worker, |member| {
             member.claimed.push(delivery);
+            member.claimed_bytes += bytes;
             if let Some(bucket) = &mut member.bucket {
                 bucket.take();
             }
@@ -609,7 +638,10 @@ impl Roster {
 
     pub(super) fn release(&mut self, delivery: DeliveryId) {
         if let Some(flight) = self.flights.remove(&delivery) {
-            self.update(flight.worker, |member| member.claimed.retain(|other| *other != delivery));
+            self.update(flight.worker, |member| {
+                member.claimed.retain(|other| *other != delivery);
+                member.claimed_bytes = member.claimed_bytes.saturating_sub(flight.bytes);
+            });
         }
     }
 }

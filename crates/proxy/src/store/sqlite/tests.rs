@@ -166,7 +166,11 @@ async fn other_processes_changes_are_seen() {
         }
     };
     tokio::time::timeout(Duration::from_secs(1), changed).await.unwrap();
-    let refused = Store::claim_due(&other, Claim { now: T0, limit: 1, per_worker: 1, bytes: u64::MAX }).await;
+    let refused = Store::claim_due(
+        &other,
+        Claim { now: T0, limit: 1, per_worker: 1, bytes: u64::MAX, worker_bytes: u64::MAX },
+    )
+    .await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "deliveries are the serving process's");
 }
 

@@ -105,10 +105,13 @@ async fn what_was_backed_up_is_restored() {
     let record = |event| Store::event_record(&store, world.workspace, event);
     assert!(record(before.id).await.unwrap().is_some() && record(after.id).await.unwrap().is_none());
     assert_eq!(
-        Store::claim_due(&store, Claim { now: T0.plus(9), limit: 9, per_worker: 9, bytes: u64::MAX })
-            .await
-            .unwrap()
-            .len(),
+        Store::claim_due(
+            &store,
+            Claim { now: T0.plus(9), limit: 9, per_worker: 9, bytes: u64::MAX, worker_bytes: u64::MAX }
+        )
+        .await
+        .unwrap()
+        .len(),
         1
     );
 
