@@ -22,9 +22,9 @@ impl SqliteStore {
         let mut handled = 0;
         while handled < batch {
             let some = (batch - handled).min(AT_ONCE);
-            let went = self.writer.write(Batch::Joins, move |tx| prune_some(tx, before, now, some)).await?;
-            handled += went;
-            if went < some {
+            let pruned = self.writer.write(Batch::Joins, move |tx| prune_some(tx, before, now, some)).await?;
+            handled += pruned.events;
+            if !pruned.more {
                 break;
             }
         }
@@ -35,6 +35,9 @@ impl SqliteStore {
 /// Bytes of bodies deleted in one transaction, more or less: freeing them
 /// takes time in proportion.
 const BYTES_AT_ONCE: i64 = 1 << 20;
+/// What deleting a row beside, a delivery's or an attempt's, counts as: an
+/// event may have gone to hundreds of workers.
+const ROW: i64 = 1 << 10;
 
 impl SqliteStore {
     pub(super) async fn prune_settled(&self, above: u64, batch: u32) -> Result<u64, StoreError> {
@@ -98,14 +101,28 @@ fn delete_settled(tx: &mut Tx<'_>, some: &[Settled]) -> Result<u64, Problem> {
     Ok(deleted)
 }
 
-fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -> Result<u32, Problem> {
-    let old: Vec<(i64, Option<Vec<u8>>)> = tx
+/// What one transaction pruned.
+struct Pruned {
+    events: u32,
+    /// There may be more.
+    more: bool,
+}
+
+fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -> Result<Pruned, Problem> {
+    let old: Vec<(i64, Option<Vec<u8>>, i64)> = tx
         .db
-        .prepare_cached("SELECT seq, dedupe FROM events WHERE kept_from < ? ORDER BY kept_from LIMIT ?")?
-        .query_map(params![before.0, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(
+            "SELECT seq, dedupe, length(body) FROM events WHERE kept_from < ? ORDER BY kept_from LIMIT ?",
+        )?
+        .query_map(params![before.0, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    let mut handled = 0;
-    for (event, key) in old {
+    let mut pruned = Pruned { events: 0, more: old.len() == most as usize };
+    let mut weight = 0;
+    for (event, key, bytes) in old {
+        if weight >= BYTES_AT_ONCE {
+            pruned.more = true;
+            break;
+        }
         let undelivered: Vec<Undelivered> = tx
             .db
             .prepare_cached(
@@ -113,21 +130,23 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
             )?
             .query_map([event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
-        if undelivered.is_empty() {
-            delete(tx, event, key)?;
+        weight += if undelivered.is_empty() {
+            bytes + ROW * delete(tx, event, key)?
         } else {
-            expire(tx, event, undelivered, now)?;
-        }
-        handled += 1;
+            ROW * expire(tx, event, undelivered, now)?
+        };
+        pruned.events += 1;
     }
-    Ok(handled)
+    Ok(pruned)
 }
 
 /// To whom, its state, and the entity within which it keeps the order.
 type Undelivered = (WorkerNo, i64, Option<String>);
 
-fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMillis) -> Result<(), Problem> {
-    tx.db
+/// How many deliveries those were.
+fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMillis) -> Result<i64, Problem> {
+    let expired = tx
+        .db
         .prepare_cached(
             "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4, 6)",
         )?
@@ -148,17 +167,23 @@ fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMilli
             }
         }
     });
-    Ok(())
+    Ok(i64::try_from(expired).unwrap_or(i64::MAX))
 }
 
-fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<(), Problem> {
+/// How many rows went with it.
+fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<i64, Problem> {
     let dead = tx
         .db
         .prepare_cached("SELECT count(*) FROM deliveries WHERE event = ? AND state = 2")?
         .query_row([event], |row| rows::count(row, 0))?;
-    tx.db.prepare_cached("DELETE FROM attempts WHERE event = ?")?.execute([event])?;
-    tx.db.prepare_cached("DELETE FROM work WHERE event = ?")?.execute([event])?;
-    tx.db.prepare_cached("DELETE FROM deliveries WHERE event = ?")?.execute([event])?;
+    let mut rows = 0;
+    for table in [
+        "DELETE FROM attempts WHERE event = ?",
+        "DELETE FROM work WHERE event = ?",
+        "DELETE FROM deliveries WHERE event = ?",
+    ] {
+        rows += tx.db.prepare_cached(table)?.execute([event])?;
+    }
     if let Some(key) = key {
         // A later event may have taken the key over.
         tx.db
@@ -167,5 +192,5 @@ fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<(), Probl
     }
     tx.db.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([event])?;
     tx.after_commit(move |memory| memory.roster.dead = memory.roster.dead.saturating_sub(dead));
-    Ok(())
+    Ok(i64::try_from(rows).unwrap_or(i64::MAX))
 }
