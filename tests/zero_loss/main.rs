@@ -24,7 +24,20 @@ const SEED: u64 = 0x706f_7374_6572_6e00;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_200_is_in_the_history_exactly_once() {
-    let home = ProxyHome::new();
+    soak(ProxyHome::new(), setting("POSTERN_ROUNDS", ROUNDS), 0).await;
+}
+
+/// What was sent and not committed comes again as another event: at each kill
+/// of the proxy, what its senders had under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_early_dispatch_it_is_there_at_least_once() {
+    let home = ProxyHome::new().with("POSTERN_DELIVERY__EARLY_DISPATCH", "true");
+    soak(home, setting("POSTERN_ROUNDS", ROUNDS) / 2, SENDERS).await;
+}
+
+/// `repeated`: how many events may be in the history more than once for each
+/// kill of the proxy.
+async fn soak(home: ProxyHome, rounds: u64, repeated: usize) {
     let mut proxy = home.dev().await;
     let target = Receiver::start().await;
     let machine = Machine::new().signed_in(proxy.url(), proxy.token());
@@ -33,13 +46,14 @@ async fn what_was_answered_200_is_in_the_history_exactly_once() {
     machine.ask(&["forward", "set", &target.url("/hooks")]).await;
 
     let load = Sender::linear(proxy.source_url(), proxy.source_secret()).load(SENDERS);
-    let (rounds, seed) = (setting("POSTERN_ROUNDS", ROUNDS), setting("POSTERN_SEED", SEED));
+    let seed = setting("POSTERN_SEED", SEED);
     println!("POSTERN_ROUNDS={rounds} POSTERN_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let (mut random, mut kills) = (StdRng::seed_from_u64(seed), 0);
     for _ in 0..rounds {
         load.reaches(load.count() + random.random_range(BETWEEN)).await;
         let victim = random.random_range(0..5);
         if victim < 3 {
+            kills += 1;
             proxy.kill_9().await;
             proxy = home.dev().await;
         }
@@ -63,7 +77,7 @@ async fn what_was_answered_200_is_in_the_history_exactly_once() {
     books.settled().await;
     assert!(edge.stop().await.success());
     assert!(proxy.stop().await.success());
-    books.balance(&accepted);
+    books.balance_but_for(&accepted, kills * repeated);
     assert_eq!(books.workers(), 1, "an edge that came back is the same worker");
     leftovers::no_process(home.folder());
     leftovers::no_process(machine.folder());

@@ -33,7 +33,9 @@ async fn it_arrives_while_it_is_committed() {
         assert_eq!(soon("the delivery", arrived).await.body, body);
         assert_eq!(receiver.unasked(), 0);
         proxy.store.gate.send_replace(true);
-        assert_eq!((first.await.status, second.await.status), (200, 200));
+        for answer in [first.await, second.await] {
+            assert_eq!(answer.status, 200);
+        }
     }
     for _ in 0..2 {
         assert_eq!(proxy.finished().await.next, Next::Delivered);

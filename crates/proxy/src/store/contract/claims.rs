@@ -100,7 +100,7 @@ pub(crate) async fn no_worker_takes_all_the_bytes(world: World) {
     assert_eq!((of(&first, one), of(&first, other)), (1, 1));
     let size = first[0].body.len() as u64;
     assert!(claim(now, size).await.is_empty());
-    let room = size + 8;
+    let room = size + 2;
     assert_eq!(world.store().next_due().await.unwrap(), None, "nothing to wake up for");
     let second = claim(now, room).await;
     assert_eq!((of(&second, one), of(&second, other)), (1, 1));

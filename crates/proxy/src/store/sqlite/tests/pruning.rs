@@ -64,7 +64,7 @@ async fn intake_goes_on_while_what_many_got_is_deleted() {
         let mut pruning = tokio::spawn(async move { store.prune(now, keep, 100).await.unwrap() });
         let mut meanwhile = 0;
         let pruned = loop {
-            let (workspace, received_at) = (crate::entropy::workspace_id(T0), T0.plus(100 * 3_600_000));
+            let (workspace, received_at) = (entropy::workspace_id(T0), T0.plus(100 * 3_600_000));
             let event = NewEvent { workspace, received_at, ..world.event() };
             tokio::select! {
                 biased;
