@@ -6,7 +6,7 @@
 
 use postern_edge::api::*;
 use postern_protocol::ErrorCode;
-use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord};
+use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, Replayed};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ fn export(dir: &Path) {
         Views,
         RenameView,
         ViewKey,
+        ProxyReplay,
+        Replayed,
         EventPage,
         Since,
         Changes,

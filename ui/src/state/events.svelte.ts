@@ -7,6 +7,7 @@ import type { EventPage } from "../transport/generated/EventPage";
 import type { EventSummary } from "../transport/generated/EventSummary";
 import { ApiError } from "../transport/types";
 import type { Backend } from "./backend.svelte";
+import { Selection } from "./selection.svelte";
 
 /** New rows held back while the reader is further down; beyond it only their number is kept. */
 const MOST_PENDING = 2000;
@@ -30,6 +31,8 @@ export class Events {
   /** The rows may lack some that only the backend can find (full text). */
   stale = $state(false);
   readonly window = new EventWindow();
+  /** What is chosen for work on several. */
+  readonly selection = new Selection();
   /** Rows that came live a moment ago, and slide in. */
   readonly fresh = new Set<string>();
 
@@ -69,6 +72,7 @@ export class Events {
       return;
     }
     this.filter = filter;
+    this.selection.clear();
     void this.load();
   }
 

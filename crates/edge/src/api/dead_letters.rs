@@ -58,7 +58,7 @@ pub struct DeadLetterWork {
 }
 
 /// `proxy_replay`: has the proxy deliver an event once more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProxyReplay {
     /// The event's id, also with the `.r{n}` of an earlier replay.

@@ -143,7 +143,7 @@ pub enum ReplayTo {
 }
 
 /// The answer to [`ReplayRequest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Replayed {
     /// Which replay of the event it is, from 1: its deliveries' `webhook-id`

@@ -13,6 +13,16 @@ beforeEach(() => {
     addEventListener: vi.fn(),
     removeEventListener: vi.fn(),
   }));
+  // jsdom knows neither popovers nor modal dialogs.
+  Object.assign(HTMLDialogElement.prototype, {
+    showModal(this: HTMLDialogElement) {
+      this.open = true;
+    },
+    close(this: HTMLDialogElement) {
+      this.open = false;
+    },
+  });
+  Object.assign(HTMLElement.prototype, { showPopover: () => undefined, hidePopover: () => undefined });
   Object.defineProperty(navigator, "clipboard", {
     configurable: true,
     value: { writeText: vi.fn(() => Promise.resolve()) },
@@ -104,6 +114,78 @@ describe("the list and the detail", () => {
     start("fail=events");
     expect(await screen.findByText("The events cannot be read")).toBeTruthy();
     expect(screen.getByText("store.unavailable")).toBeTruthy();
+  });
+});
+
+describe("several events", () => {
+  const options = async () =>
+    within(await screen.findByRole("listbox")).getAllByRole("option") as HTMLElement[];
+
+  it("are chosen by keys and clicks, replayed with progress, and let go", async () => {
+    start("rows=30&forward=ok");
+    const rows = await options();
+    const list = screen.getByRole("listbox");
+    await fireEvent.click(rows[1] as HTMLElement);
+    await fireEvent.keyDown(list, { key: "x" });
+    await fireEvent.click(rows[4] as HTMLElement, { shiftKey: true });
+    expect(await screen.findByText("4 events chosen", {}, { timeout: 5000 })).toBeTruthy();
+    await fireEvent.click((await options())[2] as HTMLElement, { ctrlKey: true });
+    expect(screen.getByText("3 events chosen")).toBeTruthy();
+    const bar = within(screen.getByRole("region", { name: "Chosen events" }));
+    await fireEvent.click(bar.getByRole("button", { name: "Replay" }));
+    expect(await bar.findByText(/Replayed\s+3 of 3/)).toBeTruthy();
+    await fireEvent.click(await bar.findByRole("button", { name: "Done" }));
+    await fireEvent.keyDown(list, { key: "Escape" });
+    expect(screen.queryByRole("region", { name: "Chosen events" })).toBeNull();
+    await fireEvent.keyDown(list, { key: "a", ctrlKey: true });
+    expect(await screen.findByText("All 30 events that match")).toBeTruthy();
+  });
+
+  it("are compared, two of them, and the comparison is in the address", async () => {
+    start("rows=30");
+    const rows = await options();
+    const list = screen.getByRole("listbox");
+    await fireEvent.click(rows[0] as HTMLElement);
+    await fireEvent.keyDown(list, { key: "c" });
+    await fireEvent.keyDown(list, { key: "j" });
+    await fireEvent.keyDown(list, { key: "c" });
+    const pane = await screen.findByRole("region", { name: "Comparison" }, { timeout: 5000 });
+    expect(await within(pane).findByText(/differences?$/)).toBeTruthy();
+    expect(location.hash).toMatch(/^#\/events\/evt_.*compare=evt_/);
+    await fireEvent.click(within(pane).getByRole("tab", { name: "Headers" }));
+    expect(await within(pane).findByText("webhook-id")).toBeTruthy();
+    await fireEvent.click(within(pane).getByRole("button", { name: "Close the comparison" }));
+    expect(await screen.findByRole("region", { name: "Event" })).toBeTruthy();
+  });
+});
+
+describe("filters", () => {
+  it("say where a condition goes wrong, apply one that is right, and are kept as a view", async () => {
+    start("rows=30");
+    await screen.findByRole("listbox");
+    await fireEvent.click(screen.getByRole("button", { name: "Filter by" }));
+    await fireEvent.click(screen.getByRole("menuitem", { name: /^Payload/, hidden: true }));
+    const field = await screen.findByLabelText("Condition", {}, { timeout: 5000 });
+    await fireEvent.input(field, { target: { value: "data.x = 1" } });
+    await fireEvent.submit(field.closest("form") as HTMLFormElement);
+    expect(await screen.findByText(/^Character 8: /)).toBeTruthy();
+    await fireEvent.input(field, { target: { value: 'data.team.key == "ENG"' } });
+    await fireEvent.submit(field.closest("form") as HTMLFormElement);
+    expect(await screen.findByRole("button", { name: "Any payload" })).toBeTruthy();
+    expect(new URLSearchParams(location.hash.split("?")[1]).get("where")).toBe('data.team.key == "ENG"');
+    await fireEvent.click(screen.getByRole("button", { name: "Views" }));
+    await fireEvent.click(screen.getByRole("menuitem", { name: "Save this view…", hidden: true }));
+    const name = await screen.findByLabelText("Name", {}, { timeout: 5000 });
+    await fireEvent.input(name, { target: { value: "Team ENG" } });
+    await fireEvent.submit(name.closest("form") as HTMLFormElement);
+    expect(await screen.findByRole("button", { name: "Team ENG" })).toBeTruthy();
+    await fireEvent.click(screen.getByRole("button", { name: "Clear" }));
+    expect(location.hash).toBe("#/events");
+  });
+
+  it("say how far a look came, and go on when asked", async () => {
+    start("rows=450&late", "#/events?outcome=succeeded");
+    expect(await screen.findByText(/\+ of 450/)).toBeTruthy();
   });
 });
 

@@ -136,6 +136,15 @@ describe("live rows", () => {
   });
 });
 
+it("gives the stretch between two rows, either way", () => {
+  window.reset(page(0, 10, 10));
+  const stretch = (a: number, b: number) => window.between(row(a).id, row(b).id).map(({ id }) => id);
+  expect(stretch(2, 4)).toEqual([2, 3, 4].map((n) => row(n).id));
+  expect(stretch(4, 2)).toEqual([2, 3, 4].map((n) => row(n).id));
+  expect(stretch(3, 3)).toEqual([row(3).id]);
+  expect(stretch(3, 99)).toEqual([row(3).id]);
+});
+
 it("moves from row to row across days", () => {
   window.reset({
     rows: [row(0, NOON), row(1, NOON - DAY)],

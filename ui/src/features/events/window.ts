@@ -172,6 +172,18 @@ export class EventWindow {
     return this.#pages.flatMap((page) => page.rows ?? []).slice(0, most);
   }
 
+  /** The rows at hand from one to another, both included. */
+  between(a: string, b: string): EventSummary[] {
+    const [i, j] = [this.indexOf(a), this.indexOf(b)];
+    if (i === undefined || j === undefined) return [a, b].flatMap((id) => this.get(id) ?? []);
+    const rows: EventSummary[] = [];
+    for (let at = Math.min(i, j); at <= Math.max(i, j); at += 1) {
+      const slot = this.slot(at);
+      if (slot.kind === "row") rows.push(slot.row);
+    }
+    return rows;
+  }
+
   /** How many pages are known. */
   get pages(): number {
     return this.#pages.length;

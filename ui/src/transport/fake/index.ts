@@ -443,6 +443,11 @@ export function fakeTransport(params: URLSearchParams): Transport {
     },
     redeliver: (key) => handlers.event_record(key),
     report_work: ({ id }) => handlers.event_record({ id }),
+    proxy_replay: ({ id }) => {
+      find(id);
+      arrive();
+      return { replay: 1, deliveries: 1 };
+    },
     replay: ({ id, target }) => {
       const { n, row } = find(id);
       if (!forward && target === undefined)
