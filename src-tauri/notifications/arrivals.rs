@@ -23,9 +23,9 @@ impl Arrivals {
         Self { floor: start.plus(-1), order: VecDeque::new(), known: HashSet::new() }
     }
 
-    /// The rows seen for the first time, in their order.
+    /// The rows seen for the first time that are to be told, in their order.
     pub(super) fn among(&mut self, rows: Vec<EventSummary>) -> Vec<EventSummary> {
-        rows.into_iter().filter(|row| self.first_sight(row)).collect()
+        rows.into_iter().filter(|row| self.first_sight(row) && is_told(row)).collect()
     }
 
     fn first_sight(&mut self, row: &EventSummary) -> bool {
@@ -43,6 +43,11 @@ impl Arrivals {
     }
 }
 
+/// With notify rules only what one of them took is told.
+fn is_told(row: &EventSummary) -> bool {
+    row.notify.as_ref().is_none_or(|rules| !rules.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +58,14 @@ mod tests {
         let mut arrivals = Arrivals::since(UnixMillis(100));
         assert_eq!(arrivals.among(vec![row("a", 100), row("b", 101)]).len(), 2);
         assert_eq!(arrivals.among(vec![row("b", 101), row("c", 102)]), [row("c", 102)]);
+    }
+
+    #[test]
+    fn with_notify_rules_only_what_they_took_is_told() {
+        let mut arrivals = Arrivals::since(UnixMillis(0));
+        let row = |id, notify| EventSummary { notify, ..row(id, 1) };
+        let told = row("b", Some(vec!["urgent".to_owned()]));
+        assert_eq!(arrivals.among(vec![row("a", Some(vec![])), told.clone()]), [told]);
     }
 
     #[test]

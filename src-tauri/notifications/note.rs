@@ -76,6 +76,7 @@ pub(crate) mod tests {
             outcome: Outcome { kind: OutcomeKind::None, label: String::new() },
             latency_ms: 0,
             seq: 1,
+            notify: None,
         }
     }
 

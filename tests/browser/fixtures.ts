@@ -63,6 +63,16 @@ export async function live(page: Page): Promise<void> {
   await expect(page.getByRole("link", { name: /^Live · / })).toBeVisible();
 }
 
+/** Adds a rule that forwards to this address, on the handlers page. */
+export async function forwardTo(page: Page, url: string, filter = ""): Promise<void> {
+  await page.getByRole("button", { name: "Add a rule" }).click();
+  const dialog = page.getByRole("dialog", { name: "Add a rule" });
+  await dialog.getByLabel("Address").fill(url);
+  await dialog.getByLabel("Events", { exact: false }).first().fill(filter);
+  await dialog.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(dialog).toBeHidden();
+}
+
 /** The row of the list with this text. */
 export const row = (page: Page, text: string | RegExp): Locator =>
   page.getByRole("option").filter({ hasText: text });

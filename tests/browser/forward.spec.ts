@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { detail, expect, go, open, row, test } from "./fixtures.js";
+import { detail, expect, forwardTo, go, open, row, test } from "./fixtures.js";
 
 test("events go on to the target, byte for byte, and its answers are shown", async ({
   app,
@@ -7,13 +7,15 @@ test("events go on to the target, byte for byte, and its answers are shown", asy
   target,
 }) => {
   await go(app, "Handlers");
-  const address = app.getByLabel("Address");
-  await address.fill("localhost");
-  await app.getByRole("button", { name: "Save" }).click();
+  await app.getByRole("button", { name: "Forward to localhost:3000" }).click();
+  const dialog = app.getByRole("dialog", { name: "Add a rule" });
+  const address = dialog.getByLabel("Address");
+  await expect(address).toHaveValue("http://localhost:3000/");
+  await address.fill("ftp://localhost");
   await expect(address).toHaveAttribute("aria-invalid", "true");
   await address.fill(target.url("/api/linear"));
-  await app.getByRole("button", { name: "Save" }).click();
-  await expect(app.getByText("New events are forwarded.")).toBeVisible();
+  await dialog.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(app.getByText("It acts on events from now on.")).toBeVisible();
   await expect(app.getByText("No runs yet")).toBeVisible();
 
   const sent = await machine.issueUpdate("ENG-1", "Übergrößenträger 👩‍💻");
@@ -39,8 +41,9 @@ test("events go on to the target, byte for byte, and its answers are shown", asy
   await expect(app.getByRole("option")).toHaveCount(1);
 
   await go(app, "Handlers");
-  await app.getByRole("button", { name: "Remove" }).click();
-  await expect(app.getByText("forwarded nowhere")).toBeVisible();
+  await app.getByRole("button", { name: /^More for/ }).click();
+  await app.getByRole("menuitem", { name: "Remove" }).click();
+  await expect(app.getByText("Nothing is done with events yet")).toBeVisible();
   await machine.issueUpdate("ENG-3", "Goes nowhere");
   await go(app, "Events");
   await expect(row(app, "ENG-3")).toContainText("no handler");
@@ -66,9 +69,7 @@ test("an event is replayed to a local server as it came", async ({ app, machine,
 
   // By key, to a server that is gone: the error says so and stays.
   await go(app, "Handlers");
-  await app.getByLabel("Address").fill("http://127.0.0.1:9/gone");
-  await app.getByRole("button", { name: "Save" }).click();
-  await expect(app.getByText("New events are forwarded.")).toBeVisible();
+  await forwardTo(app, "http://127.0.0.1:9/gone");
   await go(app, "Events");
   await row(app, "ENG-5").click();
   await app.keyboard.press("r");

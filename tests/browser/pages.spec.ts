@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { accessible, expect, go, open, row, test } from "./fixtures.js";
+import { accessible, expect, forwardTo, go, open, row, test } from "./fixtures.js";
 
 const THEMES = ["light", "dark"] as const;
 
@@ -33,9 +33,17 @@ for (const theme of THEMES) {
       await app.keyboard.press("Escape");
 
       await go(app, "Handlers");
-      await app.getByLabel("Address").fill(target.url("/"));
-      await app.getByRole("button", { name: "Save" }).click();
-      await expect(app.getByText("New events are forwarded.")).toBeVisible();
+      await accessible(app, "handlers, empty");
+      await app.getByRole("button", { name: "Forward to localhost:3000" }).click();
+      const editor = app.getByRole("dialog", { name: "Add a rule" });
+      await expect(editor.getByText("of the last 2 events")).toBeVisible();
+      await accessible(app, "a rule");
+      await editor.getByText("Timeout, retries, headers, host").click();
+      await editor.getByLabel("Events", { exact: false }).first().fill("Issue.");
+      await expect(editor.getByText("Line 1, character 7:")).toBeVisible();
+      await accessible(app, "a rule that cannot be read");
+      await app.keyboard.press("Escape");
+      await forwardTo(app, target.url("/"));
       await machine.issueUpdate("ENG-2", "Forwarded");
       await expect(app.getByRole("listitem").filter({ hasText: "ENG-2" })).toContainText("200");
       await accessible(app, "handlers");

@@ -3,10 +3,12 @@
 mod dead_letters;
 mod local_secrets;
 mod profiles;
+mod rules;
 
 pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
 pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
 pub(crate) use profiles::Profiles;
+pub(crate) use rules::{DryRun, MoveTo, RuleArgs, Rules};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
@@ -86,9 +88,12 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Have the proxy make a synthetic event that takes the whole path.
     Trigger(Trigger),
-    /// Where events are forwarded to.
+    /// Forward every event to one address: the short way to the rule that does.
     #[command(subcommand)]
     Forward(Forward),
+    /// What is done with events: which go where, and which are told.
+    #[command(subcommand)]
+    Rules(Rules),
     /// Have the proxy hold events until `resume`.
     Pause,
     /// Let held events flow again.
@@ -373,7 +378,7 @@ pub(crate) struct Replay {
     pub(crate) last: Option<u32>,
     #[command(flatten)]
     pub(crate) which: Which,
-    /// Where to [default: the forward target].
+    /// Where to [default: as the first rule does that forwards the event].
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
     /// Have the proxy deliver it once more, as a new delivery, instead of
@@ -453,14 +458,15 @@ impl clap::builder::TypedValueParser for TemplateName {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Forward {
-    /// Forward every event to this address.
+    /// Forward every event to this address: changes the rule that does, or
+    /// adds one.
     Set {
         /// `http://localhost:3000/webhooks`.
         url: String,
     },
-    /// Forward nothing.
+    /// Remove that rule.
     Clear,
-    /// Say where to.
+    /// Say where events are forwarded to, by this and by other rules.
     Show,
 }
 

@@ -13,6 +13,7 @@ mod profiles;
 mod rejected;
 mod replay;
 mod rotate_secret;
+mod rules;
 mod secret;
 mod serve;
 mod status;
@@ -59,6 +60,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Forward(Forward::Set { url }) => forward::set(&settings, Some(url), output).await,
         Command::Forward(Forward::Clear) => forward::set(&settings, None, output).await,
         Command::Forward(Forward::Show) => forward::show(&settings, output).await,
+        Command::Rules(command) => rules::rules(&settings, command, output).await,
         Command::Pause => status::pause(&settings, true, output).await,
         Command::Resume => status::pause(&settings, false, output).await,
         Command::CatchUp(args) => catch_up::catch_up(&settings, args, output).await,

@@ -21,6 +21,7 @@ mod local_secrets;
 mod path_test;
 mod profiles;
 mod row;
+mod rules;
 mod status;
 mod workers;
 
@@ -32,6 +33,7 @@ pub(crate) use local_secrets::local_secrets;
 pub(crate) use path_test::path_test;
 pub(crate) use profiles::profiles;
 pub(crate) use row::{live_row, page, templates};
+pub(crate) use rules::{dry_run, rules};
 pub(crate) use status::{connection, kept, state, status, trip};
 pub(crate) use workers::workers;
 

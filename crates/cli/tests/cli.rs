@@ -173,6 +173,63 @@ async fn the_history_of_a_new_machine_is_empty() {
 }
 
 #[tokio::test]
+async fn rules_are_added_changed_moved_and_removed() {
+    let machine = Machine::new();
+    let proxy = proxy(workspace()).await;
+    let login = ["login", "--proxy", &proxy.url(""), "--token-stdin", "--plaintext-file"];
+    assert_eq!(run(&machine, &login, TOKEN).await.0, 0);
+    let headers = machine.data_dir().join("headers");
+    std::fs::write(&headers, "X-Token: s3cret\n\nX-Two: 2\n").unwrap();
+    let from_file = format!("@{}", headers.display());
+    let list = async |arguments: &[&str]| {
+        let arguments = [&["--json", "rules"], arguments].concat();
+        let Done(status, out, err) = run(&machine, &arguments, "").await;
+        assert_eq!(status, 0, "{arguments:?}: {err}");
+        let list: Value = serde_json::from_str(&out).unwrap();
+        list["rules"].as_array().unwrap().clone()
+    };
+    let order = |rules: &[Value]| {
+        rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    list(&["add", "--to", "3000/hooks", "--retry", "2", "--timeout", "5s", "--header", &from_file]).await;
+    list(&["add", "--to", "4000", "--name", "Mirror", "--filter", "Issue", "--disabled"]).await;
+    let rules = list(&["add", "--notify", "--filter", "Issue[data.priority==1]", "--before", "Mirror"]).await;
+    assert_eq!(order(&rules), "localhost:3000 Notify Mirror");
+    let action = &rules[0]["action"];
+    assert_eq!(action["url"], "http://localhost:3000/hooks");
+    assert_eq!((&action["timeoutMs"], &action["retry"]["count"]), (&json!(5000), &json!(2)));
+    assert_eq!(action["headers"], json!([["X-Token", "s3cret"], ["X-Two", "2"]]));
+    assert_eq!(rules[1]["filter"], json!(["Issue[data.priority == 1]"]));
+
+    let rules = list(&["move", "Mirror", "--first"]).await;
+    assert_eq!(order(&rules), "Mirror localhost:3000 Notify");
+    let rules = list(&["enable", "Mirror"]).await;
+    assert_eq!(rules[0]["enabled"], true);
+    let rules = list(&["edit", "Mirror", "--everything", "--stop", "--name", "All"]).await;
+    assert_eq!((&rules[0]["filter"], &rules[0]["stop"]), (&json!([]), &json!(true)));
+    let rules = list(&["remove", "Notify", "localhost:3000"]).await;
+    assert_eq!(order(&rules), "All");
+    assert_eq!(order(&list(&["list"]).await), "All");
+
+    let Done(status, out, _) = run(&machine, &["rules", "dry-run"], "").await;
+    assert_eq!((status, out.starts_with("There are no events yet.")), (0, true), "{out}");
+    let Done(_, out, _) = run(&machine, &["forward", "show"], "").await;
+    assert_eq!(out, "Events are forwarded to http://localhost:4000/.\n");
+    for (wrong, status, code) in [
+        (&["rules", "add"][..], 2, "[usage]"),
+        (&["rules", "add", "--to", "3000", "--filter", "Issue."], 1, "[request.malformed]"),
+        (&["rules", "add", "--to", "3000", "--timeout", "1ms"], 1, "[request.malformed]"),
+        (&["rules", "edit", "Nobody", "--stop"], 1, "[not_found]"),
+        (&["rules", "dry-run", "--filter", "Issue["], 1, "[request.malformed]"),
+    ] {
+        let Done(found, out, err) = run(&machine, wrong, "").await;
+        assert_eq!((found, out.as_str()), (status, ""), "{wrong:?}");
+        assert!(err.trim_end().ends_with(code), "{wrong:?}: {err}");
+    }
+    assert_eq!(order(&list(&["list"]).await), "All", "what was refused changed nothing");
+}
+
+#[tokio::test]
 async fn templates_are_listed_without_signing_in() {
     let machine = Machine::new();
     let Done(status, out, _) = run(&machine, &["trigger", "--list"], "").await;

@@ -15,6 +15,10 @@
 //! | `remove_profile` | [`ProfileKey`] | [`Status`] |
 //! | `set_paused` | [`SetPaused`] | [`Status`] |
 //! | `set_forward` | [`SetForward`] | [`Status`] |
+//! | `rules` | – | [`RuleList`] |
+//! | `set_rules` | [`RuleList`] | [`RuleList`] |
+//! | `dry_run` | [`DryRunQuery`] | [`DryRun`] |
+//! | `runs` | [`RunQuery`] | [`Runs`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
 //! | `reconnect` | – | [`Status`] |
 //! | `test_path` | – | [`PathTest`] |
@@ -62,6 +66,7 @@ mod local_secrets;
 pub(crate) mod operations;
 mod path_test;
 mod profiles;
+mod rules;
 pub mod types;
 mod views;
 
@@ -71,6 +76,7 @@ pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
 pub use profiles::*;
+pub use rules::*;
 pub use types::*;
 pub use views::*;
 
@@ -146,6 +152,10 @@ operations! {
     remove_profile(ProfileKey);
     set_paused(SetPaused);
     set_forward(SetForward);
+    rules;
+    set_rules(RuleList);
+    dry_run(DryRunQuery);
+    runs(RunQuery);
     set_settings(Settings);
     reconnect;
     test_path;

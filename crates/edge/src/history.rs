@@ -20,6 +20,7 @@ mod profiles;
 mod readers;
 mod rejections;
 mod retention;
+mod rules;
 mod runs;
 mod search;
 mod views;
@@ -30,7 +31,7 @@ pub(crate) use pages::{LOOK, Selection};
 pub(crate) use profiles::{NewProfile, Profile};
 pub(crate) use rejections::Rejection;
 pub(crate) use retention::SPARE_PAGES;
-pub(crate) use runs::{RunEnd, StoredPayload};
+pub(crate) use runs::{Began, RunEnd, Settled, StoredPayload, Waiting};
 pub(crate) use views::Renamed;
 
 /// Why the history did not answer.

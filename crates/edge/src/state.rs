@@ -4,11 +4,11 @@
 use crate::EdgeConfig;
 use crate::api::http::Access;
 use crate::api::{
-    ApiError, Arrival, Connection, Forward, HandlerRun, ProfileState, Settings, Status, Tunnel,
+    ApiError, Arrival, Connection, Forward, HandlerRun, ProfileState, RuleList, Settings, Status, Tunnel,
 };
 use crate::arrival::{self, Facts, Way};
 use crate::canary::{Expected, Proof};
-use crate::handlers::{Listeners, Target};
+use crate::handlers::{Listeners, Rules};
 use crate::history::{Committed, History, HistoryError, Profile};
 use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyClient, is_loopback};
@@ -17,6 +17,7 @@ use crate::secrets::{KeptIn, LocalSecret, ProfileSecrets, SecretStoreError, Work
 use crate::tunnel::WayOut;
 use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -119,8 +120,9 @@ pub(crate) struct Session {
     /// Held while the worker's secrets change.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) paused: watch::Sender<bool>,
-    pub(crate) forward: watch::Sender<Option<Target>>,
-    pub(crate) last_run: watch::Sender<Option<HandlerRun>>,
+    pub(crate) rules: watch::Sender<Arc<Rules>>,
+    /// The newest run of each rule.
+    pub(crate) last_runs: watch::Sender<HashMap<u64, HandlerRun>>,
     /// When something arrived, or should have.
     pub(crate) proof: Proof,
     /// Canaries on their way here.
@@ -135,9 +137,8 @@ impl Session {
         kept_in: KeptIn,
         proxy: ProxyClient,
         webhook_base: &str,
+        (rules, last_runs): (RuleList, HashMap<u64, HandlerRun>),
     ) -> Self {
-        // A target that a newer version accepted and this one does not is no target.
-        let forward = profile.forward_url.as_deref().and_then(|url| Target::parse(url, &[]).ok());
         Self {
             webhook_url: format!("{webhook_base}{}", path(&profile)),
             worker: watch::Sender::new(secrets.worker),
@@ -146,8 +147,8 @@ impl Session {
             registering: watch::Sender::new(false),
             changing: tokio::sync::Mutex::new(()),
             paused: watch::Sender::new(profile.paused),
-            forward: watch::Sender::new(forward),
-            last_run: watch::Sender::new(None),
+            rules: watch::Sender::new(Arc::new(Rules::new(rules))),
+            last_runs: watch::Sender::new(last_runs),
             proof: Proof::default(),
             expected: Expected::default(),
             profile,
@@ -186,6 +187,20 @@ impl Session {
             local.iter().find(|s| s.scheme.provider() == provider && s.source.as_deref() == name).cloned()
         };
         of(Some(source)).or_else(|| of(None))
+    }
+
+    /// Where events are forwarded to, and what the targets last answered.
+    fn targets(&self) -> Vec<Forward> {
+        let rules = Arc::clone(&self.rules.borrow());
+        let last = self.last_runs.borrow();
+        let targets = rules.targets().map(|(rule, to)| Forward {
+            rule: rule.id,
+            name: rule.name.clone(),
+            url: to.target.url().to_owned(),
+            all: rule.takes_all(),
+            last: last.get(&rule.id).filter(|run| run.target == to.target.url()).cloned(),
+        });
+        targets.collect()
     }
 }
 
@@ -300,9 +315,24 @@ impl Shared {
         self.changed.send_modify(|n| *n += 1);
     }
 
-    /// Whether an event that arrives now is to be forwarded.
+    /// Whether anything may be forwarded now.
     pub(crate) fn forwards(&self, session: &Session) -> bool {
-        session.forward.borrow().is_some() || !self.listeners.is_empty()
+        session.rules.borrow().forwards() || !self.listeners.is_empty()
+    }
+
+    /// Puts rules that have been set into force, unless newer ones are.
+    pub(crate) fn apply_rules(&self, session: &Session, list: RuleList) -> RuleList {
+        let rules = Arc::new(Rules::new(list.clone()));
+        session.rules.send_if_modified(|now| {
+            let newer = rules.version() > now.version();
+            if newer {
+                *now = rules;
+            }
+            newer
+        });
+        self.retarget.notify_one();
+        self.touch();
+        list
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -318,11 +348,8 @@ impl Shared {
             session: arrival.and_then(|arrival| self.session_status(&account, arrival)),
             profiles: self.profile_states(&committed),
             connection,
-            forward: session.and_then(|session| {
-                let url = session.forward.borrow().as_ref()?.url().to_owned();
-                let last = session.last_run.borrow().clone().filter(|run| run.target == url);
-                Some(Forward { url, last })
-            }),
+            targets: session.map(|session| session.targets()).unwrap_or_default(),
+            rules_version: session.map_or(0, |session| session.rules.borrow().version()),
             settings: self.settings.borrow().clone(),
             events: events.unwrap_or(0).unsigned_abs(),
             rejected: *self.rejected.borrow(),

@@ -11,6 +11,7 @@ pub mod linear;
 mod mac;
 pub mod resign;
 mod scheme;
+mod signed_time;
 pub mod slack;
 pub mod standard;
 pub mod stripe;
@@ -22,6 +23,7 @@ pub use generic::Hmac;
 pub use guess::{Guess, guess};
 pub use resign::{CannotResign, Resigned, resign};
 pub use scheme::{Scheme, verify};
+pub use signed_time::{SignedTime, signed_time};
 pub use style::SignatureStyle;
 pub use timestamped::Timestamped;
 

@@ -20,9 +20,10 @@ export async function go(page, name) {
 /** Forwards every event to `url` from now on. */
 export async function forwardTo(page, url) {
   await go(page, "Handlers");
+  await (await page.byRole("button", "Add a rule")).click();
   await (await page.byRole("textbox", "Address")).fill(url);
-  await (await page.byRole("button", "Save")).click();
-  await page.shows("New events are forwarded.");
+  await (await page.byRole("button", "Add")).click();
+  await page.shows("It acts on events from now on.");
   await (await page.byRole("button", "Dismiss")).click();
 }
 

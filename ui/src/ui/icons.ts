@@ -20,6 +20,7 @@ export const PATHS = {
   keys: "M1.5 4.5h13v7h-13zM4 7h.01M6.7 7h.01M9.3 7h.01M12 7h.01M5 9.3h6",
   up: "M8 13V3.5M4 7l4-4 4 4",
   bolt: "M9 1.5L3.5 9H8l-1 5.5L12.5 7H8z",
+  grip: "M6 3.5h.01M6 8h.01M6 12.5h.01M10 3.5h.01M10 8h.01M10 12.5h.01",
   theme: "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12",
   out: "M6.5 2.5h-4v11h4M10 5l3 3-3 3M13 8H6",
 } as const;

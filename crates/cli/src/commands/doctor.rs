@@ -6,7 +6,7 @@ use crate::args::UI_PORT;
 use crate::backend::{Backend, Settings};
 use crate::failure::{Failure, sentence};
 use crate::output::{self, Output};
-use postern_edge::api::{Connection, Status, Unproven};
+use postern_edge::api::{Connection, Forward, Status, Unproven};
 use postern_protocol::UnixMillis;
 use serde::Serialize;
 use std::net::Ipv4Addr;
@@ -100,7 +100,7 @@ pub(crate) async fn doctor(
     if let Some(status) = &status {
         checks.extend(registration(status, runs, settings.token.is_some()));
         checks.extend(tunnel::check(status).filter(|_| runs));
-        checks.push(target(status).await);
+        checks.extend(targets(status).await);
     }
     let failed = checks.iter().filter(|finding| finding.verdict == Verdict::Fail).count();
     let report = Report { checks };
@@ -220,10 +220,20 @@ fn receiver(proven_at: Option<UnixMillis>, unproven: Option<&Unproven>, now: Uni
     Finding::ok(CHECK, format!("What the proxy posts arrives: proven {} ago.", output::span(now.since(at))))
 }
 
-/// Whether something listens where events are forwarded to.
-async fn target(status: &Status) -> Finding {
+/// Whether something listens wherever events are forwarded to.
+async fn targets(status: &Status) -> Vec<Finding> {
+    if status.targets.is_empty() {
+        return vec![Finding::ok("forward", "Events are forwarded nowhere.")];
+    }
+    let mut findings = Vec::new();
+    for forward in &status.targets {
+        findings.push(target(forward).await);
+    }
+    findings
+}
+
+async fn target(forward: &Forward) -> Finding {
     const CHECK: &str = "forward";
-    let Some(forward) = &status.forward else { return Finding::ok(CHECK, "Events are forwarded nowhere.") };
     let place = Url::parse(&forward.url).ok().and_then(|url| {
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
         Some((host, url.port_or_known_default()?))
@@ -232,7 +242,7 @@ async fn target(status: &Status) -> Finding {
         return Finding::fail(
             CHECK,
             format!("{} is no address.", forward.url),
-            "Set one with `postern forward set URL`.",
+            "Give the rule another one with `postern rules edit`.",
         );
     };
     let why = match tokio::time::timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await {
@@ -246,7 +256,7 @@ async fn target(status: &Status) -> Finding {
     Finding::warn(
         CHECK,
         format!("{host}:{port} does not take connections: {why}."),
-        "Start your server there, or set another target with `postern forward set URL`; then `postern replay`.",
+        "Start your server there, or give the rule another target with `postern rules edit`; then `postern replay`.",
     )
 }
 

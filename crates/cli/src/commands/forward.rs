@@ -9,10 +9,10 @@ use serde::Serialize;
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    forward: Option<Forward>,
+    targets: Vec<Forward>,
 }
 
-/// Sets, or clears, the forward target.
+/// Sets, or removes, the rule that forwards everything.
 pub(crate) async fn set(settings: &Settings, url: Option<String>, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     edge.unlock().await?;
@@ -20,7 +20,7 @@ pub(crate) async fn set(settings: &Settings, url: Option<String>, output: &Outpu
     print(status, output)
 }
 
-/// Says what the forward target is.
+/// Says where events are forwarded to.
 pub(crate) async fn show(settings: &Settings, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     edge.unlock().await?;
@@ -28,9 +28,17 @@ pub(crate) async fn show(settings: &Settings, output: &Output) -> Result<(), Fai
 }
 
 fn print(status: Status, output: &Output) -> Result<(), Failure> {
-    let report = Report { forward: status.forward };
-    output.show(&report, |_| match &report.forward {
-        Some(forward) => format!("Events are forwarded to {}.", safe(&forward.url)),
-        None => "Events are forwarded nowhere. `postern forward set URL` sets a target.".into(),
+    let report = Report { targets: status.targets };
+    output.show(&report, |_| match report.targets.as_slice() {
+        [] => "Events are forwarded nowhere. `postern forward set URL` sets a target.".into(),
+        [only] if only.all => format!("Events are forwarded to {}.", safe(&only.url)),
+        several => {
+            let line = |target: &Forward| {
+                let some = if target.all { "" } else { " (some, by its filter)" };
+                format!("  {}{some}", safe(&target.url))
+            };
+            let lines: Vec<_> = several.iter().map(line).collect();
+            format!("Events are forwarded to:\n{}\n`postern rules list` says more.", lines.join("\n"))
+        }
     })
 }

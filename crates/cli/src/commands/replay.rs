@@ -92,9 +92,9 @@ fn agreed(count: usize, to: Option<&str>, output: &Output) -> Result<bool, Failu
             format!("This sends {count} events. Say so with --yes: there is no terminal to ask at.");
         return Err(Failure::usage(message));
     }
-    let to = to.map_or("the forward target".to_owned(), safe);
+    let to = to.map_or("where the rules forward them".to_owned(), |to| format!("to {}", safe(to)));
     let mut error = std::io::stderr();
-    write!(error, "Send {count} events to {to}? [y/N] ")?;
+    write!(error, "Send {count} events {to}? [y/N] ")?;
     error.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -128,8 +128,11 @@ fn indented(text: &str) -> Option<String> {
 pub(crate) fn run(style: &Style, run: &HandlerRun) -> String {
     let why = run.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
     let replay = if run.replay { "  (replay)" } else { "" };
+    let attempt = if run.attempt > 1 { format!("  (try {})", run.attempt) } else { String::new() };
+    let warning = run.warning.as_deref().map(|warning| format!("  warning: {}", safe(warning)));
+    let warning = warning.map(|warning| style.paint(Ink::Busy, &warning)).unwrap_or_default();
     format!(
-        "{}  {}  {}{replay}{why}",
+        "{}  {}  {}{replay}{attempt}{why}{warning}",
         style.paint(Ink::Faint, &style.time(run.started_at)),
         safe(&run.target),
         outcome(style, &run.outcome)

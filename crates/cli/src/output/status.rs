@@ -1,7 +1,7 @@
 //! `status`: who is signed in, and how the connection stands.
 
 use super::{Ink, Style, count, counted, safe, span};
-use postern_edge::api::{Arrival, Connection, Status, Tunnel};
+use postern_edge::api::{Arrival, Connection, Forward, Status, Tunnel};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::Waiting;
 
@@ -14,15 +14,8 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
             _ => format!("Signing in as POSTERN_TOKEN says.\nstate      {state}"),
         };
     };
-    let forward = match &status.forward {
-        None => "nowhere".to_owned(),
-        Some(forward) => match &forward.last {
-            None => safe(&forward.url),
-            Some(run) => {
-                format!("{} (last: {})", safe(&forward.url), super::row::outcome(style, &run.outcome))
-            }
-        },
-    };
+    let targets: Vec<_> = status.targets.iter().map(|target| forward(style, target)).collect();
+    let forwards = if targets.is_empty() { "nowhere".to_owned() } else { targets.join("\n           ") };
     [
         format!(
             "workspace  {} at {}",
@@ -33,7 +26,7 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         format!("state      {state}"),
         format!("receives   {}", arrival(style, &session.arrival, status.now, running)),
         format!("asks for   {}", asked(&status.settings.capabilities)),
-        format!("forwards   {forward}"),
+        format!("forwards   {forwards}"),
         format!(
             "history    {}, {}",
             counted(status.events, "event"),
@@ -41,6 +34,14 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         ),
     ]
     .join("\n")
+}
+
+/// `http://localhost:3000/hooks, some (last: 200 · 12 ms)`
+fn forward(style: &Style, target: &Forward) -> String {
+    let some = if target.all { "" } else { ", some" };
+    let last = target.last.as_ref().map(|run| super::row::outcome(style, &run.outcome));
+    let last = last.map(|outcome| format!(" (last: {outcome})")).unwrap_or_default();
+    format!("{}{some}{last}", safe(&target.url))
 }
 
 /// `10:42:07  live`: one line for one change of the connection.

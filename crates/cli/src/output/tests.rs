@@ -1,8 +1,9 @@
 use super::*;
 use postern_edge::api::{
-    Arrival, Body, Check, Connection, EventDetail, EventPage, EventSummary, Forward, HandlerRun, Hop,
-    HopPlace, HopState, LocalVerification, Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Session,
-    Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
+    Action, Arrival, Body, Check, Connection, DryRun, DryRunRow, EventDetail, EventPage, EventSummary,
+    Forward, ForwardTo, HandlerRun, Hop, HopPlace, HopState, HostHeader, LocalVerification, Outcome,
+    OutcomeKind, PathTest, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule, Session, Settings,
+    Status, Template, Templates, Tunnel, Unproven, Verification,
 };
 use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
@@ -34,6 +35,7 @@ pub(crate) fn event() -> EventSummary {
         outcome: Outcome { kind: OutcomeKind::Succeeded, label: "200 · 12 ms".into() },
         latency_ms: 4,
         seq: 7,
+        notify: None,
     }
 }
 
@@ -49,6 +51,19 @@ fn handler_run() -> HandlerRun {
         response_headers: HeaderList::new(),
         response_body: None,
         error: Some("connection refused — nothing listens on 3000".into()),
+        rule: Some(RunRule { id: 1, name: "localhost:3000".into() }),
+        attempt: 1,
+        warning: None,
+    }
+}
+
+fn target() -> Forward {
+    Forward {
+        rule: 1,
+        name: "localhost:3000".into(),
+        url: "http://localhost:3000/hooks".into(),
+        all: true,
+        last: Some(handler_run()),
     }
 }
 
@@ -78,7 +93,8 @@ pub(crate) fn session() -> Status {
             skew_ms: -4_200,
             waiting: Waiting { count: 3, oldest: Some(NOON), held: None },
         },
-        forward: Some(Forward { url: "http://localhost:3000/hooks".into(), last: Some(handler_run()) }),
+        targets: vec![target()],
+        rules_version: 1,
         settings: Settings {
             capabilities: vec!["Issue".into(), "!Issue.remove".into()],
             ..Settings::default()
@@ -88,6 +104,38 @@ pub(crate) fn session() -> Status {
         cursor: 9,
         now: NOON,
     }
+}
+
+#[test]
+fn lists_of_rules_and_what_they_would_take() {
+    let issues = ForwardTo {
+        timeout_ms: Some(5_000),
+        headers: vec![("x-token".into(), "t0p".into())],
+        host: HostHeader::Keep,
+        retry: Repeat { count: 2, wait_ms: 500 },
+        ..ForwardTo::new("http://localhost:4000/issues")
+    };
+    let rule = |id, name: &str, rule| Rule { id, name: name.into(), ..rule };
+    let filter = vec!["Issue".to_owned(), "!Issue.remove".to_owned()];
+    let list = RuleList {
+        version: 3,
+        rules: vec![
+            rule(1, "localhost:3000", Rule::forward("http://localhost:3000/hooks")),
+            rule(
+                12,
+                "Issues",
+                Rule { filter, action: Action::Forward(issues), stop: true, ..Rule::forward("") },
+            ),
+            rule(3, "Told", Rule { action: Action::Notify, enabled: false, ..Rule::forward("") }),
+        ],
+    };
+    insta::assert_snapshot!(rules(&plain(), &list, &[target()]));
+    let row = |rules: &[u32]| DryRunRow { event: event(), rules: rules.to_vec() };
+    let run = DryRun { problem: None, rows: vec![row(&[0, 1]), row(&[0]), row(&[])] };
+    insta::assert_snapshot!(dry_run(&plain(), &list, &run));
+    let several =
+        Status { targets: vec![target(), Forward { all: false, last: None, ..target() }], ..session() };
+    insta::assert_snapshot!(status(&plain(), &several, true));
 }
 
 #[test]

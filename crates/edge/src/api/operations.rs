@@ -3,7 +3,7 @@
 use super::PathTest;
 use super::types::*;
 use crate::EdgeHandle;
-use crate::handlers::{self, Target};
+use crate::handlers::{self, Handler, Target};
 use crate::history::{LOOK, Selection};
 use crate::local;
 use crate::registration;
@@ -71,7 +71,9 @@ pub async fn set_paused(edge: &EdgeHandle, args: SetPaused) -> Result<Status, Ap
     status(edge).await
 }
 
-/// Sets or removes the forward target. Events that come from now on go there.
+/// The short way to the rule that forwards everything: sets its target and
+/// enables it, adds one at the end where there is none, or removes it. Other
+/// rules stay as they are. Events that come from now on go there.
 ///
 /// # Errors
 /// `edge.not_signed_in`; `request.malformed` for what cannot be a target.
@@ -79,16 +81,10 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
     let session = edge.shared.session()?;
     let url = args.url.as_deref().map(str::trim).filter(|url| !url.is_empty());
     let target = url.map(|url| target(edge, url)).transpose()?;
-    let text = target.as_ref().map(|target| target.url().to_owned());
-    edge.shared.history.set_forward_url(session.profile.id, text.clone()).await?;
-    let last = match text {
-        Some(text) => edge.shared.history.last_run(session.profile.id, text).await?,
-        None => None,
-    };
-    session.last_run.send_replace(last);
-    session.forward.send_replace(target);
-    edge.shared.retarget.notify_one();
-    edge.shared.touch();
+    let change = move |list| Some(handlers::set_plain(list, target.as_ref()));
+    if let Some(list) = edge.shared.history.change_rules(session.profile.id, change).await? {
+        edge.shared.apply_rules(&session, list);
+    }
     status(edge).await
 }
 
@@ -287,23 +283,30 @@ pub(super) fn event_id(id: &str) -> Result<&str, ApiError> {
 /// waits for the outcome.
 ///
 /// # Errors
-/// `not_found`; `edge.no_target` when none is given or set;
+/// `not_found`; `edge.no_target` when none is given and no rule forwards it;
 /// `request.malformed` for what cannot be a target. A target that fails is no
 /// error: the run says so.
 pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiError> {
     let session = edge.shared.session()?;
-    let target = match args.target.as_deref().map(str::trim).filter(|target| !target.is_empty()) {
-        Some(text) => target(edge, text)?,
-        None => session.forward.borrow().clone().ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::NoTarget,
-                "no target is set: give one, or set where events are forwarded to",
-            )
-        })?,
-    };
+    let given = args.target.as_deref().map(str::trim).filter(|target| !target.is_empty());
+    let given = given.map(|text| target(edge, text)).transpose()?;
     let payload = edge.shared.history.payload_of(session.profile.id, args.id.clone()).await?;
     let payload = payload.ok_or_else(|| unknown(&args.id))?;
-    Ok(handlers::replay(&edge.shared, &session, payload, target).await?)
+    let handler = match given {
+        Some(target) => Handler::plain(target),
+        None => {
+            let rules = Arc::clone(&session.rules.borrow());
+            rules.handlers(&payload).next().ok_or_else(|| {
+                let message = if rules.forwards() {
+                    "no enabled rule that forwards takes this event: give a target"
+                } else {
+                    "no target is set: give one, or set where events are forwarded to"
+                };
+                ApiError::new(ErrorCode::NoTarget, message)
+            })?
+        }
+    };
+    Ok(handlers::replay(&edge.shared, &session, payload, handler).await?)
 }
 
 /// Asks the proxy for a synthetic event from a template, or with a body of

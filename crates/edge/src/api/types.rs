@@ -35,8 +35,11 @@ pub struct Status {
     pub profiles: Vec<ProfileState>,
     /// How the registration stands.
     pub connection: Connection,
-    /// Where events are forwarded to; absent: nowhere.
-    pub forward: Option<Forward>,
+    /// Where events are forwarded to: the enabled rules that forward, in order.
+    pub targets: Vec<Forward>,
+    /// Moves with every change of the rules ([`super::RuleList::version`]).
+    #[ts(type = "number")]
+    pub rules_version: u64,
     /// What the user may set.
     pub settings: Settings,
     /// Events in this profile's history.
@@ -129,13 +132,20 @@ pub struct Unproven {
     pub problem: String,
 }
 
-/// The one forward target.
+/// A rule's forward target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Forward {
+    /// The rule's number.
+    #[ts(type = "number")]
+    pub rule: u64,
+    /// Its name.
+    pub name: String,
     /// `http://localhost:3000/webhooks`.
     pub url: String,
-    /// The last run against it: did it answer?
+    /// Whether it takes every event.
+    pub all: bool,
+    /// The rule's last run: did the target answer?
     pub last: Option<HandlerRun>,
 }
 
@@ -241,10 +251,10 @@ pub struct SetPaused {
     pub paused: bool,
 }
 
-/// `set_forward`.
+/// `set_forward`: the short way to the one rule that forwards everything.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SetForward {
-    /// Where to; absent or null: nowhere.
+    /// Where to; absent or null: the rule is removed.
     pub url: Option<String>,
 }
 
@@ -387,7 +397,7 @@ pub struct EventSummary {
     pub size: u64,
     /// Made by `trigger`.
     pub synthetic: bool,
-    /// What the newest handler run came to.
+    /// What its handlers came to, or its newest replay.
     pub outcome: Outcome,
     /// Proxy's receipt to storage here, in milliseconds, skew included.
     #[ts(type = "number")]
@@ -395,6 +405,9 @@ pub struct EventSummary {
     /// The change cursor of the row's newest state.
     #[ts(type = "number")]
     pub seq: u64,
+    /// The names of the notify rules that took it; absent where there was no
+    /// such rule when it came.
+    pub notify: Option<Vec<String>>,
 }
 
 /// What handling an event came to.
@@ -526,6 +539,24 @@ pub struct HandlerRun {
     pub response_body: Option<String>,
     /// What went wrong when no answer came: `connection refused — nothing listens on 3000`.
     pub error: Option<String>,
+    /// The rule it was of; absent on a run for an address that a person gave,
+    /// or a temporary target.
+    pub rule: Option<RunRule>,
+    /// Which try of the rule's, from 1.
+    pub attempt: u32,
+    /// What may keep the target from taking it: `the signature's time is 3 h
+    /// old; the app's own verification may refuse it`.
+    pub warning: Option<String>,
+}
+
+/// The rule of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RunRule {
+    /// Its number.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// Its name then.
+    pub name: String,
 }
 
 /// `replay`: sends an event to a target once more, body and headers as they came.
@@ -534,7 +565,7 @@ pub struct HandlerRun {
 pub struct Replay {
     /// [`EventSummary::id`].
     pub id: String,
-    /// Where to; the forward target by default.
+    /// Where to; by default as the first rule does that forwards and takes it.
     pub target: Option<String>,
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn test(shared: &Shared, session: &Session) -> Result<PathTest,
         (Some(event), Some(_)) => handled(shared, session, &event.to_string()).await?,
         _ => None,
     };
-    let target = session.forward.borrow().as_ref().map(|target| target.url().to_owned());
+    let target = session.rules.borrow().targets().next().map(|(_, to)| to.target.url().to_owned());
     let seen = Seen { at, asked, answered, arrived, missing, handled, target };
     Ok(hops(&report, &seen))
 }

@@ -1,11 +1,13 @@
 //! One POST of a stored event to a target, and what it came to.
 
+use super::outgoing::Outgoing;
 use super::resolve::Resolver;
 use super::{Target, headers, words};
-use crate::api::{Outcome, OutcomeKind};
-use crate::history::{RunEnd, StoredPayload};
+use crate::api::{HostHeader, Outcome, OutcomeKind, Repeat};
+use crate::history::RunEnd;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -17,6 +19,31 @@ use tokio::time::Instant;
 
 /// So much of an answer's body is kept.
 const ANSWER: usize = 64 * 1024;
+
+/// Where events go, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct To {
+    pub(crate) target: Target,
+    /// Absent: the edge's own.
+    pub(super) timeout: Option<Duration>,
+    /// Added, in place of the provider's of the same name.
+    pub(super) headers: HeaderMap,
+    pub(super) host: HostHeader,
+    pub(super) repeat: Repeat,
+}
+
+impl To {
+    /// To an address, as the event came, once.
+    pub(crate) fn plain(target: Target) -> Self {
+        Self {
+            target,
+            timeout: None,
+            headers: HeaderMap::new(),
+            host: HostHeader::Rewrite,
+            repeat: Repeat::default(),
+        }
+    }
+}
 
 /// Posts events. Keeps connections to targets open for a while.
 #[derive(Clone)]
@@ -45,14 +72,27 @@ impl Forwarder {
         Ok(Self { client, timeout })
     }
 
-    /// Sends the event's body byte for byte under the provider's headers.
-    /// Redirects are not followed. Always ends, by the timeout at the latest.
-    pub(crate) async fn send(&self, payload: StoredPayload, target: &Target) -> RunEnd {
+    /// Sends what is to go out. Redirects are not followed. Always ends, by
+    /// the timeout at the latest.
+    pub(super) async fn send(&self, outgoing: Outgoing, to: &To) -> RunEnd {
+        let Outgoing { headers, host, body, warning } = outgoing;
+        let (target, timeout) = (&to.target, to.timeout.unwrap_or(self.timeout));
         let began = Instant::now();
         let micros = || u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut request = Request::new(Full::new(payload.body));
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.headers_mut() = headers::restored(&payload.headers, &payload.webhook_id);
+        *request.headers_mut() = headers;
+        // The first of a name takes the provider's place, others join it.
+        for name in to.headers.keys() {
+            request.headers_mut().remove(name);
+        }
+        for (name, value) in &to.headers {
+            request.headers_mut().append(name, value.clone());
+        }
+        // Without one the client names the target.
+        if let (HostHeader::Keep, Some(host)) = (to.host, host) {
+            request.headers_mut().insert(HOST, host);
+        }
         match target.url().parse() {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => {
@@ -65,7 +105,7 @@ impl Forwarder {
             let body = beginning(body).await;
             Ok::<_, hyper_util::client::legacy::Error>((parts, body))
         };
-        match tokio::time::timeout(self.timeout, answer).await {
+        let end = match tokio::time::timeout(timeout, answer).await {
             Ok(Ok((parts, body))) => {
                 let micros = micros();
                 RunEnd {
@@ -75,6 +115,7 @@ impl Forwarder {
                     response_headers: headers::recorded(&parts.headers),
                     response_body: Some(body),
                     error: None,
+                    warning: None,
                 }
             }
             Ok(Err(e)) => {
@@ -84,9 +125,10 @@ impl Forwarder {
             Err(_) => RunEnd::failed(
                 micros(),
                 "timed out",
-                format!("{} did not answer within {} s", target.authority(), self.timeout.as_secs_f32()),
+                format!("{} did not answer within {} s", target.authority(), timeout.as_secs_f32()),
             ),
-        }
+        };
+        RunEnd { warning, ..end }
     }
 }
 
@@ -96,7 +138,7 @@ fn of_status(status: StatusCode, micros: u64) -> Outcome {
 }
 
 /// `0.8 ms`, `12 ms`, `3.4 s`.
-fn duration(micros: u64) -> String {
+pub(super) fn duration(micros: u64) -> String {
     match micros {
         0..10_000 => format!("{:.1} ms", micros as f64 / 1000.0),
         10_000..1_000_000 => format!("{} ms", micros / 1000),

@@ -52,7 +52,7 @@ pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
             None if ours(name) => continue,
             None => name,
         };
-        let of_the_connection = HOP_BY_HOP.contains(&name) || named.iter().any(|n| n == name);
+        let of_the_connection = is_of_the_connection(name) || named.iter().any(|n| n == name);
         // Host is the target's, the length is the body's.
         if of_the_connection || name == HOST.as_str() || name == CONTENT_LENGTH.as_str() {
             continue;
@@ -65,6 +65,18 @@ pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
         headers.insert(EVENT_ID, id);
     }
     headers
+}
+
+/// The host that the provider posted to, as the proxy hands it on.
+pub(super) fn original_host(delivered: &HeaderList) -> Option<HeaderValue> {
+    let original = |name: &str| name.strip_prefix(POSTERN_ORIGINAL_PREFIX) == Some(HOST.as_str());
+    let (_, value) = delivered.iter().find(|(name, _)| original(name))?;
+    HeaderValue::from_bytes(value).ok()
+}
+
+/// Whether a header speaks of one connection, not of the message.
+pub(super) fn is_of_the_connection(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
 }
 
 fn ours(name: &str) -> bool {

@@ -1,9 +1,8 @@
 //! Temporary forward targets, as `listen` makes them.
 
 use super::Target;
-use crate::history::StoredPayload;
 use postern_protocol::filter::{self, Filter};
-use postern_protocol::{Provider, header, line};
+use postern_protocol::{Described, Provider};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -52,16 +51,10 @@ impl Listeners {
     }
 
     /// The targets whose filter takes this event.
-    pub(crate) fn wanting(&self, event: &StoredPayload) -> Vec<Target> {
+    pub(crate) fn wanting(&self, provider: Provider, event: &Described, body: &[u8]) -> Vec<Target> {
         let entries = self.targets.borrow();
-        if entries.targets.is_empty() {
-            return Vec::new();
-        }
-        let provider = event.headers.get(header::POSTERN_PROVIDER).and_then(|p| p.parse().ok());
-        let provider = provider.unwrap_or(Provider::None);
-        let described = line::describe(provider, &event.headers, &event.body);
         let asked = entries.targets.iter().map(|(_, target, filter)| (target, filter));
-        filter::takers(provider, &described, &event.body, asked).into_iter().cloned().collect()
+        filter::takers(provider, event, body, asked).into_iter().cloned().collect()
     }
 }
 

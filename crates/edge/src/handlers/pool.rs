@@ -1,19 +1,17 @@
 //! Forwarding what waits in the history.
 //!
 //! The loop reads the truth from the history, woken by each commit and by
-//! each change of targets; the path after a restart is the same. An event
-//! waits until its run has ended and been noted, so it is forwarded at least
-//! once: a crash in between forwards it again. Where the proxy delivers in the
-//! order of entities, forwards keep it too: one of an entity at a time.
+//! each change of rules; the path after a restart is the same. An event
+//! waits until its runs have ended and been noted, so it is forwarded at least
+//! once: a crash in between forwards it again, to those that have not taken it.
+//! Where the proxy delivers in the order of entities, forwards keep it too: one
+//! of an entity at a time.
 
-use super::Target;
+use super::event::Work;
 use super::lanes::Lanes;
-use crate::api::HandlerRun;
-use crate::history::{HistoryError, RunEnd, StoredPayload};
+use crate::history::HistoryError;
 use crate::state::{Session, Shared};
-use futures_util::FutureExt;
 use postern_protocol::api::Ordering;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -22,21 +20,26 @@ use tokio_util::task::TaskTracker;
 
 /// So many waiting events are read at a time.
 const BATCH: usize = 64;
+/// So many events at most are in hand, those that wait for a repetition among
+/// them. Only those being sent are in memory.
+const IN_HAND: usize = 1024;
 /// How long to wait when the history takes no writes (disk full).
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The forwarding of one edge.
 pub(crate) struct Forwarding {
     shared: Arc<Shared>,
-    permits: Arc<Semaphore>,
+    in_hand: Arc<Semaphore>,
+    sends: Arc<Semaphore>,
     lanes: Arc<Lanes>,
     runs: TaskTracker,
 }
 
 impl Forwarding {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let permits = Arc::new(Semaphore::new(shared.config.timing.forward_concurrency.max(1)));
-        Self { shared, permits, lanes: Arc::default(), runs: TaskTracker::new() }
+        let sends = Arc::new(Semaphore::new(shared.config.timing.forward_concurrency.max(1)));
+        let in_hand = Arc::new(Semaphore::new(IN_HAND));
+        Self { shared, in_hand, sends, lanes: Arc::default(), runs: TaskTracker::new() }
     }
 
     /// Works until `stop`; then waits for the runs under way.
@@ -101,23 +104,28 @@ impl Forwarding {
                     *after = event.id;
                     continue;
                 }
-                let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return Ok(()) };
+                let Ok(permit) = Arc::clone(&self.in_hand).acquire_owned().await else { return Ok(()) };
                 *after = event.id;
                 if let Some(lane) = &lane {
                     self.lanes.begin(lane.clone(), event.id);
                 }
-                let (shared, session) = (Arc::clone(&self.shared), Arc::clone(session));
-                let (lanes, stop) = (Arc::clone(&self.lanes), stop.clone());
+                let work = Work {
+                    shared: Arc::clone(&self.shared),
+                    session: Arc::clone(session),
+                    sends: Arc::clone(&self.sends),
+                    stop: stop.clone(),
+                };
+                let lanes = Arc::clone(&self.lanes);
                 self.runs.spawn(async move {
                     let _permit = permit;
                     let mut next = Some(event.id);
                     while let Some(event) = next {
-                        while let Err(e) = handle(&shared, &session, event).await {
+                        while let Err(e) = work.handle(event).await {
                             tracing::warn!(error = %e, "an event's run could not be noted; it is tried again");
                             tokio::time::sleep(PAUSE).await;
                         }
                         // What still waits then is forwarded after the next start.
-                        next = lane.as_ref().and_then(|lane| lanes.next(lane)).filter(|_| !stop.is_cancelled());
+                        next = lane.as_ref().and_then(|lane| lanes.next(lane)).filter(|_| !work.stop.is_cancelled());
                     }
                 });
             }
@@ -126,54 +134,4 @@ impl Forwarding {
             }
         }
     }
-}
-
-/// Forwards one event to all targets that are set now.
-async fn handle(shared: &Arc<Shared>, session: &Arc<Session>, event: i64) -> Result<(), HistoryError> {
-    let Some(payload) = shared.history.payload(event).await? else { return Ok(()) };
-    let mut targets: Vec<Target> = session.forward.borrow().iter().cloned().collect();
-    targets.extend(shared.listeners.wanting(&payload));
-    targets.dedup();
-    let Some((last, others)) = targets.split_last() else { return shared.history.unwanted(event).await };
-    for target in others {
-        run(shared, session, payload.clone(), target, false, false).await?;
-    }
-    run(shared, session, payload, last, false, true).await.map(|_| ())
-}
-
-/// One run with its record; with `done`, the last for this event.
-async fn run(
-    shared: &Arc<Shared>,
-    session: &Session,
-    payload: StoredPayload,
-    target: &Target,
-    replay: bool,
-    done: bool,
-) -> Result<HandlerRun, HistoryError> {
-    let event = payload.id;
-    let id = shared.history.begin_run(event, target.url().to_owned(), replay, shared.now()).await?;
-    let sent = AssertUnwindSafe(shared.forwarder.send(payload, target)).catch_unwind().await;
-    let end = sent.unwrap_or_else(|_| {
-        tracing::error!(run = id, "forwarding an event panicked");
-        RunEnd::failed(0, "internal error", "Postern failed while it forwarded the event")
-    });
-    let run = shared.history.finish_run(event, id, end, done).await?;
-    if session.forward.borrow().as_ref() == Some(target) {
-        session.last_run.send_replace(Some(run.clone()));
-        shared.touch();
-    }
-    Ok(run)
-}
-
-/// Sends an event to `target` once more and waits for the outcome. Ends even
-/// when the caller goes.
-pub(crate) async fn replay(
-    shared: &Arc<Shared>,
-    session: &Arc<Session>,
-    payload: StoredPayload,
-    target: Target,
-) -> Result<HandlerRun, HistoryError> {
-    let (work, session) = (Arc::clone(shared), Arc::clone(session));
-    let task = shared.tasks.spawn(async move { run(&work, &session, payload, &target, true, false).await });
-    task.await.unwrap_or(Err(HistoryError::Closed))
 }

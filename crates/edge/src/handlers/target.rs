@@ -14,14 +14,15 @@ pub(crate) struct Target {
 
 impl Target {
     /// Reads a target as people write it: `http://localhost:3000/webhooks`,
-    /// or `localhost:3000`, or `3000`. Postern's `own_ports` on this machine
+    /// or `localhost:3000`, or `3000/webhooks`. Postern's `own_ports` on this machine
     /// are refused: events would go in circles.
     pub(crate) fn parse(text: &str, own_ports: &[u16]) -> Result<Self, ApiError> {
         let refuse =
             |why: String| Err(ApiError::new(ErrorCode::BadRequest, format!("the forward target {why}")));
         let text = text.trim();
-        let whole = if text.parse::<u16>().is_ok() {
-            format!("http://localhost:{text}")
+        let port = text.strip_prefix(':').unwrap_or(text);
+        let whole = if port.split(['/', '?']).next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+            format!("http://localhost:{port}")
         } else if text.contains("://") {
             text.to_owned()
         } else {
@@ -42,12 +43,17 @@ impl Target {
         if url.fragment().is_some() {
             return refuse("must not contain `#`".into());
         }
-        if let Some(port) = url.port_or_known_default().filter(|port| own_ports.contains(port))
-            && (is_loopback(&url) || is_unspecified(&url))
-        {
+        let target = Self { text: url.as_str().to_owned(), url };
+        if target.is_own(own_ports) {
+            let port = target.port();
             return refuse(format!("is Postern itself: port {port} is its own, events would go in circles"));
         }
-        Ok(Self { text: url.as_str().to_owned(), url })
+        Ok(target)
+    }
+
+    /// Whether it is one of Postern's `own_ports` on this machine.
+    pub(crate) fn is_own(&self, own_ports: &[u16]) -> bool {
+        own_ports.contains(&self.port()) && (is_loopback(&self.url) || is_unspecified(&self.url))
     }
 
     /// The whole URL.
@@ -103,6 +109,7 @@ mod tests {
         assert_eq!(url("http://localhost:3000/webhooks?x=1"), "http://localhost:3000/webhooks?x=1");
         assert_eq!(url("localhost:3000/hook"), "http://localhost:3000/hook");
         assert_eq!(url("3000"), "http://localhost:3000/");
+        assert_eq!(url(":3000/hook?x=1"), "http://localhost:3000/hook?x=1");
         assert_eq!(url("https://dev.example"), "https://dev.example/");
         assert_eq!(Target::parse("3000", &[]).unwrap().authority(), "localhost:3000");
         assert_eq!(Target::parse("https://dev.example", &[]).unwrap().port(), 443);

@@ -107,3 +107,39 @@ pub(super) fn open_checkpoint(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::History;
+    use postern_protocol::UnixMillis;
+
+    #[tokio::test]
+    async fn the_one_target_of_before_becomes_a_rule() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut old = Connection::open(dir.path().join("history.db")).unwrap();
+        let runner = embedded::migrations::runner().set_target(refinery::Target::Version(4));
+        runner.run(&mut old).unwrap();
+        old.execute_batch(
+            "INSERT INTO profile (id, hook_key, proxy_url, workspace_id, workspace_name, name, forward_url, created_at)
+             VALUES (1, 'a', 'http://p', 'w1', 'W', 'n', 'http://localhost:3000/hooks?x=/1', 0),
+                    (2, 'b', 'http://p', 'w2', 'W', 'n', 'https://dev.example', 0),
+                    (3, 'c', 'http://p', 'w3', 'W', 'n', NULL, 0);",
+        )
+        .unwrap();
+        drop(old);
+        let history = History::open(dir.path(), UnixMillis(0)).unwrap();
+        let mut found = Vec::new();
+        for profile in 1..=3 {
+            let (list, _) = history.rules(profile).await.unwrap();
+            found.extend(list.rules);
+        }
+        let named = |name: &str, rule: crate::api::Rule| crate::api::Rule { name: name.into(), ..rule };
+        let wanted = [
+            named("localhost:3000", crate::api::Rule::forward("http://localhost:3000/hooks?x=/1")),
+            named("dev.example", crate::api::Rule::forward("https://dev.example")),
+        ];
+        let plain: Vec<_> = found.into_iter().map(|rule| crate::api::Rule { id: 0, ..rule }).collect();
+        assert_eq!(plain, wanted);
+    }
+}

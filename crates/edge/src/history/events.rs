@@ -24,6 +24,8 @@ pub(crate) struct NewEvent {
     pub(crate) body: Bytes,
     /// Whether a handler wants it.
     pub(crate) pending: bool,
+    /// The notify rules that took it, by name; absent where there is none.
+    pub(crate) notify: Option<Vec<String>>,
 }
 
 /// What became of a delivery.
@@ -39,11 +41,19 @@ pub(crate) enum Accepted {
 pub(super) const WAITING: (&str, &str) = ("running", "waiting");
 /// The pill of an event that no handler wants.
 pub(super) const NO_HANDLER: (&str, &str) = ("none", "no handler");
+/// The pill of an event that was told on the desktop and nothing else.
+const NOTIFIED: (&str, &str) = ("none", "notified");
 
 impl History {
     /// Stores an event unless its id has been seen in its profile; on the
     /// disk when it returns.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, HistoryError> {
+        let notify = event.notify.as_ref().and_then(|names| serde_json::to_string(names).ok());
+        let (outcome, label) = match &event.notify {
+            _ if event.pending => WAITING,
+            Some(names) if !names.is_empty() => NOTIFIED,
+            _ => NO_HANDLER,
+        };
         self.writer
             .write(move |write| {
                 let first = write
@@ -56,16 +66,15 @@ impl History {
                     return Ok(Accepted::Known);
                 }
                 let id = write.next_seq();
-                let (outcome, label) = if event.pending { WAITING } else { NO_HANDLER };
                 let what = &event.described;
                 write
                     .tx
                     .prepare_cached(
                         "INSERT INTO event (id, profile, webhook_id, seq, received_at, stored_at, signed_at,
                            secret, attempt, source, provider, event_type, action, entity, subject, detail,
-                           size, synthetic, outcome, label, pending)
+                           size, synthetic, outcome, label, pending, notify)
                          VALUES (?1, ?2, ?3, ?1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-                           ?16, ?17, ?18, ?19, ?20)",
+                           ?16, ?17, ?18, ?19, ?20, ?21)",
                     )?
                     .execute(params![
                         id,
@@ -88,6 +97,7 @@ impl History {
                         outcome,
                         label,
                         event.pending,
+                        notify,
                     ])?;
                 write
                     .tx

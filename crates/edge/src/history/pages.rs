@@ -23,10 +23,14 @@ pub(crate) const LOOK: Duration = Duration::from_millis(150);
 /// How long it may take to count all that there are.
 const COUNT: Duration = Duration::from_millis(40);
 
-const SUMMARY: &str = "e.id, e.webhook_id, e.received_at, e.stored_at, e.source, e.provider, e.event_type,
-    e.action, e.subject, e.detail, e.size, e.synthetic, e.outcome, e.label, e.seq";
+pub(super) const SUMMARY: &str =
+    "e.id, e.webhook_id, e.received_at, e.stored_at, e.source, e.provider, e.event_type,
+    e.action, e.subject, e.detail, e.size, e.synthetic, e.outcome, e.label, e.seq, e.notify";
+/// So many they are: what is selected after them begins there.
+pub(super) const SUMMARY_COLUMNS: usize = 16;
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
+/// Reads the columns of [`SUMMARY`].
+pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
     let event_type: String = row.get(6)?;
     let action: Option<String> = row.get(7)?;
     let received_at: i64 = row.get(2)?;
@@ -51,12 +55,13 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
         outcome: outcome(row.get_ref(12)?.as_str()?, row.get(13)?),
         latency_ms: stored_at - received_at,
         seq: row.get::<_, i64>(14)?.unsigned_abs(),
+        notify: row.get_ref(15)?.as_str_or_null()?.and_then(|names| serde_json::from_str(names).ok()),
     })
 }
 
 /// A provider that only a newer version knows is shown as one that signs
 /// nothing.
-fn provider(text: &str) -> Provider {
+pub(super) fn provider(text: &str) -> Provider {
     text.parse().unwrap_or(Provider::None)
 }
 
@@ -192,10 +197,10 @@ fn detail(tx: &Connection, profile: i64, webhook_id: &str) -> rusqlite::Result<O
         .query_row(params![webhook_id, profile], |row| {
             let id: i64 = row.get(0)?;
             let summary = summary(row)?;
-            let verification = verification(&summary, UnixMillis(row.get(15)?), row.get(16)?);
-            let headers = runs::headers(row.get_ref(18)?.as_str()?);
-            let body = body(row.get_ref(19)?.as_blob()?);
-            let attempt = row.get(17)?;
+            let verification = verification(&summary, UnixMillis(row.get("signed_at")?), row.get("secret")?);
+            let headers = runs::headers(row.get_ref("headers")?.as_str()?);
+            let body = body(row.get_ref("body")?.as_blob()?);
+            let attempt = row.get("attempt")?;
             Ok((
                 id,
                 EventDetail { summary, headers, body, verification, attempt, local: None, runs: Vec::new() },

@@ -18,7 +18,6 @@ pub(crate) struct Profile {
     /// What carried the last tunnel, as [`postern_tunnel::Carrier`] reads.
     pub(crate) tunnel_carrier: Option<String>,
     pub(crate) paused: bool,
-    pub(crate) forward_url: Option<String>,
     pub(crate) token_digest: Option<String>,
     /// What it is called on this machine, where it was given a name.
     pub(crate) label: Option<String>,
@@ -49,7 +48,7 @@ pub(crate) struct NewProfile {
 }
 
 const COLUMNS: &str = "id, hook_key, proxy_url, workspace_id, workspace_name, name, registered_url, paused,
-    forward_url, token_digest, tunnel_carrier, label";
+    token_digest, tunnel_carrier, label";
 const CURRENT: &str = "current_profile";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
@@ -62,10 +61,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Profile> {
         name: row.get(5)?,
         registered: row.get(6)?,
         paused: row.get(7)?,
-        forward_url: row.get(8)?,
-        token_digest: row.get(9)?,
-        tunnel_carrier: row.get(10)?,
-        label: row.get(11)?,
+        token_digest: row.get(8)?,
+        tunnel_carrier: row.get(9)?,
+        label: row.get(10)?,
     })
 }
 
@@ -207,10 +205,6 @@ impl History {
 
     pub(crate) async fn set_paused(&self, id: i64, paused: bool) -> Result<(), HistoryError> {
         self.update_profile(id, "paused", paused).await
-    }
-
-    pub(crate) async fn set_forward_url(&self, id: i64, url: Option<String>) -> Result<(), HistoryError> {
-        self.update_profile(id, "forward_url", url).await
     }
 
     async fn update_profile(

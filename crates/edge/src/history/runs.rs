@@ -1,12 +1,14 @@
 //! Handler runs: begun, ended, and what is left to be handled.
 
 use super::events::NO_HANDLER;
-use super::pages::{outcome, outcome_text};
+use super::pages::{outcome, outcome_text, provider};
+use super::rules::named;
 use super::{History, HistoryError};
-use crate::api::{HandlerRun, Outcome, OutcomeKind};
+use crate::api::{HandlerRun, Outcome, OutcomeKind, RunRule};
 use bytes::Bytes;
-use postern_protocol::{HeaderList, UnixMillis};
+use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
 
 /// An event that waits to be forwarded.
 #[derive(Clone, Debug)]
@@ -20,8 +22,31 @@ pub(crate) struct Pending {
 pub(crate) struct StoredPayload {
     pub(crate) id: i64,
     pub(crate) webhook_id: String,
+    pub(crate) provider: Provider,
+    /// As filters see it: type and action alone.
+    pub(crate) described: Arc<Described>,
     pub(crate) headers: HeaderList,
     pub(crate) body: Bytes,
+}
+
+/// An event that is to be handled.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) payload: StoredPayload,
+    /// The rules that have succeeded already, before the edge ended, with what
+    /// was answered.
+    pub(crate) done: Vec<(u64, Outcome, Option<u16>)>,
+}
+
+/// How a run begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Began {
+    pub(crate) event: i64,
+    pub(crate) target: String,
+    pub(crate) rule: Option<RunRule>,
+    pub(crate) replay: bool,
+    pub(crate) attempt: u32,
+    pub(crate) at: UnixMillis,
 }
 
 /// How a run ended.
@@ -33,23 +58,42 @@ pub(crate) struct RunEnd {
     pub(crate) response_headers: HeaderList,
     pub(crate) response_body: Option<String>,
     pub(crate) error: Option<String>,
+    pub(crate) warning: Option<String>,
 }
 
-const COLUMNS: &str = "id, target, replay, started_at, micros, outcome, label, status, response_headers,
-    response_body, error";
+/// What an event shows once a run of it has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Settled {
+    pub(crate) outcome: Outcome,
+    /// The answer's status that stands for it.
+    pub(crate) status: Option<u16>,
+    /// Whether the event waits no more.
+    pub(crate) done: bool,
+}
 
-fn read(row: &Row<'_>) -> rusqlite::Result<HandlerRun> {
+/// Of a run in a table named `r`.
+pub(super) const COLUMNS: &str =
+    "r.id, r.target, r.replay, r.started_at, r.micros, r.outcome, r.label, r.status,
+    r.response_headers, r.response_body, r.error, r.rule, r.rule_name, r.attempt, r.warning";
+
+/// Reads [`COLUMNS`] where they begin at `from`.
+pub(super) fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<HandlerRun> {
+    let rule: Option<i64> = row.get(from + 11)?;
+    let name: Option<String> = row.get(from + 12)?;
     Ok(HandlerRun {
-        id: row.get::<_, i64>(0)?.unsigned_abs(),
-        target: row.get(1)?,
-        replay: row.get(2)?,
-        started_at: UnixMillis(row.get(3)?),
-        micros: row.get::<_, Option<i64>>(4)?.map(i64::unsigned_abs),
-        outcome: outcome(row.get_ref(5)?.as_str()?, row.get(6)?),
-        status: row.get(7)?,
-        response_headers: headers(row.get_ref(8)?.as_str()?),
-        response_body: row.get(9)?,
-        error: row.get(10)?,
+        id: row.get::<_, i64>(from)?.unsigned_abs(),
+        target: row.get(from + 1)?,
+        replay: row.get(from + 2)?,
+        started_at: UnixMillis(row.get(from + 3)?),
+        micros: row.get::<_, Option<i64>>(from + 4)?.map(i64::unsigned_abs),
+        outcome: outcome(row.get_ref(from + 5)?.as_str()?, row.get(from + 6)?),
+        status: row.get(from + 7)?,
+        response_headers: headers(row.get_ref(from + 8)?.as_str()?),
+        response_body: row.get(from + 9)?,
+        error: row.get(from + 10)?,
+        rule: rule.zip(name).map(|(id, name)| RunRule { id: id.unsigned_abs(), name }),
+        attempt: row.get(from + 13)?,
+        warning: row.get(from + 14)?,
     })
 }
 
@@ -59,8 +103,8 @@ pub(super) fn headers(json: &str) -> HeaderList {
 }
 
 pub(super) fn of_event(connection: &Connection, event: i64) -> rusqlite::Result<Vec<HandlerRun>> {
-    let sql = format!("SELECT {COLUMNS} FROM run WHERE event = ?1 ORDER BY id");
-    connection.prepare_cached(&sql)?.query_map([event], read)?.collect()
+    let sql = format!("SELECT {COLUMNS} FROM run r WHERE r.event = ?1 ORDER BY r.id");
+    connection.prepare_cached(&sql)?.query_map([event], |row| read(row, 0))?.collect()
 }
 
 /// Ends the runs that a crash has cut off. Events that still wait are
@@ -104,6 +148,28 @@ impl History {
             .await
     }
 
+    /// An event that waits, by its row.
+    pub(crate) async fn waiting(&self, id: i64) -> Result<Option<Waiting>, HistoryError> {
+        self.readers
+            .read(move |reader, _| {
+                let connection = &reader.connection;
+                let Some(payload) = payload(connection, "e.id = ?1", params![id])? else { return Ok(None) };
+                let done = connection
+                    .prepare_cached(
+                        "SELECT rule, label, status FROM run
+                         WHERE event = ?1 AND rule IS NOT NULL AND replay = 0 AND outcome = 'succeeded'",
+                    )?
+                    .query_map([id], |row| {
+                        let label = row.get(1)?;
+                        let rule: i64 = row.get(0)?;
+                        Ok((rule.unsigned_abs(), outcome("succeeded", label), row.get(2)?))
+                    })?
+                    .collect::<rusqlite::Result<_>>()?;
+                Ok(Some(Waiting { payload, done }))
+            })
+            .await
+    }
+
     /// An event's headers and body by its row.
     pub(crate) async fn payload(&self, id: i64) -> Result<Option<StoredPayload>, HistoryError> {
         self.readers.read(move |reader, _| payload(&reader.connection, "e.id = ?1", params![id])).await
@@ -122,75 +188,89 @@ impl History {
     }
 
     /// Begins a run: its id.
-    pub(crate) async fn begin_run(
-        &self,
-        event: i64,
-        target: String,
-        replay: bool,
-        now: UnixMillis,
-    ) -> Result<i64, HistoryError> {
+    pub(crate) async fn begin_run(&self, began: Began) -> Result<i64, HistoryError> {
         self.writer
             .write(move |write| {
                 let seq = write.next_seq();
+                let rule = began.rule.as_ref();
                 write
                     .tx
                     .prepare_cached(
                         "UPDATE event SET seq = ?2, outcome = 'running', label = 'running' WHERE id = ?1",
                     )?
-                    .execute(params![event, seq])?;
+                    .execute(params![began.event, seq])?;
                 write
                     .tx
                     .prepare_cached(
-                        "INSERT INTO run (event, target, replay, started_at, outcome, label)
-                         VALUES (?1, ?2, ?3, ?4, 'running', 'running')",
+                        "INSERT INTO run (event, target, replay, started_at, outcome, label, rule, rule_name,
+                           attempt)
+                         VALUES (?1, ?2, ?3, ?4, 'running', 'running', ?5, ?6, ?7)",
                     )?
-                    .execute(params![event, target, replay, now.0])?;
+                    .execute(params![
+                        began.event,
+                        began.target,
+                        began.replay,
+                        began.at.0,
+                        rule.map(|rule| i64::try_from(rule.id).unwrap_or(i64::MAX)),
+                        rule.map(|rule| &rule.name),
+                        began.attempt,
+                    ])?;
                 Ok(write.tx.last_insert_rowid())
             })
             .await
     }
 
-    /// Ends a run: the event shows what it came to. With `done`, the event
-    /// does not wait any more.
+    /// Ends a run. Once `settled`, the event shows what it came to.
     pub(crate) async fn finish_run(
         &self,
         event: i64,
         run: i64,
         end: RunEnd,
-        done: bool,
+        settled: Option<Settled>,
     ) -> Result<HandlerRun, HistoryError> {
         let response_headers = serde_json::to_string(&end.response_headers).unwrap_or_else(|_| "[]".into());
         self.writer
             .write(move |write| {
                 let seq = write.next_seq();
-                let kind = outcome_text(end.outcome.kind);
-                write
-                    .tx
-                    .prepare_cached(
-                        "UPDATE event SET seq = ?2, outcome = ?3, label = ?4, pending = pending AND NOT ?5,
-                           status = ?6
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![event, seq, kind, end.outcome.label, done, end.status])?;
+                match &settled {
+                    None => {
+                        write
+                            .tx
+                            .prepare_cached("UPDATE event SET seq = ?2 WHERE id = ?1")?
+                            .execute(params![event, seq])?;
+                    }
+                    Some(settled) => show(write.tx, event, seq, settled)?,
+                }
                 write
                     .tx
                     .prepare_cached(
                         "UPDATE run SET micros = ?2, outcome = ?3, label = ?4, status = ?5,
-                           response_headers = ?6, response_body = ?7, error = ?8
+                           response_headers = ?6, response_body = ?7, error = ?8, warning = ?9
                          WHERE id = ?1",
                     )?
                     .execute(params![
                         run,
                         i64::try_from(end.micros).unwrap_or(i64::MAX),
-                        kind,
+                        outcome_text(end.outcome.kind),
                         end.outcome.label,
                         end.status,
                         response_headers,
                         end.response_body,
-                        end.error
+                        end.error,
+                        end.warning,
                     ])?;
-                let sql = format!("SELECT {COLUMNS} FROM run WHERE id = ?1");
-                write.tx.prepare_cached(&sql)?.query_row([run], read)
+                let sql = format!("SELECT {COLUMNS} FROM run r WHERE r.id = ?1");
+                write.tx.prepare_cached(&sql)?.query_row([run], |row| read(row, 0))
+            })
+            .await
+    }
+
+    /// Says what an event came to without a run.
+    pub(crate) async fn settle(&self, event: i64, settled: Settled) -> Result<(), HistoryError> {
+        self.writer
+            .write(move |write| {
+                let seq = write.next_seq();
+                show(write.tx, event, seq, &settled)
             })
             .await
     }
@@ -211,27 +291,17 @@ impl History {
             })
             .await
     }
+}
 
-    /// The newest run of the profile against `target`.
-    pub(crate) async fn last_run(
-        &self,
-        profile: i64,
-        target: String,
-    ) -> Result<Option<HandlerRun>, HistoryError> {
-        let columns: Vec<_> = COLUMNS.split(',').map(|c| format!("r.{}", c.trim())).collect();
-        // The newest runs are looked at only, lest a target long unused costs a walk.
-        let sql = format!(
-            "SELECT {} FROM run r JOIN event e ON e.id = r.event
-             WHERE r.id > (SELECT coalesce(max(id), 0) FROM run) - 1000 AND r.target = ?1 AND e.profile = ?2
-             ORDER BY r.id DESC LIMIT 1",
-            columns.join(", ")
-        );
-        self.readers
-            .read(move |reader, _| {
-                reader.connection.query_row(&sql, params![target, profile], read).optional()
-            })
-            .await
-    }
+fn show(connection: &Connection, event: i64, seq: i64, settled: &Settled) -> rusqlite::Result<()> {
+    let Settled { outcome, status, done } = settled;
+    connection
+        .prepare_cached(
+            "UPDATE event SET seq = ?2, outcome = ?3, label = ?4, pending = pending AND NOT ?5, status = ?6
+             WHERE id = ?1",
+        )?
+        .execute(params![event, seq, outcome_text(outcome.kind), outcome.label, done, status])?;
+    Ok(())
 }
 
 fn payload(
@@ -240,7 +310,7 @@ fn payload(
     key: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<Option<StoredPayload>> {
     let sql = format!(
-        "SELECT e.id, e.webhook_id, p.headers, p.body FROM event e JOIN payload p ON p.event = e.id WHERE {wanted}"
+        "SELECT e.id, e.webhook_id, e.provider, e.event_type, e.action, p.headers, p.body FROM event e JOIN payload p ON p.event = e.id WHERE {wanted}"
     );
     connection
         .prepare_cached(&sql)?
@@ -248,8 +318,10 @@ fn payload(
             Ok(StoredPayload {
                 id: row.get(0)?,
                 webhook_id: row.get(1)?,
-                headers: headers(row.get_ref(2)?.as_str()?),
-                body: Bytes::from(row.get::<_, Vec<u8>>(3)?),
+                provider: provider(row.get_ref(2)?.as_str()?),
+                described: Arc::new(named(row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str_or_null()?)),
+                headers: headers(row.get_ref(5)?.as_str()?),
+                body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             })
         })
         .optional()
@@ -265,6 +337,7 @@ impl RunEnd {
             response_headers: HeaderList::new(),
             response_body: None,
             error: Some(error.into()),
+            warning: None,
         }
     }
 }

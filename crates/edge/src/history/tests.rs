@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{EventPage, EventQuery, OutcomeKind};
+use crate::api::{EventPage, EventQuery, Outcome, OutcomeKind};
 use bytes::Bytes;
 use postern_protocol::{Described, Provider, UnixMillis};
 use std::time::Duration;
@@ -47,7 +47,17 @@ fn event(profile: &Profile, id: &str) -> NewEvent {
         headers: r#"[["linear-event","Issue"]]"#.into(),
         body: Bytes::from_static(b"{\"title\":\"Caf\xc3\xa9\"}"),
         pending: false,
+        notify: None,
     }
+}
+
+fn began(event: i64, replay: bool) -> Began {
+    Began { event, target: "http://x/".into(), rule: None, replay, attempt: 1, at: NOW }
+}
+
+fn settled(status: Option<u16>) -> Option<Settled> {
+    let outcome = Outcome { kind: OutcomeKind::Failed, label: "refused".into() };
+    Some(Settled { outcome, status, done: true })
 }
 
 fn search(text: &str) -> EventQuery {
@@ -132,9 +142,9 @@ async fn what_no_index_knows_is_looked_for_row_by_row() {
     }
     for (id, status) in [("e1", Some(503)), ("e2", None)] {
         let event = history.payload_of(profile.id, id.into()).await.unwrap().unwrap().id;
-        let run = history.begin_run(event, "http://x/".into(), false, NOW).await.unwrap();
+        let run = history.begin_run(began(event, false)).await.unwrap();
         let end = RunEnd { status, ..RunEnd::failed(5, "no", "why") };
-        history.finish_run(event, run, end, true).await.unwrap();
+        history.finish_run(event, run, end, settled(status)).await.unwrap();
     }
     history.indexed().await;
     let only = |query| ids(&history, &profile, query);
@@ -200,10 +210,10 @@ async fn the_cursor_moves_with_every_change_and_over_restarts() {
     let at = history.since(profile.id, history.committed().borrow().seq.unsigned_abs()).await.unwrap();
     assert!(at.rows.is_empty());
     let payload = history.payload_of(profile.id, "a".into()).await.unwrap().unwrap();
-    let run = history.begin_run(payload.id, "http://x/".into(), false, NOW).await.unwrap();
+    let run = history.begin_run(began(payload.id, false)).await.unwrap();
     let begun = history.since(profile.id, at.cursor).await.unwrap();
     assert_eq!((begun.rows.len(), begun.rows[0].outcome.kind), (1, OutcomeKind::Running));
-    history.finish_run(payload.id, run, RunEnd::failed(5, "refused", "why"), true).await.unwrap();
+    history.finish_run(payload.id, run, RunEnd::failed(5, "refused", "why"), settled(None)).await.unwrap();
     let ended = history.since(profile.id, begun.cursor).await.unwrap();
     assert_eq!(ended.rows[0].outcome.label, "refused");
     assert!(ended.cursor > begun.cursor && ended.rows[0].seq == ended.cursor);
@@ -288,7 +298,7 @@ async fn a_run_cut_off_by_a_crash_is_noted_and_its_event_still_waits() {
     history.accept(event(&profile, "b")).await.unwrap();
     for id in ["a", "b"] {
         let payload = history.payload_of(profile.id, id.into()).await.unwrap().unwrap();
-        history.begin_run(payload.id, "http://x/".into(), id == "b", NOW).await.unwrap();
+        history.begin_run(began(payload.id, id == "b")).await.unwrap();
     }
     drop(history);
 

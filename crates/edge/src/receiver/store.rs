@@ -1,17 +1,17 @@
 //! The last step of a delivery: on the disk, then 200.
 
 use super::answer::Refusal;
-use super::verify::Delivery;
+use super::verify::{Delivery, LARGE};
 use crate::history::{Accepted, NewEvent};
 use crate::state::{Session, Shared, with_causes};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use postern_protocol::HeaderList;
-use postern_protocol::UnixMillis;
 use postern_protocol::header::{
     POSTERN_ATTEMPT, POSTERN_ENTITY, POSTERN_RECEIVED_AT, POSTERN_REQUEST_ID, POSTERN_SOURCE,
     POSTERN_SYNTHETIC, WEBHOOK_ID,
 };
+use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use std::sync::Arc;
 
 /// Stores the delivery unless its id is known; 200 either way.
@@ -25,6 +25,7 @@ pub(super) async fn store(
     if let Some(entity) = headers.get(POSTERN_ENTITY) {
         described.entity = Some(entity.to_owned());
     }
+    let (pending, notify) = wanted(shared, session, provider, &described, &body).await;
     let now = shared.now();
     let request = headers.get(POSTERN_REQUEST_ID).and_then(loggable).map(ToOwned::to_owned);
     let event = NewEvent {
@@ -41,7 +42,8 @@ pub(super) async fn store(
         synthetic: headers.get(POSTERN_SYNTHETIC) == Some("true"),
         headers: serde_json::to_string(&headers).map_err(|_| Refusal::store_down())?,
         body,
-        pending: shared.forwards(session),
+        pending,
+        notify,
     };
     let (webhook_id, attempt) = (event.webhook_id.clone(), event.attempt);
     match shared.history.accept(event).await {
@@ -56,6 +58,34 @@ pub(super) async fn store(
             tracing::warn!(error = %with_causes(&e), "an event could not be stored");
             Err(Refusal::store_down())
         }
+    }
+}
+
+/// Whether the event is to be forwarded, and the notify rules that take it,
+/// where there are any. A large body is looked into off the async threads.
+async fn wanted(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    provider: Provider,
+    described: &Described,
+    body: &Bytes,
+) -> (bool, Option<Vec<String>>) {
+    let rules = Arc::clone(&session.rules.borrow());
+    let ask = {
+        let (shared, described, body) = (Arc::clone(shared), described.clone(), body.clone());
+        move || {
+            let (forwards, notify) = rules.at_arrival(provider, &described, &body);
+            let listening = || !shared.listeners.wanting(provider, &described, &body).is_empty();
+            (forwards || listening(), notify)
+        }
+    };
+    if body.len() < LARGE {
+        return ask();
+    }
+    // Panics only if `ask` does, which is a defect to be seen.
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(wanted) => wanted,
+        Err(e) => std::panic::resume_unwind(e.into_panic()),
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Longer ids are nobody's; they would only fill the index.
 const LONGEST_ID: usize = 256;
 /// From this size on a body is hashed and parsed off the async threads.
-const LARGE: usize = 256 * 1024;
+pub(super) const LARGE: usize = 256 * 1024;
 
 /// A delivery whose signature holds.
 pub(super) struct Delivery {

@@ -168,7 +168,7 @@ async fn enter(
         shared.config.secrets.save(&key, &secrets).await?;
     }
     let profile = shared.history.enter_profile(new).await?;
-    start_session(shared, profile, secrets, token, kept_in);
+    start_session(shared, profile, secrets, token, kept_in).await?;
     Ok(())
 }
 
@@ -185,8 +185,26 @@ async fn kept(shared: &Shared, key: &str, kept_in: KeptIn) -> Result<ProfileSecr
     }
 }
 
+/// Why a profile that was signed in before cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnlockError {
+    #[error(transparent)]
+    Secrets(#[from] SecretStoreError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
+
+impl From<UnlockError> for ApiError {
+    fn from(error: UnlockError) -> Self {
+        match error {
+            UnlockError::Secrets(error) => error.into(),
+            UnlockError::History(error) => error.into(),
+        }
+    }
+}
+
 /// Reads the secrets of the profile that was signed in before.
-pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), SecretStoreError> {
+pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), UnlockError> {
     let Account::Locked(profile) = account else { return Ok(()) };
     let from_environment = match (&shared.config.environment, &profile.token_digest) {
         (Some(environment), Some(known)) if digest(&environment.token) == *known => Some(&environment.token),
@@ -195,7 +213,7 @@ pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), Sec
     let kept_in = from_environment.map_or_else(|| shared.config.secrets.kept_in(), |_| KeptIn::Environment);
     let secrets = kept(shared, &profile.secrets_key(), kept_in).await?;
     match from_environment.cloned().or_else(|| secrets.token.clone()) {
-        Some(token) => start_session(shared, profile.clone(), secrets, token, kept_in),
+        Some(token) => start_session(shared, profile.clone(), secrets, token, kept_in).await?,
         // Its secrets were removed behind our back: as good as signed out.
         None => {
             shared.account.send_replace(Account::SignedOut);
@@ -205,7 +223,13 @@ pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), Sec
     Ok(())
 }
 
-fn start_session(shared: &Shared, profile: Profile, secrets: ProfileSecrets, token: Secret, kept_in: KeptIn) {
+async fn start_session(
+    shared: &Shared,
+    profile: Profile,
+    secrets: ProfileSecrets,
+    token: Secret,
+    kept_in: KeptIn,
+) -> Result<(), HistoryError> {
     // Asked now that it has been used: a store may find out then that there is
     // no keychain, and keep things elsewhere.
     let kept_in = match kept_in {
@@ -213,12 +237,14 @@ fn start_session(shared: &Shared, profile: Profile, secrets: ProfileSecrets, tok
         _ => shared.config.secrets.kept_in(),
     };
     let proxy = shared.proxies.proxy(&profile.proxy_url);
-    let session = Session::new(profile, secrets, token, kept_in, proxy, &shared.webhook_base);
+    let rules = shared.history.rules(profile.id).await?;
+    let session = Session::new(profile, secrets, token, kept_in, proxy, &shared.webhook_base, rules);
     shared.label.send_replace(session.profile.label.clone());
     let account = Account::SignedIn(Arc::new(session));
     shared.account.send_replace(account.clone());
     shared.set_connection(&account, Connection::Connecting { since: shared.now(), problem: None });
     shared.touch();
+    Ok(())
 }
 
 /// Leaves the proxy, forgets the secrets; answers with the slot that is shown

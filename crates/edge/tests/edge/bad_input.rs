@@ -340,6 +340,7 @@ async fn the_local_api_refuses_precisely() {
     let plain = [
         "status",
         "sign_out",
+        "rules",
         "reconnect",
         "test_path",
         "templates",

@@ -74,7 +74,7 @@ async fn body_and_headers_are_the_providers() {
     assert_eq!((run.status, run.response_body.as_deref(), run.replay), (Some(200), Some("OK"), false));
     assert_eq!(run.response_headers.get("x-app"), Some("1"));
     assert!(event.summary.outcome.label.starts_with("200 · "), "{:?}", event.summary.outcome);
-    let last = edge.status().await.forward.unwrap().last.unwrap();
+    let last = edge.status().await.targets[0].last.clone().unwrap();
     assert_eq!(last.id, run.id);
 }
 
@@ -230,7 +230,7 @@ async fn postern_itself_is_no_target() {
         assert!(refused.message.contains("Postern itself"), "{}", refused.message);
         assert!(edge.handle.add_listener(own, Filter::default()).is_err());
     }
-    assert_eq!(edge.status().await.forward, None);
+    assert_eq!(edge.status().await.targets, []);
 }
 
 #[tokio::test]
@@ -240,9 +240,9 @@ async fn the_target_is_remembered_and_can_be_removed() {
     forward_to(&edge, "localhost:3000/hook").await;
     let edge = edge.restart().await;
     edge.until("live", |s| matches!(s.connection, api::Connection::Live { .. })).await;
-    assert_eq!(edge.status().await.forward.unwrap().url, "http://localhost:3000/hook");
+    assert_eq!(edge.status().await.targets[0].url, "http://localhost:3000/hook");
     let status = api::set_forward(&edge.handle, SetForward { url: None }).await.unwrap();
-    assert_eq!(status.forward, None);
+    assert_eq!(status.targets, []);
 }
 
 #[tokio::test]

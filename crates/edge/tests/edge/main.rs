@@ -18,6 +18,7 @@ mod profiles;
 mod proxy;
 mod receiver;
 mod registration;
+mod rules;
 mod support;
 mod target;
 mod tunnel;

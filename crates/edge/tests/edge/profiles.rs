@@ -91,10 +91,10 @@ async fn both_come_back_after_a_restart_with_what_is_theirs() {
     api::rename_profile(&edge.handle, RenameProfile { id, name: Some("Work".into()) }).await.unwrap();
     let edge = edge.restart().await;
     let status = edge.until("both live", |status| status.profiles.len() == 2 && all_live(status)).await;
-    assert_eq!((status.session.unwrap().proxy_url, status.forward), (one.url.clone(), None));
+    assert_eq!((status.session.unwrap().proxy_url, status.targets), (one.url.clone(), vec![]));
     assert_eq!(shown(&edge.handle).await.name, "Work");
     let two = edge.handle.named(&of(&edge, &two).await.name).unwrap();
-    let forward = api::status(&two).await.unwrap().forward.unwrap();
+    let forward = api::status(&two).await.unwrap().targets.remove(0);
     assert_eq!(forward.url, "http://localhost:3000/two");
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn timestamp_range(body: &[u8]) -> Option<Range<usize>> {
     Some(start..start + value.len())
 }
 
-fn signed_at(body: &[u8]) -> Result<UnixMillis, Failure> {
+pub(super) fn signed_at(body: &[u8]) -> Result<UnixMillis, Failure> {
     let text = timestamp(body).map_err(|reason| mac::malformed(TIMESTAMP, reason))?;
     text.parse()
         .map(UnixMillis)

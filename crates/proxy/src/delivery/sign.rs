@@ -14,8 +14,8 @@ use postern_protocol::{HeaderList, UnixMillis};
 use std::sync::Arc;
 
 /// The client sets these itself, or they speak of another connection.
-const NOT_FORWARDED: [&str; 8] =
-    ["host", "content-length", "connection", "keep-alive", "transfer-encoding", "upgrade", "te", "expect"];
+const NOT_FORWARDED: [&str; 7] =
+    ["content-length", "connection", "keep-alive", "transfer-encoding", "upgrade", "te", "expect"];
 
 /// How long a header's value made from a payload may be, in characters.
 const LONGEST_VALUE: usize = 200;
@@ -132,11 +132,13 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     Ok(Signed { ticket: Ticket::from(&claimed), at, to, headers, body: claimed.body })
 }
 
-/// The provider's headers as they travel on.
+/// The provider's headers as they travel on; the host it posted to as an
+/// original, since a delivery has its own.
 fn originals(stored: &HeaderList, style: &SignatureStyle) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(stored.len() + 10);
     for (name, value) in stored.iter().filter(|(name, _)| !NOT_FORWARDED.contains(name)) {
-        let renamed = is_ours(name, style).then(|| format!("{}{name}", names::POSTERN_ORIGINAL_PREFIX));
+        let renamed = (name == "host" || is_ours(name, style))
+            .then(|| format!("{}{name}", names::POSTERN_ORIGINAL_PREFIX));
         let name = HeaderName::from_bytes(renamed.as_deref().unwrap_or(name).as_bytes());
         // What came in as a header can go out as one; nothing is lost here.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {

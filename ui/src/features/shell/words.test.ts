@@ -31,7 +31,8 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
     tokenKeptIn: "keychain",
   },
   connection,
-  forward: null,
+  targets: [],
+  rulesVersion: 0,
   settings: {
     notifications: true,
     catchUp: null,
@@ -115,9 +116,20 @@ it("draws the path with the state of each hop", () => {
     hops(status(connection, more), OPEN, null, NOW).map(({ name, tone }) => `${name} ${tone}`);
   expect(path(live)).toEqual(["Providers idle", "hooks.acme.dev ok", "This machine ok", "No target idle"]);
   expect(path({ state: "reconnecting", problem: "no", retryAt: NOW })).toContain("hooks.acme.dev bad");
-  expect(path(live, { forward: { url: "http://localhost:3000/x", last: null } }).at(-1)).toBe(
-    "localhost:3000 idle",
-  );
+  const target = (port: number) => ({
+    rule: port,
+    name: "",
+    url: `http://localhost:${port}/x`,
+    all: true,
+    last: null,
+  });
+  expect(path(live, { targets: [target(3000)] }).at(-1)).toBe("localhost:3000 idle");
+  expect(path(live, { targets: [1, 2, 3].map(target) }).slice(3)).toEqual([
+    "localhost:1 idle",
+    "localhost:2 idle",
+    "localhost:3 idle",
+  ]);
+  expect(path(live, { targets: [1, 2, 3, 4].map(target) }).slice(3)).toEqual(["4 targets idle"]);
 });
 
 it("shortens an outcome beside its target's name", () => {

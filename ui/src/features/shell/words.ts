@@ -2,6 +2,7 @@
 
 import { ago, dayAndTime, count, counted, latency, span } from "../../text/time";
 import type { EventSummary } from "../../transport/generated/EventSummary";
+import type { Forward } from "../../transport/generated/Forward";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Status } from "../../transport/generated/Status";
 import type { Waiting } from "../../transport/generated/Waiting";
@@ -144,9 +145,50 @@ export { hostOf };
 export const shortOutcome = (label: string, host: string): string =>
   (label.startsWith(`${host} `) ? label.slice(host.length + 1) : label).split(" · ")[0] ?? label;
 
-/** Provider → proxy → this machine → target. */
+/** So many targets stand in the path each by itself. */
+const TARGETS = 3;
+
+/** One for each target; many are told together. */
+function targetHops(targets: Forward[]): Hop[] {
+  if (targets.length === 0) {
+    return [
+      {
+        name: "No target",
+        note: "set one",
+        tone: "idle",
+        strong: false,
+        title: "Events are shown and kept, and forwarded nowhere",
+      },
+    ];
+  }
+  if (targets.length <= TARGETS) return targets.map(targetHop);
+  const failing = targets.filter(({ last }) => last?.outcome.kind === "failed");
+  const used = targets.some(({ last }) => last !== null);
+  return [
+    {
+      name: `${targets.length} targets`,
+      note: failing.length > 0 ? `${failing.length} failing` : used ? "ok" : "not used yet",
+      tone: failing.length > 0 ? "bad" : used ? "ok" : "idle",
+      strong: false,
+      title: targets.map(({ url }) => url).join("\n"),
+    },
+  ];
+}
+
+function targetHop({ url, last }: Forward): Hop {
+  const outcome = last?.outcome.kind;
+  return {
+    name: hostOf(url),
+    note: last ? shortOutcome(last.outcome.label, hostOf(url)) : "not used yet",
+    tone: outcome === "succeeded" ? "ok" : outcome === "failed" ? "bad" : "idle",
+    strong: false,
+    title: last?.error ?? url,
+  };
+}
+
+/** Provider → proxy → this machine → targets. */
 export function hops(status: Status, link: Link, latest: EventSummary | null, now: number): Hop[] {
-  const { connection, session, forward } = status;
+  const { connection, session, targets } = status;
   const words = connectionWords(status, link, now);
   const broken = link.state === "broken";
   const provider: Provider | undefined = latest?.provider;
@@ -208,24 +250,7 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
       title: words.long,
     },
   ];
-  if (forward) {
-    const outcome = forward.last?.outcome.kind;
-    list.push({
-      name: hostOf(forward.url),
-      note: forward.last ? shortOutcome(forward.last.outcome.label, hostOf(forward.url)) : "not used yet",
-      tone: outcome === "succeeded" ? "ok" : outcome === "failed" ? "bad" : "idle",
-      strong: false,
-      title: forward.last?.error ?? forward.url,
-    });
-  } else {
-    list.push({
-      name: "No target",
-      note: "set one",
-      tone: "idle",
-      strong: false,
-      title: "Events are shown and kept, and forwarded nowhere",
-    });
-  }
+  list.push(...targetHops(targets));
   return list;
 }
 

@@ -210,6 +210,7 @@ export function summary(n: number, at: number): EventSummary {
     outcome,
     latencyMs,
     seq: n,
+    notify: null,
   };
 }
 
@@ -320,5 +321,9 @@ export function run(n: number, row: EventSummary, replay = false): HandlerRun {
         ? "OK"
         : "TypeError: cannot read properties of undefined (reading 'state')",
     error: refused ? "connection refused — nothing listens on 3000" : null,
+    rule: { id: 1, name: "localhost:3000" },
+    attempt: n % 9 === 4 ? 2 : 1,
+    warning:
+      n % 13 === 6 ? "the signature's time is 3 h old; the app's own verification may refuse it" : null,
   };
 }

@@ -1,7 +1,7 @@
 // A backend made of thin air, for working on the interface and for its tests.
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
 // reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
-// `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `fail=op,op`, `slow=ms`, `broken` (no line),
+// `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `rules=many`, `fail=op,op`, `slow=ms`, `broken` (no line),
 // `late` (a page that never finds all in time), `unproven` (a canary was missed).
 
 import type { Arrival } from "../generated/Arrival";
@@ -13,6 +13,7 @@ import type { HandlerRun } from "../generated/HandlerRun";
 import type { LocalSecretInfo } from "../generated/LocalSecretInfo";
 import type { ProfileState } from "../generated/ProfileState";
 import type { Rejected } from "../generated/Rejected";
+import type { RuleList } from "../generated/RuleList";
 import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
 import type { View } from "../generated/View";
@@ -28,6 +29,7 @@ import {
 } from "../types";
 import { matches, NO_FILTER, type Filter } from "../../features/events/filter";
 import { detail, idOf, random, run, summary } from "./events";
+import { dryRun, firstRules, setRules, targetsOf } from "./rules";
 
 type Handlers = { [O in Op]: (args: Operations[O]["args"]) => Operations[O]["answer"] };
 
@@ -66,7 +68,6 @@ export function fakeTransport(params: URLSearchParams): Transport {
     };
   }
   let views: View[] = [{ name: "Failed at Linear", filter: "provider=linear&outcome=failed" }];
-  let forward: Status["forward"] = null;
   const mode = params.get("forward") ?? "refused";
   const lastRun = (kind: string): HandlerRun => {
     const row = summary(1, start - 4000);
@@ -76,7 +77,8 @@ export function fakeTransport(params: URLSearchParams): Transport {
         : { kind: "failed" as const, label: "localhost:3000 refused" };
     return run(1, { ...row, outcome });
   };
-  if (mode !== "none") forward = { url: "http://localhost:3000/api/linear", last: lastRun(mode) };
+  let rules: RuleList = { version: 1, rules: firstRules(mode, params.get("rules") === "many") };
+  const targets = () => targetsOf(rules.rules, ({ id }) => (id === 1 ? lastRun(mode) : null));
   let settings: Settings = {
     notifications: true,
     catchUp: null,
@@ -191,7 +193,8 @@ export function fakeTransport(params: URLSearchParams): Transport {
             tokenKeptIn: "keychain",
           },
     connection,
-    forward,
+    targets: targets(),
+    rulesVersion: rules.version,
     settings,
     events: history.length,
     rejected: number("rejected", 23),
@@ -261,9 +264,30 @@ export function fakeTransport(params: URLSearchParams): Transport {
     },
     set_paused: ({ paused }) => set(connectionOf(paused ? "paused" : "live")),
     set_forward: ({ url }) => {
-      forward = url === null ? null : { url, last: null };
+      const others = rules.rules.filter(({ filter }) => filter.length > 0);
+      rules = {
+        version: rules.version + 1,
+        rules: url === null ? others : [...others, ...firstRules("ok", false)],
+      };
       return status();
     },
+    rules: () => rules,
+    set_rules: (args) => {
+      rules = setRules(rules, args);
+      set(connection);
+      return rules;
+    },
+    dry_run: (query) =>
+      dryRun(
+        query.rules ?? rules.rules,
+        history.map(({ row }) => row),
+      ),
+    runs: ({ rule, limit }) => ({
+      rows: history
+        .filter(({ row }) => row.outcome.kind !== "none" && (rule === undefined || rule === 1))
+        .slice(0, rules.rules.length === 0 ? 0 : (limit ?? 20))
+        .map(({ n, row }) => ({ run: run(n, row), event: row })),
+    }),
     set_settings: (args) => {
       settings = args;
       return set(connection);
@@ -290,8 +314,8 @@ export function fakeTransport(params: URLSearchParams): Transport {
         hop(
           "Handler answered",
           "target",
-          forward ? 12_400 : null,
-          forward ? `${forward.url} · 200` : "no handler takes it",
+          targets().length > 0 ? 12_400 : null,
+          targets().length > 0 ? `${targets()[0]?.url} · 200` : "no handler takes it",
         ),
       ];
       const broken = params.has("unproven");
@@ -450,11 +474,11 @@ export function fakeTransport(params: URLSearchParams): Transport {
     },
     replay: ({ id, target }) => {
       const { n, row } = find(id);
-      if (!forward && target === undefined)
+      if (targets().length === 0 && target === undefined)
         throw new ApiError("edge.no_target", "Nothing is set to forward to: name a target.", false);
       const outcome = { kind: "succeeded" as const, label: "200 · 11 ms" };
       push([{ ...row, outcome }]);
-      return { ...run(n, { ...row, outcome }, true), target: target ?? forward?.url ?? "" };
+      return { ...run(n, { ...row, outcome }, true), target: target ?? targets()[0]?.url ?? "" };
     },
     trigger: ({ provider, name: event }) => {
       const id = idOf(last);

@@ -56,7 +56,7 @@ size: number,
  */
 synthetic: boolean, 
 /**
- * What the newest handler run came to.
+ * What its handlers came to, or its newest replay.
  */
 outcome: Outcome, 
 /**
@@ -66,4 +66,9 @@ latencyMs: number,
 /**
  * The change cursor of the row's newest state.
  */
-seq: number, };
+seq: number, 
+/**
+ * The names of the notify rules that took it; absent where there was no
+ * such rule when it came.
+ */
+notify: Array<string> | null, };

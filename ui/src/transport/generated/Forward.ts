@@ -2,14 +2,26 @@
 import type { HandlerRun } from "./HandlerRun";
 
 /**
- * The one forward target.
+ * A rule's forward target.
  */
 export type Forward = { 
+/**
+ * The rule's number.
+ */
+rule: number, 
+/**
+ * Its name.
+ */
+name: string, 
 /**
  * `http://localhost:3000/webhooks`.
  */
 url: string, 
 /**
- * The last run against it: did it answer?
+ * Whether it takes every event.
+ */
+all: boolean, 
+/**
+ * The rule's last run: did the target answer?
  */
 last: HandlerRun | null, };

@@ -9,6 +9,6 @@ export type Replay = {
  */
 id: string, 
 /**
- * Where to; the forward target by default.
+ * Where to; by default as the first rule does that forwards and takes it.
  */
 target?: string, };

@@ -32,9 +32,13 @@ profiles: Array<ProfileState>,
  */
 connection: Connection, 
 /**
- * Where events are forwarded to; absent: nowhere.
+ * Where events are forwarded to: the enabled rules that forward, in order.
  */
-forward: Forward | null, 
+targets: Array<Forward>, 
+/**
+ * Moves with every change of the rules ([`super::RuleList::version`]).
+ */
+rulesVersion: number, 
 /**
  * What the user may set.
  */

@@ -73,11 +73,11 @@ async fn a_target_that_nobody_serves_is_said() {
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     let status = |url: &str| {
         let mut status = session();
-        status.forward.as_mut().unwrap().url = url.to_owned();
+        status.targets[0].url = url.to_owned();
         status
     };
-    assert_eq!(target(&status(&url)).await.verdict, Verdict::Ok);
+    assert_eq!(targets(&status(&url)).await[0].verdict, Verdict::Ok);
     drop(listener);
-    let finding = target(&status(&url)).await;
+    let finding = targets(&status(&url)).await.remove(0);
     assert!(finding.verdict == Verdict::Warn && finding.found.contains("nothing listens"), "{finding:?}");
 }

@@ -68,6 +68,7 @@ fn the_providers_headers_travel_as_they_came() {
     assert_eq!(repeated, [b"one", b"two"]);
     assert_eq!(signed.headers["x-odd"].as_bytes(), b"caf\xc3\xa9 \xff");
     assert_eq!(signed.headers["user-agent"], "Linear-Webhook");
+    assert_eq!(signed.headers["postern-original-host"], "proxy.example");
     assert!(!signed.headers.contains_key("host") && !signed.headers.contains_key("content-length"));
 }
 

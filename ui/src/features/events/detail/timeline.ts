@@ -6,6 +6,7 @@ import type { AttemptOutcome } from "../../../transport/generated/AttemptOutcome
 import type { AttemptRecord } from "../../../transport/generated/AttemptRecord";
 import type { DeliveryRecord } from "../../../transport/generated/DeliveryRecord";
 import type { EventDetail } from "../../../transport/generated/EventDetail";
+import type { HandlerRun } from "../../../transport/generated/HandlerRun";
 import type { EventRecord } from "../../../transport/generated/EventRecord";
 import type { WorkStatus } from "../../../transport/generated/WorkStatus";
 import type { DotTone } from "../../../ui/tones";
@@ -138,17 +139,26 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
       key: `run ${run.id}`,
       tone: DOTS[run.outcome.kind],
       title: `${run.replay ? "Replayed" : "Forwarded"} to ${run.target}`,
-      text:
-        run.error ??
-        (run.micros === null
-          ? "running"
-          : `${run.status ?? run.outcome.label} · took ${latency(run.micros / 1000)}`),
+      text: runWords(run),
       at: run.startedAt,
       offset: offset(run.startedAt),
       answer: run.responseBody,
     });
   }
   return list.sort((a, b) => a.at - b.at);
+}
+
+/** What a run came to, of which rule it was, and what may be wrong with it. */
+function runWords(run: HandlerRun): string {
+  const end =
+    run.error ??
+    (run.micros === null
+      ? "running"
+      : `${run.status ?? run.outcome.label} · took ${latency(run.micros / 1000)}`);
+  const by = run.rule ? [`rule ${run.rule.name}`] : [];
+  const again = run.attempt > 1 ? [`try ${run.attempt}`] : [];
+  const warning = run.warning === null ? [] : [run.warning];
+  return [end, ...by, ...again, ...warning].join(" · ");
 }
 
 /** The other workers' deliveries, one line each. */

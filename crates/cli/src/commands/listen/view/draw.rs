@@ -103,7 +103,10 @@ fn path(model: &Model, width: usize, style: &Style) -> String {
         Some(session) => safe(&session.workspace.name),
         None => "signing in".into(),
     };
-    let standing = status.forward.as_ref().map(|forward| forward.url.clone());
+    let standing = status.targets.first().map(|first| match status.targets.len() {
+        1 => first.url.clone(),
+        all => format!("{} and {} more", first.url, all - 1),
+    });
     let target = match model.forward_to.clone().or(standing) {
         Some(url) => safe(&url),
         None => "shown only".into(),
