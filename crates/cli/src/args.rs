@@ -10,9 +10,10 @@ pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
 pub(crate) use profiles::Profiles;
 pub(crate) use rules::{DryRun, MoveTo, RuleArgs, Rules};
 
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use postern_edge::api::Template;
+use postern_protocol::Provider;
 use postern_protocol::api::{InvalidRetry, RetryPolicy};
 use postern_protocol::filter::{Filter, InvalidFilter};
 use std::path::PathBuf;
@@ -312,10 +313,9 @@ pub(crate) struct Which {
     /// Only this action: `update`.
     #[arg(long)]
     pub(crate) action: Option<String>,
-    /// Only this provider: linear, github, standard_webhooks, stripe, slack,
-    /// hmac, timestamped, none, postern.
-    #[arg(long)]
-    pub(crate) provider: Option<postern_protocol::Provider>,
+    /// Only this provider.
+    #[arg(long, value_parser = provider())]
+    pub(crate) provider: Option<Provider>,
     /// Only this source, by name.
     #[arg(long)]
     pub(crate) source: Option<String>,
@@ -362,6 +362,12 @@ pub(crate) enum WorkStatus {
     Failed,
 }
 
+/// The providers by their names, which shells complete.
+fn provider() -> impl TypedValueParser<Value = Provider> {
+    PossibleValuesParser::new(Provider::ALL.map(|provider| provider.as_str()))
+        .try_map(|name| name.parse::<Provider>())
+}
+
 /// The outcomes by the names the API gives them.
 fn outcome(text: &str) -> Result<postern_edge::api::OutcomeKind, String> {
     serde_json::from_value(serde_json::Value::from(text))
@@ -397,7 +403,7 @@ pub(crate) struct Replay {
 pub(crate) struct Trigger {
     /// Whose event: linear, github, stripe, slack.
     #[arg(required_unless_present = "list")]
-    pub(crate) provider: Option<postern_protocol::Provider>,
+    pub(crate) provider: Option<Provider>,
     /// Which: `Issue.create`, `pull_request.opened`.
     #[arg(required_unless_present_any = ["list", "file"], conflicts_with_all = ["list", "file"],
         value_parser = TemplateName, hide_possible_values = true)]
@@ -436,7 +442,7 @@ struct TemplateName;
 
 static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(postern_edge::trigger_templates);
 
-impl clap::builder::TypedValueParser for TemplateName {
+impl TypedValueParser for TemplateName {
     type Value = String;
 
     fn parse_ref(
@@ -502,6 +508,31 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// docs/cli.md says of every command and of every option that it exists.
+    #[test]
+    fn the_page_names_every_command_and_option() {
+        let page = include_str!("../../../docs/cli.md");
+        let names = |what: &str| {
+            page.match_indices(what).any(|(at, _)| {
+                let after = page[at + what.len()..].chars().next();
+                !after.is_some_and(|next| next.is_ascii_alphanumeric() || next == '-')
+            })
+        };
+        let mut unnamed = Vec::new();
+        let mut left = vec![("postern".to_owned(), Cli::command())];
+        while let Some((path, command)) = left.pop() {
+            if !command.has_subcommands() && !names(&path) {
+                unnamed.push(path.clone());
+            }
+            let options = command.get_arguments().filter_map(clap::Arg::get_long);
+            let options = options.map(|long| format!("--{long}")).filter(|option| !names(option));
+            unnamed.extend(options.map(|option| format!("{path} {option}")));
+            let subcommands = command.get_subcommands().cloned();
+            left.extend(subcommands.map(|sub| (format!("{path} {}", sub.get_name()), sub)));
+        }
+        assert!(unnamed.is_empty(), "{unnamed:#?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! Exit codes: 0 done; 1 it failed; 2 the command line or the configuration
 //! cannot be used.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use postern_protocol::Clock;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,6 +98,11 @@ enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which one
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Cli {
@@ -131,6 +136,53 @@ impl Cli {
             Command::Upgrade(args) => backup::upgrade(&args, common, terminal),
             Command::RotateKey(args) => rotate_key::run(&args, common, terminal),
             Command::Config(command) => config::run(command, common, terminal),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "postern-proxy", &mut script);
+                terminal.line(&String::from_utf8_lossy(&script))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    /// The documentation says of every command and of every option that it
+    /// exists.
+    #[test]
+    fn the_pages_name_every_command_and_option() {
+        let pages = [
+            include_str!("../../../docs/proxy.md"),
+            include_str!("../../../docs/receivers.md"),
+            include_str!("../../../docs/operations/README.md"),
+            include_str!("../../../docs/operations/runbook.md"),
+        ]
+        .concat();
+        let names = |what: &str| {
+            pages.match_indices(what).any(|(at, _)| {
+                let after = pages[at + what.len()..].chars().next();
+                !after.is_some_and(|next| next.is_ascii_alphanumeric() || next == '-')
+            })
+        };
+        // `pp` stands for the program with its configuration.
+        let command_is_named = |path: &str| {
+            ["postern-proxy ", "pp ", "`"].iter().any(|before| names(&format!("{before}{path}")))
+        };
+        let mut unnamed = Vec::new();
+        let mut left = vec![(String::new(), Cli::command())];
+        while let Some((path, command)) = left.pop() {
+            if !command.has_subcommands() && !command_is_named(path.trim()) {
+                unnamed.push(path.clone());
+            }
+            let options = command.get_arguments().filter_map(clap::Arg::get_long);
+            let options = options.map(|long| format!("--{long}")).filter(|option| !names(option));
+            unnamed.extend(options.map(|option| format!("{path} {option}")));
+            let subcommands = command.get_subcommands().cloned();
+            left.extend(subcommands.map(|sub| (format!("{path} {}", sub.get_name()), sub)));
+        }
+        assert!(unnamed.is_empty(), "{unnamed:#?}");
     }
 }

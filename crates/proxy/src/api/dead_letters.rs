@@ -29,6 +29,9 @@ const LONGEST_REASON: usize = 200;
 ///
 /// Scope `events:read`; a worker may see its own without it. With `state` also
 /// what was skipped or discarded.
+///
+/// A request looks at a bounded number of rows, so that it ends soon: under a
+/// rare filter a page may be short, or empty, and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/dead-letters",

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// The deliveries, those of the newest events first.
 ///
 /// Scope `events:read`; a worker may see its own without it.
+///
+/// A request looks at a bounded number of rows, so that it ends soon: under a
+/// rare filter a page may be short, or empty, and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/deliveries",
