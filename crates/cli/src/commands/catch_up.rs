@@ -53,7 +53,10 @@ pub(crate) async fn report(
     args: args::EventsStatus,
     output: &Output,
 ) -> Result<(), Failure> {
-    let edge = worker(settings).await?;
+    let edge = match running(settings).await? {
+        Some(client) => Backend::Running(client),
+        None => return Err(not_running("Nothing was reported.")),
+    };
     let (status, word) = match args.status {
         args::WorkStatus::Processing => (WorkStatus::Processing, "in work"),
         args::WorkStatus::Completed => (WorkStatus::Completed, "completed"),
