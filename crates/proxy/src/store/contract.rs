@@ -327,7 +327,8 @@ macro_rules! run_on {
                 an_attempt_without_a_claim_is_refused, a_worker_that_left_may_still_answer,
                 everything_survives_a_restart;
             dead_letters:
-                events_are_listed_in_pages, deliveries_are_listed_in_pages, dead_letters_are_redriven,
+                events_are_listed_in_pages, deliveries_are_listed_in_pages,
+                a_page_under_a_rare_filter_says_where_to_go_on, dead_letters_are_redriven,
                 many_dead_letters_are_redriven_a_part_at_a_time, discarding_keeps_who_when_and_why,
                 what_is_too_old_has_expired, a_replay_arrives_again, a_worker_recovers_what_did_not_reach_it,
                 recovery_goes_on_where_it_stopped, what_happened_since_is_told_without_gaps;

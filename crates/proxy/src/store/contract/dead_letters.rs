@@ -171,6 +171,29 @@ pub(crate) async fn dead_letters_are_redriven(mut world: World) {
     assert_eq!(redrive(&world, elsewhere).await, BulkDone { matched: 1, changed: 1, ..BulkDone::default() });
 }
 
+pub(crate) async fn a_page_under_a_rare_filter_says_where_to_go_on(world: World) {
+    for _ in 0..3 {
+        world.active_worker(&[]).await;
+    }
+    world.accept().await;
+    let oldest = world.claim_some(NOW, 1, 1).await.pop().unwrap();
+    world.finish(&oldest, NOW, Next::Delivered).await;
+    for _ in 0..700 {
+        world.accept().await;
+    }
+    let rare = DeliveryFilter { state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() };
+    let (mut from, mut pages) = (None, Vec::new());
+    loop {
+        let page = world.store().list_deliveries(world.workspace, rare.clone(), from, 50).await.unwrap();
+        pages.push(page.items.iter().map(|delivery| delivery.id).collect::<Vec<_>>());
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec![], vec![oldest.delivery]], "a request looks at so many rows");
+}
+
 pub(crate) async fn many_dead_letters_are_redriven_a_part_at_a_time(mut world: World) {
     let leaving = world.active_worker(&[]).await;
     let staying = world.active_worker(&[]).await;
