@@ -133,6 +133,8 @@ fn page(
     let walked = walk::rows(&tx, selection, before, limit as usize, look)?;
     let total = match (before, walked.seen_to) {
         (None, None) => Some(walked.rows.len() as u64),
+        // What could not be walked in time cannot be counted in time.
+        _ if walked.late => None,
         (None, _) if selection.is_all => Some(all(&tx, selection)?),
         (None, _) if selection.predicate.is_none() => walk::count(&tx, selection, COUNT)?,
         _ => None,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const FIRST: i64 = 1 << 14;
 /// A window shorter than this would cost more to begin than to read.
 const SHORTEST: i64 = 1 << 10;
-/// A window that took less lets the next be eight times as long.
+/// A window that took less lets the next be four times as long.
 const QUICK: Duration = Duration::from_millis(5);
 /// A window that took more lets the next be half as long.
 const SLOW: Duration = Duration::from_millis(25);
@@ -146,7 +146,7 @@ impl Windows {
         }
         if let Some(took) = self.begun.map(|begun| begun.elapsed()) {
             self.length = match took {
-                took if took < QUICK => self.length.saturating_mul(8),
+                took if took < QUICK => self.length.saturating_mul(4),
                 took if took > SLOW => (self.length / 2).max(SHORTEST),
                 _ => self.length,
             };
