@@ -84,8 +84,12 @@ impl Rules {
 
     /// The rules that act on an event, in order.
     pub(crate) fn taking(&self, provider: Provider, event: &Described, body: &[u8]) -> Vec<&Acting> {
-        let asked = self.acting.iter().map(|rule| (rule, &rule.filter));
-        let mut taking = filter::takers(provider, event, body, asked);
+        let asked = self.acting.iter().filter(|rule| !rule.takes_all());
+        let by_filter = asked.map(|rule| (rule.place, &rule.filter));
+        let taken = filter::takers(provider, event, body, by_filter);
+        // What has come here was asked for: without a filter Postern's own too.
+        let takes = |rule: &&Acting| rule.takes_all() || taken.contains(&rule.place);
+        let mut taking: Vec<_> = self.acting.iter().filter(takes).collect();
         if let Some(last) = taking.iter().position(|rule| rule.stop) {
             taking.truncate(last + 1);
         }

@@ -45,6 +45,12 @@ fn every_rule_that_takes_an_event_acts_until_one_says_stop() {
 }
 
 #[test]
+fn a_rule_without_a_filter_takes_posterns_own_events_too() {
+    let all = rules(vec![forward("http://a", &[]), forward("http://b", &["*"]), notify("n", &["postern:*"])]);
+    assert_eq!(all.places(Provider::Postern, &event("worker", "away"), b""), [0, 2]);
+}
+
+#[test]
 fn at_arrival_notify_rules_count_where_there_are_any() {
     let (issue, comment) = (event("Issue", "update"), event("Comment", "create"));
     let none = rules(vec![forward("http://a", &["Issue"])]);
