@@ -14,13 +14,13 @@ pub(super) fn is_named(headers: &HeaderList) -> bool {
 }
 
 /// The JSON in the form's field `payload`.
-pub(super) fn payload(body: &[u8]) -> Option<Json> {
+pub(super) fn payload(body: &[u8]) -> Option<Json<'static>> {
     let (_, payload) = form_urlencoded::parse(body).find(|(name, _)| name == "payload")?;
-    payload::read(payload.as_bytes())
+    payload::read(payload.as_bytes()).map(Json::into_owned)
 }
 
 /// The form's first fields as an object of texts.
-pub(super) fn fields(body: &[u8]) -> Json {
+pub(super) fn fields(body: &[u8]) -> Json<'_> {
     let fields = form_urlencoded::parse(body).take(FIELDS);
-    Json::Object(fields.map(|(name, value)| (name.into_owned(), Json::brief(&value))).collect())
+    Json::Object(fields.map(|(name, value)| (name, Json::brief(value))).collect())
 }

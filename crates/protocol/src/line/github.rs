@@ -14,7 +14,7 @@ mod talk;
 const EVENT: &str = "x-github-event";
 
 /// Reads the payload, out of a form where it is one.
-pub(super) fn read(headers: &HeaderList, body: &[u8]) -> Option<Json> {
+pub(super) fn read<'b>(headers: &HeaderList, body: &'b [u8]) -> Option<Json<'b>> {
     if form::is_named(headers) || body.starts_with(b"payload=") {
         form::payload(body)
     } else {
@@ -63,7 +63,7 @@ pub(super) fn line(headers: &HeaderList, json: &Json, size: usize) -> Line {
 }
 
 /// `acme/web`, or the organisation or account where there is no repository.
-fn place(json: &Json) -> &str {
+fn place<'j>(json: &'j Json<'_>) -> &'j str {
     first(
         json,
         &["repository.full_name", "organization.login", "installation.account.login", "enterprise.slug"],

@@ -5,7 +5,9 @@
 //! skipped without being kept, and skipping does not recurse: memory and stack
 //! are bounded, the time is proportional to the body's length.
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -19,20 +21,20 @@ const KEY: usize = 200;
 
 /// A value, pruned. Of repeated keys the last counts, as in JavaScript.
 #[derive(Debug, PartialEq)]
-pub(super) enum Json {
+pub(super) enum Json<'b> {
     /// Null, or skipped.
     Null,
     Bool(bool),
     /// As decimal text, for display.
     Number(String),
-    Text(String),
+    Text(Cow<'b, str>),
     /// The first items, and how many there are in all.
-    List(Vec<Json>, usize),
-    Object(Vec<(String, Json)>),
+    List(Vec<Json<'b>>, usize),
+    Object(Vec<(Cow<'b, str>, Json<'b>)>),
 }
 
 /// Reads a whole body; `None` when it is not one JSON value.
-pub(super) fn read(body: &[u8]) -> Option<Json> {
+pub(super) fn read(body: &[u8]) -> Option<Json<'_>> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let budget = Cell::new(NODES);
     let json = Pruned { depth: DEPTH, budget: &budget }.deserialize(&mut deserializer).ok()?;
@@ -40,7 +42,7 @@ pub(super) fn read(body: &[u8]) -> Option<Json> {
     Some(json)
 }
 
-impl Json {
+impl<'b> Json<'b> {
     /// The value at a path of keys (`data.state.name`); null where there is none.
     pub(super) fn at(&self, path: &str) -> &Self {
         self.find(path).unwrap_or(&Self::Null)
@@ -65,10 +67,12 @@ impl Json {
 
     /// This value as [`Json::text`] has it.
     pub(super) fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) | Self::Number(text) if !text.trim().is_empty() => Some(text),
-            _ => None,
-        }
+        let text = match self {
+            Self::Text(text) => text.as_ref(),
+            Self::Number(text) => text.as_str(),
+            _ => return None,
+        };
+        (!text.trim().is_empty()).then_some(text)
     }
 
     /// Whether `true` stands at a path.
@@ -93,9 +97,32 @@ impl Json {
     }
 
     /// A text, as much of it as is kept.
-    pub(super) fn brief(text: &str) -> Self {
+    pub(super) fn brief(text: Cow<'b, str>) -> Self {
+        if text.len() <= TEXT {
+            return Self::Text(text);
+        }
         let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
-        Self::Text(text[..end].to_owned())
+        Self::Text(match text {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+            Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
+        })
+    }
+
+    /// The same, of its own.
+    pub(super) fn into_owned(self) -> Json<'static> {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(value),
+            Self::Number(number) => Json::Number(number),
+            Self::Text(text) => Json::Text(text.into_owned().into()),
+            Self::List(items, count) => Json::List(items.into_iter().map(Json::into_owned).collect(), count),
+            Self::Object(members) => Json::Object(
+                members
+                    .into_iter()
+                    .map(|(key, value)| (key.into_owned().into(), value.into_owned()))
+                    .collect(),
+            ),
+        }
     }
 
     /// How many items the list at a path has.
@@ -109,9 +136,13 @@ impl Json {
     /// The keys of an object, in order; none of anything else.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let members: &[_] = if let Self::Object(members) = self { members } else { &[] };
-        members.iter().map(|(key, _)| key.as_str())
+        members.iter().map(|(key, _)| key.as_ref())
     }
 }
+
+/// A key, out of the body itself where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Key<'b>(#[serde(borrow)] Cow<'b, str>);
 
 struct Pruned<'b> {
     depth: usize,
@@ -125,8 +156,8 @@ impl Pruned<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Pruned<'_> {
-    type Value = Json;
-    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Json, D::Error> {
+    type Value = Json<'de>;
+    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Json<'de>, D::Error> {
         if self.depth == 0 || self.budget.get() == 0 {
             return d.deserialize_ignored_any(IgnoredAny).map(|_| Json::Null);
         }
@@ -136,37 +167,41 @@ impl<'de> DeserializeSeed<'de> for Pruned<'_> {
 }
 
 impl<'de> Visitor<'de> for Pruned<'_> {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value.to_string()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value.to_string()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value.to_string()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::brief(value))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::brief(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::brief(Cow::Borrowed(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
         let mut items = Vec::new();
         while items.len() < ITEMS {
             match seq.next_element_seed(self.within())? {
@@ -184,15 +219,15 @@ impl<'de> Visitor<'de> for Pruned<'_> {
         Ok(Json::List(items, count))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let mut members = Vec::new();
         while self.budget.get() > 0 {
-            match map.next_key::<String>()? {
+            match map.next_key::<Key<'de>>()? {
                 None => return Ok(Json::Object(members)),
-                Some(key) if key.len() > KEY => {
+                Some(Key(key)) if key.len() > KEY => {
                     map.next_value::<IgnoredAny>()?;
                 }
-                Some(key) => members.push((key, map.next_value_seed(self.within())?)),
+                Some(Key(key)) => members.push((key, map.next_value_seed(self.within())?)),
             }
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

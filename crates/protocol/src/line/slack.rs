@@ -8,7 +8,7 @@ use crate::HeaderList;
 
 mod event;
 
-pub(super) fn read(headers: &HeaderList, body: &[u8]) -> Option<Json> {
+pub(super) fn read<'b>(headers: &HeaderList, body: &'b [u8]) -> Option<Json<'b>> {
     let json = matches!(body.trim_ascii_start().first(), Some(b'{'));
     if json && !form::is_named(headers) {
         return payload::read(body);
