@@ -39,6 +39,7 @@ mod claim;
 mod connection;
 mod copy;
 mod dead_letters;
+mod dedupe;
 mod deliveries;
 mod events;
 mod finish;
@@ -168,7 +169,12 @@ fn prepare(db: &rusqlite::Connection, memory: &SharedMemory, vault: &Vault) -> R
     workers::bury_interrupted(db)?;
     memory.reload_workers(db, vault)?;
     memory.change(|m| m.roster.count(db))?;
-    Ok(db.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?)
+    let keys = dedupe::Newest::read(db)?;
+    memory.change(|m| m.keys = keys);
+    // Above all whose keys were moved, even if those are gone by now.
+    let last =
+        "SELECT max(value, (SELECT coalesce(max(seq), 0) FROM events)) FROM meta WHERE key = 'keys_moved'";
+    Ok(db.query_row(last, [], |row| row.get(0))?)
 }
 
 macro_rules! delegate {

@@ -10,8 +10,8 @@
 
 use super::SqliteStore;
 use super::connection;
+use super::dedupe::{self, Key};
 use super::fresh;
-use super::ingest::dedupe_key;
 use super::memory::SharedMemory;
 use super::problem::Problem;
 use super::roster::{Flight, Member, Roster, WorkerNo};
@@ -31,11 +31,11 @@ pub(super) const UNWRITTEN: i64 = 0;
 #[derive(Default)]
 pub(super) struct Ahead {
     events: HashMap<EventId, Early>,
-    keys: HashSet<[u8; 16]>,
+    keys: HashSet<Key>,
 }
 
 struct Early {
-    key: [u8; 16],
+    key: Key,
     deliveries: Vec<(WorkerNo, DeliveryId)>,
 }
 
@@ -60,8 +60,8 @@ impl Keys {
         Self { path, connection: Mutex::default() }
     }
 
-    /// Whether a committed event has the key, or may have it.
-    fn seen(&self, key: [u8; 16]) -> Result<bool, Problem> {
+    /// Whether the table has the key, or may have it.
+    fn seen(&self, key: Key) -> Result<bool, Problem> {
         let Ok(mut connection) = self.connection.try_lock() else { return Ok(true) };
         let open = match connection.take() {
             Some(open) => open,
@@ -78,13 +78,15 @@ impl Keys {
 
 impl SqliteStore {
     pub(super) fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
-        let Some(key) = event.dedupe.as_ref().map(|key| dedupe_key(event.source, &key.as_text())) else {
+        let Some(key) = event.dedupe.as_ref().map(|key| dedupe::key(event.source, &key.as_text())) else {
             return Vec::new();
         };
         let claimed = self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim));
         // Looked up after it was marked as being taken: whoever takes it before
-        // that has it in the database by now.
-        let seen = claimed.is_empty() || self.keys.seen(key).unwrap_or(true);
+        // that has it in memory or, from before, in the database by now.
+        let seen = claimed.is_empty()
+            || self.memory.look(|memory| memory.keys.has(&key))
+            || self.keys.seen(key).unwrap_or(true);
         if seen {
             self.memory.change(|memory| memory.roster.release_ahead(event.id));
             return Vec::new();
@@ -95,7 +97,7 @@ impl SqliteStore {
 
 impl Roster {
     /// Marks the event's key as being taken, and claims what may be sent.
-    fn claim_ahead(&mut self, event: &NewEvent, key: [u8; 16], claim: Claim) -> Vec<Claimed> {
+    fn claim_ahead(&mut self, event: &NewEvent, key: Key, claim: Claim) -> Vec<Claimed> {
         if event.only.is_some() || !self.ahead.keys.insert(key) {
             return Vec::new();
         }

@@ -18,22 +18,23 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Pages that a step copies: 4 MiB.
-const STEP: u32 = 1_024;
-/// Pages in the log from which it is to start over: 64 MiB. Whoever waits while
+/// Bytes that a step copies: 4 MiB.
+const STEP: u32 = 4 << 20;
+/// The log's length in bytes from which it is to start over: 64 MiB. Whoever waits while
 /// the writer does its part waits long, so that should be rare; with 32 MiB it
 /// was more than one webhook in a hundred at full load.
-const FULL: u32 = 16_384;
-/// Pages in the log from which the writer waits for the copying: on a disk
+const FULL: u32 = 64 << 20;
+/// The length from which the writer waits for the copying: on a disk
 /// that is too slow for what comes in, the log must not take all of it.
 const OVERFULL: u32 = 2 * FULL;
-/// Pages the writer may copy itself without being missed.
-const REST: u32 = 256;
+/// Bytes the writer may copy itself without being missed: 1 MiB.
+const REST: u32 = 1 << 20;
 const PASSES: u32 = 4;
 
 /// What writer and checkpointer tell each other.
-#[derive(Default)]
 pub(super) struct Level {
+    /// Bytes of a page, in this database.
+    page: u32,
     /// Pages in the log after the last commit.
     pub(super) pages: AtomicU32,
     /// Pages of it that the last step found copied.
@@ -42,6 +43,18 @@ pub(super) struct Level {
     rest: AtomicBool,
     /// Held by the thread while it copies.
     copying: Mutex<()>,
+}
+
+impl Level {
+    pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
+        let page = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let (pages, copied) = (AtomicU32::new(0), AtomicU32::new(0));
+        Ok(Self { page, pages, copied, rest: AtomicBool::new(false), copying: Mutex::default() })
+    }
+
+    fn pages_of(&self, bytes: u32) -> u32 {
+        bytes / self.page
+    }
 }
 
 /// The handle on the thread; ends it when dropped.
@@ -72,11 +85,11 @@ impl Checkpointer {
         let todo = pages.saturating_sub(level.copied.load(Ordering::Acquire));
         if level.rest.swap(false, Ordering::AcqRel) {
             checkpoint(connection);
-        } else if pages >= OVERFULL {
+        } else if pages >= level.pages_of(OVERFULL) {
             // Waits for a pass that is under way, not for whoever reads.
             let _alone = level.copying.lock().unwrap_or_else(PoisonError::into_inner);
             checkpoint(connection);
-        } else if todo >= STEP
+        } else if todo >= level.pages_of(STEP)
             && let Some(wake) = &self.wake
         {
             // Full means: woken already.
@@ -103,7 +116,7 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
                 .ok();
         }
         let Some(open) = &connection else { continue };
-        let full = level.pages.load(Ordering::Acquire) >= FULL;
+        let full = level.pages.load(Ordering::Acquire) >= level.pages_of(FULL);
         for _ in 0..if full { PASSES } else { 1 } {
             let alone = level.copying.lock().unwrap_or_else(PoisonError::into_inner);
             let pass = checkpoint(open);
@@ -115,7 +128,7 @@ fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
             level.copied.store(copied, Ordering::Release);
             // What came in meanwhile is left; fewer than were copied: the log
             // has started over.
-            if level.pages.load(Ordering::Acquire) <= copied.saturating_add(REST) {
+            if level.pages.load(Ordering::Acquire) <= copied.saturating_add(level.pages_of(REST)) {
                 break;
             }
         }

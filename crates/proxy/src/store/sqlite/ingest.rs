@@ -2,17 +2,16 @@
 
 use super::SqliteStore;
 use super::ahead::Release;
+use super::dedupe::{self, Key};
 use super::deliveries::QUEUED;
 use super::order;
 use super::problem::Problem;
 use super::roster::{Inserted, Taker};
 use super::writer::{Batch, Tx};
 use crate::store::{Accepted, NewEvent, StoreError};
+use postern_protocol::Provider;
 use postern_protocol::api::WorkerState;
-use postern_protocol::id::{EventId, SourceId};
-use postern_protocol::{Provider, UnixMillis};
-use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
+use rusqlite::params;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +22,7 @@ impl SqliteStore {
         self.serving()?;
         let began = Instant::now();
         // What can be done here need not be done on the one thread that writes.
-        let key = event.dedupe.as_ref().map(|key| dedupe_key(event.source, &key.as_text()));
+        let key = event.dedupe.as_ref().map(|key| dedupe::key(event.source, &key.as_text()));
         let headers =
             serde_json::to_string(&event.headers).map_err(|error| StoreError::Failed(error.into()))?;
         let event = Arc::new(event);
@@ -35,18 +34,10 @@ impl SqliteStore {
     }
 }
 
-/// The key within all sources: 128 bits of a digest, so that the index is small.
-pub(super) fn dedupe_key(source: SourceId, key: &str) -> [u8; 16] {
-    let digest = Sha256::new().chain_update(source.to_bytes()).chain_update(key).finalize();
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    short
-}
-
 fn accept(
     tx: &mut Tx<'_>,
     event: &Arc<NewEvent>,
-    key: Option<[u8; 16]>,
+    key: Option<Key>,
     headers: &str,
     began: Instant,
 ) -> Result<Accepted, Problem> {
@@ -56,7 +47,7 @@ fn accept(
     }
     let seq = *tx.last_event + 1;
     if let Some(key) = key
-        && let Some(of) = repeated(tx, key, seq, event.dedupe_since)?
+        && let Some(of) = dedupe::repeated(tx, key, seq, event.dedupe_since)?
     {
         return Ok(Accepted::Duplicate { of });
     }
@@ -109,34 +100,11 @@ fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<Taker>, Problem> {
     })
 }
 
-/// Takes the key for event `seq`, unless an event within the window has it:
-/// then that one's id.
-fn repeated(tx: &Tx<'_>, key: [u8; 16], seq: i64, since: UnixMillis) -> Result<Option<EventId>, Problem> {
-    let taken = tx
-        .db
-        .prepare_cached("INSERT INTO dedupe (key, event) VALUES (?, ?) ON CONFLICT DO NOTHING")?
-        .execute(params![key, seq])?;
-    if taken == 1 {
-        return Ok(None);
-    }
-    let earlier = tx
-        .db
-        .prepare_cached(
-            "SELECT id FROM events WHERE seq = (SELECT event FROM dedupe WHERE key = ?) AND received_at >= ?",
-        )?
-        .query_row(params![key, since.0], |row| row.get(0).map(EventId::from_bytes))
-        .optional()?;
-    if earlier.is_none() {
-        tx.db.prepare_cached("UPDATE dedupe SET event = ? WHERE key = ?")?.execute(params![seq, key])?;
-    }
-    Ok(earlier)
-}
-
 fn insert_event(
     tx: &Tx<'_>,
     seq: i64,
     event: &NewEvent,
-    key: Option<[u8; 16]>,
+    key: Option<Key>,
     headers: &str,
 ) -> Result<(), Problem> {
     tx.db

@@ -1,11 +1,12 @@
 //! What the store keeps in memory beside the database: the workers as far as
-//! claiming and matching need them, which deliveries are claimed, and the
-//! sources that webhooks ask for again and again.
+//! claiming and matching need them, which deliveries are claimed, the newest
+//! keys of events, and the sources that webhooks ask for again and again.
 //!
-//! Everything here follows commits, never precedes them, and can be read anew
+//! Everything here but the keys follows commits, never precedes them, and can be read anew
 //! from the database at any time, claims apart: those are meant to be lost
 //! with the process.
 
+use super::dedupe::Newest;
 use super::problem::Problem;
 use super::roster::Roster;
 use crate::store::{LinearApp, Source, WriteMetrics};
@@ -23,6 +24,7 @@ const COMMIT_TIMES: usize = 16_384;
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) roster: Roster,
+    pub(super) keys: Newest,
     sources: HashMap<SourceId, Source>,
     apps: HashMap<String, LinearApp>,
     /// Changes whenever something cached was changed: what was read from the

@@ -1,6 +1,7 @@
 //! Retention: what is too old goes, a small batch at a time.
 
 use super::SqliteStore;
+use super::dedupe::Key;
 use super::order;
 use super::problem::Problem;
 use super::roster::WorkerNo;
@@ -72,7 +73,7 @@ impl SqliteStore {
 /// An event with nothing undelivered.
 struct Settled {
     event: i64,
-    key: Option<Vec<u8>>,
+    key: Option<Key>,
     bytes: i64,
 }
 
@@ -94,7 +95,7 @@ fn delete_settled(tx: &mut Tx<'_>, some: &[Settled]) -> Result<u64, Problem> {
     for Settled { event, key, .. } in some {
         // One may have been made due again meanwhile.
         if !tx.db.prepare_cached(UNDELIVERED)?.exists([event])? {
-            delete(tx, *event, key.clone())?;
+            delete(tx, *event, *key)?;
             deleted += 1;
         }
     }
@@ -109,7 +110,7 @@ struct Pruned {
 }
 
 fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -> Result<Pruned, Problem> {
-    let old: Vec<(i64, Option<Vec<u8>>, i64)> = tx
+    let old: Vec<(i64, Option<Key>, i64)> = tx
         .db
         .prepare_cached(
             "SELECT seq, dedupe, length(body) FROM events WHERE kept_from < ? ORDER BY kept_from LIMIT ?",
@@ -171,7 +172,7 @@ fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMilli
 }
 
 /// How many rows went with it.
-fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<i64, Problem> {
+fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Key>) -> Result<i64, Problem> {
     let dead = tx
         .db
         .prepare_cached("SELECT count(*) FROM deliveries WHERE event = ? AND state = 2")?
@@ -189,6 +190,7 @@ fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Vec<u8>>) -> Result<i64, Prob
         tx.db
             .prepare_cached("DELETE FROM dedupe WHERE key = ? AND event = ?")?
             .execute(params![key, event])?;
+        tx.after_commit(move |memory| memory.keys.forget(&key, event));
     }
     tx.db.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([event])?;
     tx.after_commit(move |memory| memory.roster.dead = memory.roster.dead.saturating_sub(dead));

@@ -4,10 +4,11 @@ use super::*;
 use crate::entropy;
 use crate::store::contract::{self, Backend, T0, World};
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 mod backup;
+mod dedupe;
 mod pruning;
 mod rotate;
 mod upgrade;

@@ -11,6 +11,7 @@
 
 use super::checkpoint::{Checkpointer, Level};
 use super::connection;
+use super::dedupe;
 use super::memory::{Memory, SharedMemory};
 use super::problem::Problem;
 use crate::store::StoreError;
@@ -76,7 +77,7 @@ impl Writer {
         last_event: i64,
         serving: bool,
     ) -> Result<Self, Problem> {
-        let level = Arc::new(Level::default());
+        let level = Arc::new(Level::new(&connection)?);
         let failed = |_| Problem::Damaged("no thread could be started");
         let checkpointer = Checkpointer::start(path.clone(), Arc::clone(&level)).map_err(failed)?;
         let mut desk = Desk {
@@ -270,7 +271,7 @@ impl Desk {
                 }
             }
         }
-        execute(connection, "COMMIT").map(|()| true)
+        self.end(connection).map(|()| true)
     }
 
     /// All jobs, each within a savepoint, then the commit.
@@ -294,7 +295,16 @@ impl Desk {
             }
             execute(connection, "RELEASE job")?;
         }
-        execute(connection, "COMMIT")
+        self.end(connection)
+    }
+
+    fn end(&self, connection: &Connection) -> Result<(), String> {
+        let moved = dedupe::move_due(connection, &self.memory).map_err(|error| error.to_string())?;
+        execute(connection, "COMMIT")?;
+        if let Some(moved) = moved {
+            self.memory.change(|memory| memory.keys.moved(moved));
+        }
+        Ok(())
     }
 
     fn tx<'a>(&'a mut self, db: &'a Connection, effects: &'a mut Vec<Effect>) -> Tx<'a> {
