@@ -55,7 +55,7 @@ test("an event is replayed to a local server as it came", async ({ app, machine,
   const pane = await open(app, "ENG-5");
   // Nothing is set to forward to: it asks where to.
   await pane.getByRole("button", { name: "Replay", exact: true }).click();
-  const dialog = app.getByRole("dialog", { name: "Replay to an address" });
+  const dialog = app.getByRole("dialog", { name: "Replay with changes" });
   await dialog.getByLabel("Address").fill(target.url("/once"));
   await dialog.getByRole("button", { name: "Replay" }).click();
   await expect(app.getByText(/^Replayed to .*\/once: 200/)).toBeVisible();
@@ -91,4 +91,35 @@ test("an event is copied as a command and as JSON", async ({ app, machine, conte
   await app.getByRole("menuitem", { name: "cURL" }).click();
   await expect(app.getByText("cURL command copied")).toBeVisible();
   expect(await copied()).toContain(`--data-binary '${sent.replaceAll("'", "'\\''")}'`);
+});
+
+test("an old event is signed anew with a local secret, and edited", async ({ app, machine, target }) => {
+  await machine.issueUpdate("ENG-6", "Days old");
+  await go(app, "Settings");
+  await app.getByRole("button", { name: "Add…" }).click();
+  const add = app.getByRole("dialog", { name: "Add a local secret" });
+  await add.getByLabel("Secret").fill("lin_whs_of_this_laptop");
+  await add.getByRole("button", { name: "Add" }).click();
+  await expect(app.getByText("every source without one of its own")).toBeVisible();
+
+  await go(app, "Events");
+  const pane = await open(app, "ENG-6");
+  // What the laptop's own program would say: another secret signed it.
+  await pane.getByRole("tab", { name: "Verification" }).click();
+  await expect(pane.getByText(/^this secret makes/)).toBeVisible();
+
+  await pane.getByRole("button", { name: "Replay with…" }).click();
+  const dialog = app.getByRole("dialog", { name: "Replay with changes" });
+  await dialog.getByLabel("Address").fill(target.url("/anew"));
+  await dialog.getByText("New", { exact: true }).click();
+  const body = dialog.getByLabel("Body");
+  await body.fill((await body.inputValue()).replace("Days old", "Edited"));
+  await expect(dialog.getByText("edited", { exact: true })).toBeVisible();
+  await dialog.getByRole("button", { name: "Replay" }).click();
+  await expect(app.getByText(/^Replayed to .* · edited, signed anew$/)).toBeVisible();
+  const got = await target.got("ENG-6");
+  expect(got.body).toContain("Edited");
+  const signature = createHmac("sha256", "lin_whs_of_this_laptop").update(got.body).digest("hex");
+  expect(got.headers["linear-signature"]).toBe(signature);
+  expect(got.headers["postern-altered"]).toBe("edited, resigned");
 });

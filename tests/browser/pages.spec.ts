@@ -25,8 +25,8 @@ for (const theme of THEMES) {
           await expect(pane.getByText("The proxy verified and stored it")).toBeVisible();
         await accessible(app, `events, ${tab}`);
       }
-      await pane.getByRole("button", { name: "Replay to…" }).click();
-      await accessible(app, "replay to");
+      await pane.getByRole("button", { name: "Replay with…" }).click();
+      await accessible(app, "replay with");
       await app.keyboard.press("Escape");
       await pane.getByRole("button", { name: "Copy as" }).click();
       await accessible(app, "menu");

@@ -114,7 +114,11 @@ export async function startEdge(t, proxy, target, command = "serve") {
   const name = "postern";
   const home = await homeOf(t);
   const env = { POSTERN_DATA_DIR: join(home.path, "data"), POSTERN_TOKEN: proxy.token, POSTERN_PROXY: proxy.url };
-  const edge = (...args) => ask(name, args, home.path, env);
+  // An object after the arguments has what the program reads.
+  const edge = (...args) => {
+    const { input } = typeof args.at(-1) === "object" ? args.pop() : {};
+    return ask(name, args, home.path, env, input);
+  };
   if (command === "serve") {
     await firstLine(home.run(name, ["serve", "--ui-port", "0"], env));
   } else {

@@ -394,6 +394,16 @@ pub(crate) struct Replay {
     /// With --from-proxy: to every worker whose filter takes it.
     #[arg(long, requires = "from_proxy")]
     pub(crate) all_workers: bool,
+    /// Sign it anew with the local secret for its source; without it, that is
+    /// done where the target would refuse the event for its age or an edit.
+    #[arg(long, conflicts_with_all = ["as_it_came", "from_proxy"])]
+    pub(crate) resign: bool,
+    /// Never sign it anew: send it as it came.
+    #[arg(long, conflicts_with = "from_proxy")]
+    pub(crate) as_it_came: bool,
+    /// Send what this file holds in the place of the body; `-` is standard input.
+    #[arg(long, value_name = "FILE", requires = "id", conflicts_with = "from_proxy")]
+    pub(crate) body: Option<PathBuf>,
     /// Several without asking.
     #[arg(long, short)]
     pub(crate) yes: bool,

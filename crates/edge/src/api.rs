@@ -42,6 +42,7 @@
 //! | `recover` | [`postern_protocol::api::RecoverRequest`] | [`postern_protocol::api::Recovered`] (done by the proxy) |
 //! | `proxy_replay` | [`ProxyReplay`] | [`postern_protocol::api::Replayed`] (done by the proxy) |
 //! | `replay` | [`Replay`] | [`HandlerRun`] |
+//! | `run_request` | [`RunKey`] | [`RunRequest`] |
 //! | `trigger` | [`Trigger`] | [`Triggered`] |
 //! | `templates` | – | [`Templates`] |
 //! | `sources` | – | [`Sources`] (asked of the proxy) |
@@ -179,6 +180,7 @@ operations! {
     recover(RecoverRequest);
     proxy_replay(ProxyReplay);
     replay(Replay);
+    run_request(RunKey);
     trigger(Trigger);
     templates;
     sources;

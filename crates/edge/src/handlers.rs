@@ -25,6 +25,7 @@ pub(crate) use forward::Forwarder;
 pub(crate) use headers::original;
 pub use listeners::Listener;
 pub(crate) use listeners::Listeners;
+pub(crate) use outgoing::{Edit, Resign};
 pub(crate) use pool::Forwarding;
 pub(crate) use rules::{Rules, set_plain};
 pub(crate) use run::{Handler, replay};

@@ -56,6 +56,8 @@ fn export(dir: &Path) {
         RenameProfile,
         EventRecord,
         Replay,
+        RunKey,
+        RunRequest,
         HandlerRun,
         Trigger,
         Triggered,

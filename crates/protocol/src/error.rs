@@ -82,6 +82,8 @@ codes! {
     NotSignedIn = "edge.not_signed_in", 409;
     /// No target is set to replay or forward to.
     NoTarget = "edge.no_target", 409;
+    /// There is no local secret to sign the event with.
+    NoLocalSecret = "edge.no_local_secret", 409;
     /// The rules have been changed since they were read.
     RulesChanged = "edge.rules_changed", 409;
     /// The keychain is there but locked, or its dialog was not answered.

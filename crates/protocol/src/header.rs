@@ -121,7 +121,7 @@ impl HeaderList {
     }
 
     /// Names (lower case) and raw values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.0.iter().map(|(n, v)| (n.as_str(), v.0.as_slice()))
     }
 

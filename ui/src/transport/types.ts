@@ -32,6 +32,8 @@ import type { RotatedSecret } from "./generated/RotatedSecret";
 import type { RuleList } from "./generated/RuleList";
 import type { RunQuery } from "./generated/RunQuery";
 import type { Runs } from "./generated/Runs";
+import type { RunKey } from "./generated/RunKey";
+import type { RunRequest } from "./generated/RunRequest";
 import type { SetForward } from "./generated/SetForward";
 import type { SetLocalSecret } from "./generated/SetLocalSecret";
 import type { SetPaused } from "./generated/SetPaused";
@@ -82,6 +84,7 @@ export interface Operations {
   report_work: { args: ReportEvent; answer: EventRecord };
   proxy_replay: { args: ProxyReplay; answer: Replayed };
   replay: { args: Replay; answer: HandlerRun };
+  run_request: { args: RunKey; answer: RunRequest };
   trigger: { args: Trigger; answer: Triggered };
   templates: { args: Nothing; answer: Templates };
   sources: { args: Nothing; answer: Sources };

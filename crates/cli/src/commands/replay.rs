@@ -4,9 +4,10 @@ use crate::args;
 use crate::backend::{Backend, Settings};
 use crate::failure::Failure;
 use crate::output::{self, Output, safe};
-use postern_edge::api::{EventPage, EventQuery, EventSummary, HandlerRun, OutcomeKind, Replay};
+use postern_edge::api::{Edit, EventPage, EventQuery, EventSummary, HandlerRun, OutcomeKind, Replay};
 use serde::Serialize;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
 
 /// The largest page of the history.
 const PAGE: u32 = 500;
@@ -25,7 +26,8 @@ pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Out
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     edge.unlock().await?;
     let Some(id) = args.id.clone() else { return several(&edge, args, output).await };
-    let run: HandlerRun = edge.call("replay", Replay { id, target: args.to }).await?;
+    let edit = args.body.as_deref().map(edited).transpose()?;
+    let run: HandlerRun = edge.call("replay", Replay { edit, ..one(id, &args) }).await?;
     output.show(&run, |style| output::run(style, &run))?;
     if run.outcome.kind == OutcomeKind::Failed {
         return Err(not_taken("The target did not take the event. The run was kept in the history."));
@@ -33,12 +35,37 @@ pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Out
     Ok(())
 }
 
+/// As the arguments have it sent.
+fn one(id: String, args: &args::Replay) -> Replay {
+    let resign = match (args.resign, args.as_it_came) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    Replay { id, target: args.to.clone(), resign, edit: None }
+}
+
+/// The file's content in the place of the body.
+fn edited(file: &Path) -> Result<Edit, Failure> {
+    let read = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(file)
+    };
+    let bytes = read.map_err(|e| {
+        let message = format!("{} cannot be read: {e}. Nothing was sent.", file.display());
+        Failure::coded("body.unreadable", message)
+    })?;
+    Ok(Edit { headers: None, body: Some(bytes.as_slice().into()) })
+}
+
 fn not_taken(message: impl Into<String>) -> Failure {
     Failure::coded("target.failed", message)
 }
 
 async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<(), Failure> {
-    let mut events = find(edge, args.which.query(), args.last).await?;
+    let mut events = find(edge, args.which.clone().query(), args.last).await?;
     // As they came: the oldest first.
     events.reverse();
     if events.is_empty() {
@@ -49,8 +76,7 @@ async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<
     }
     let (mut runs, mut failed) = (Vec::new(), 0);
     for event in &events {
-        let replay = Replay { id: event.id.clone(), target: args.to.clone() };
-        let run: HandlerRun = edge.call("replay", replay).await?;
+        let run: HandlerRun = edge.call("replay", one(event.id.clone(), &args)).await?;
         failed += usize::from(run.outcome.kind == OutcomeKind::Failed);
         if !output.json {
             output.print(&format!("{}  {}", safe(&event.name), output::run(&output.style, &run)))?;

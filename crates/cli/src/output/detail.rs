@@ -2,7 +2,7 @@
 
 use super::row::outcome;
 use super::{Ink, Style, count, safe, size, span};
-use postern_edge::api::{Body, Check, EventDetail, HandlerRun, Rejected, RejectedPage};
+use postern_edge::api::{Altered, Body, Check, EventDetail, HandlerRun, Rejected, RejectedPage};
 
 /// `events show`.
 pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
@@ -127,7 +127,17 @@ fn indented(text: &str) -> Option<String> {
 /// `10:42:07  http://localhost:3000  200 · 12 ms`
 pub(crate) fn run(style: &Style, run: &HandlerRun) -> String {
     let why = run.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
-    let replay = if run.replay { "  (replay)" } else { "" };
+    let altered = match run.altered {
+        None => "",
+        Some(Altered { edited: true, resigned: true }) => ", edited, signed anew",
+        Some(Altered { edited: true, .. }) => ", edited",
+        Some(Altered { .. }) => ", signed anew",
+    };
+    let replay = match (run.replay, altered) {
+        (true, altered) => format!("  (replay{altered})"),
+        (false, "") => String::new(),
+        (false, altered) => format!("  ({})", altered.trim_start_matches(", ")),
+    };
     let attempt = if run.attempt > 1 { format!("  (try {})", run.attempt) } else { String::new() };
     let warning = run.warning.as_deref().map(|warning| format!("  warning: {}", safe(warning)));
     let warning = warning.map(|warning| style.paint(Ink::Busy, &warning)).unwrap_or_default();

@@ -1,9 +1,9 @@
 use super::*;
 use postern_edge::api::{
-    Action, Arrival, Body, Check, Connection, DryRun, DryRunRow, EventDetail, EventPage, EventSummary,
-    Forward, ForwardTo, HandlerRun, Hop, HopPlace, HopState, HostHeader, LocalVerification, Outcome,
-    OutcomeKind, PathTest, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule, Session, Settings,
-    Status, Template, Templates, Tunnel, Unproven, Verification,
+    Action, Altered, Arrival, Body, Check, Connection, DryRun, DryRunRow, EventDetail, EventPage,
+    EventSummary, Forward, ForwardTo, HandlerRun, Hop, HopPlace, HopState, HostHeader, LocalVerification,
+    Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule, Session,
+    Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
 };
 use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
 use postern_protocol::{HeaderList, Provider};
@@ -54,6 +54,7 @@ fn handler_run() -> HandlerRun {
         rule: Some(RunRule { id: 1, name: "localhost:3000".into() }),
         attempt: 1,
         warning: None,
+        altered: None,
     }
 }
 
@@ -201,7 +202,15 @@ fn an_event_in_full() {
                 reason: "signed 9 days ago, 60 s are allowed".into(),
             }],
         }),
-        runs: vec![handler_run(), HandlerRun { replay: true, error: None, ..handler_run() }],
+        runs: vec![
+            handler_run(),
+            HandlerRun {
+                replay: true,
+                error: None,
+                altered: Some(Altered { edited: true, resigned: true }),
+                ..handler_run()
+            },
+        ],
     };
     insta::assert_snapshot!(detail(&plain(), &shown));
 }

@@ -3,12 +3,13 @@
 use super::PathTest;
 use super::types::*;
 use crate::EdgeHandle;
-use crate::handlers::{self, Handler, Target};
+use crate::handlers::{self, Handler, Resign, Target};
 use crate::history::{LOOK, Selection};
 use crate::local;
 use crate::registration;
 use crate::state::Session;
 use crate::templates;
+use http::{HeaderName, HeaderValue};
 use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest};
 use postern_protocol::filter::{Filter, Predicate};
 use postern_protocol::{ErrorCode, Secret};
@@ -279,13 +280,14 @@ pub(super) fn event_id(id: &str) -> Result<&str, ApiError> {
     }
 }
 
-/// Sends an event to a target once more, body and headers as they came, and
+/// Sends an event to a target once more, as it came, edited or signed anew, and
 /// waits for the outcome.
 ///
 /// # Errors
 /// `not_found`; `edge.no_target` when none is given and no rule forwards it;
-/// `request.malformed` for what cannot be a target. A target that fails is no
-/// error: the run says so.
+/// `request.malformed` for what cannot be a target, a header or a body;
+/// `edge.no_local_secret` and `request.unsupported` when it is to be signed anew
+/// and cannot be. A target that fails is no error: the run says so.
 pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiError> {
     let session = edge.shared.session()?;
     let given = args.target.as_deref().map(str::trim).filter(|target| !target.is_empty());
@@ -306,7 +308,45 @@ pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiEr
             })?
         }
     };
-    Ok(handlers::replay(&edge.shared, &session, payload, handler).await?)
+    let (provider, source) = (payload.provider, payload.source.clone());
+    let resign = match args.resign {
+        None => Resign::Needed,
+        Some(false) => Resign::Never,
+        Some(true) if session.local_secret(provider, &source).is_none() => {
+            return Err(ApiError::new(
+                ErrorCode::NoLocalSecret,
+                format!("there is no local secret for {source} ({provider}) to sign it with: set one"),
+            ));
+        }
+        Some(true) => Resign::Always,
+    };
+    let edit = args.edit.map(edit).transpose()?;
+    Ok(handlers::replay(&edge.shared, &session, payload, handler, resign, edit).await?)
+}
+
+fn edit(args: Edit) -> Result<handlers::Edit, ApiError> {
+    let body = args.body.map(Body::into_bytes).transpose();
+    let body = body.map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("`edit.body.base64`: {e}")))?;
+    for (name, value) in args.headers.iter().flat_map(|headers| headers.iter()) {
+        if HeaderName::try_from(name).is_err() || HeaderValue::from_bytes(value).is_err() {
+            return Err(ApiError::new(
+                ErrorCode::BadRequest,
+                format!("`{name}` is no header that can be sent"),
+            ));
+        }
+    }
+    Ok(handlers::Edit { headers: args.headers, body: body.map(Into::into) })
+}
+
+/// What a run sent.
+///
+/// # Errors
+/// `not_found`: there is no such run, or it is from before this was kept.
+pub async fn run_request(edge: &EdgeHandle, args: RunKey) -> Result<RunRequest, ApiError> {
+    let unknown =
+        || ApiError::new(ErrorCode::NotFound, format!("what the run {} sent is not on record", args.run));
+    let profile = edge.shared.profile_id().ok_or_else(unknown)?;
+    edge.shared.history.run_request(profile, args.run).await?.ok_or_else(unknown)
 }
 
 /// Asks the proxy for a synthetic event from a template, or with a body of

@@ -2,6 +2,8 @@
 //! from these types (`ui/src/transport/generated/`).
 
 use super::{Arrival, ProfileState, Via};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkStatus, WorkerInfo, WorkspaceInfo};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
@@ -479,6 +481,28 @@ pub enum Body {
     },
 }
 
+impl From<&[u8]> for Body {
+    fn from(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Utf8 { text: text.to_owned() },
+            Err(_) => Self::Base64 { base64: STANDARD.encode(bytes) },
+        }
+    }
+}
+
+impl Body {
+    /// The bytes it stands for.
+    ///
+    /// # Errors
+    /// When it is not base64 although it says so.
+    pub fn into_bytes(self) -> Result<Vec<u8>, base64::DecodeError> {
+        match self {
+            Self::Utf8 { text } => Ok(text.into_bytes()),
+            Self::Base64 { base64 } => STANDARD.decode(base64),
+        }
+    }
+}
+
 /// Why an event is believed: each check with its finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -547,6 +571,8 @@ pub struct HandlerRun {
     /// What may keep the target from taking it: `the signature's time is 3 h
     /// old; the app's own verification may refuse it`.
     pub warning: Option<String>,
+    /// How what was sent differs from what came; absent: not at all.
+    pub altered: Option<Altered>,
 }
 
 /// The rule of a run.
@@ -559,14 +585,65 @@ pub struct RunRule {
     pub name: String,
 }
 
-/// `replay`: sends an event to a target once more, body and headers as they came.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+/// How a copy of an event differs from what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Altered {
+    /// A person has edited it.
+    pub edited: bool,
+    /// It was signed anew by a local secret.
+    pub resigned: bool,
+}
+
+/// `replay`: sends an event to a target once more: as it came, edited, signed
+/// anew.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+#[serde(default, deny_unknown_fields)]
 #[ts(optional_fields)]
 pub struct Replay {
     /// [`EventSummary::id`].
     pub id: String,
     /// Where to; by default as the first rule does that forwards and takes it.
     pub target: Option<String>,
+    /// Whether it is signed anew by the local secret for its source. By
+    /// default where the target would refuse it otherwise, for its age or an
+    /// edit, and there is one.
+    pub resign: Option<bool>,
+    /// What to send in the place of what came.
+    pub edit: Option<Edit>,
+}
+
+/// What a person has put in the place of an event's own.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct Edit {
+    /// All of the provider's headers; absent: as they came.
+    #[ts(as = "Option<Vec<(String, String)>>")]
+    pub headers: Option<HeaderList>,
+    /// Absent: as it came.
+    pub body: Option<Body>,
+}
+
+/// `run_request`: which run.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RunKey {
+    /// [`HandlerRun::id`].
+    #[ts(type = "number")]
+    pub run: u64,
+}
+
+/// What a run sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct RunRequest {
+    /// Where to.
+    pub target: String,
+    /// The headers, but for the length and the host where that is the target's.
+    #[ts(type = "Array<[string, string | { base64: string }]>")]
+    pub headers: HeaderList,
+    /// The body.
+    pub body: Body,
+    /// How that differs from what came; absent: not at all.
+    pub altered: Option<Altered>,
 }
 
 /// `trigger`: asks the proxy for a synthetic event from a template, or with a

@@ -3,7 +3,7 @@
 
 use super::forward::duration;
 use super::repeat;
-use super::run::{Handler, Try, run};
+use super::run::{Handler, forward};
 use crate::api::{Outcome, OutcomeKind};
 use crate::history::{HistoryError, RunEnd, Settled, StoredPayload, Waiting};
 use crate::state::{Session, Shared};
@@ -82,8 +82,7 @@ impl Work {
             again = repeat::wait(handler.to.repeat, 1, end);
             settle(tally, n, end, again)
         };
-        let which = Try { number: 1, replay: false };
-        run(&self.shared, &self.session, payload.clone(), handler, which, settle).await?;
+        forward(&self.shared, &self.session, payload.clone(), handler, 1, settle).await?;
         Ok(again.map(|wait| Failed { n, handler: handler.clone(), wait }))
     }
 
@@ -117,8 +116,7 @@ impl Work {
                 again = repeat::wait(handler.to.repeat, number, end);
                 settle(tally, n, end, again)
             };
-            let which = Try { number, replay: false };
-            run(&self.shared, &self.session, payload, &handler, which, settle).await?;
+            forward(&self.shared, &self.session, payload, &handler, number, settle).await?;
             match again {
                 Some(next) => wait = next,
                 None => return Ok(()),

@@ -43,6 +43,23 @@ impl To {
             repeat: Repeat::default(),
         }
     }
+
+    /// With the headers that are added for this target.
+    pub(super) fn addressed(&self, mut outgoing: Outgoing) -> Outgoing {
+        let headers = &mut outgoing.headers;
+        // The first of a name takes the provider's place, others join it.
+        for name in self.headers.keys() {
+            headers.remove(name);
+        }
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        // Without one the client names the target.
+        if let (HostHeader::Keep, Some(host)) = (self.host, outgoing.host.take()) {
+            headers.insert(HOST, host);
+        }
+        outgoing
+    }
 }
 
 /// Posts events. Keeps connections to targets open for a while.
@@ -75,24 +92,13 @@ impl Forwarder {
     /// Sends what is to go out. Redirects are not followed. Always ends, by
     /// the timeout at the latest.
     pub(super) async fn send(&self, outgoing: Outgoing, to: &To) -> RunEnd {
-        let Outgoing { headers, host, body, warning } = outgoing;
+        let Outgoing { headers, body, warning, .. } = outgoing;
         let (target, timeout) = (&to.target, to.timeout.unwrap_or(self.timeout));
         let began = Instant::now();
         let micros = || u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
-        // The first of a name takes the provider's place, others join it.
-        for name in to.headers.keys() {
-            request.headers_mut().remove(name);
-        }
-        for (name, value) in &to.headers {
-            request.headers_mut().append(name, value.clone());
-        }
-        // Without one the client names the target.
-        if let (HostHeader::Keep, Some(host)) = (to.host, host) {
-            request.headers_mut().insert(HOST, host);
-        }
         match target.url().parse() {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => {

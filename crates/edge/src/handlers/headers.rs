@@ -9,7 +9,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, Head
 use postern_protocol::HeaderList;
 use postern_protocol::header::{POSTERN_ORIGINAL_PREFIX, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 
-/// The one header we add.
+/// The header we add to every copy.
 pub(super) const EVENT_ID: &str = "postern-event-id";
 
 /// Headers of one connection, not of the message (RFC 9110, section 7.6.1).
@@ -34,8 +34,21 @@ pub(crate) fn original(delivered: &HeaderList) -> HeaderList {
 
 /// What is sent to the target: order and repetitions are kept.
 pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
-    let named: Vec<String> = delivered
-        .iter()
+    let theirs =
+        delivered.iter().filter_map(|(name, value)| match name.strip_prefix(POSTERN_ORIGINAL_PREFIX) {
+            Some(original) => Some((original, value)),
+            None => (!ours(name)).then_some((name, value)),
+        });
+    sendable(theirs, webhook_id)
+}
+
+/// Of a provider's headers those that can be sent, and the event's id.
+pub(super) fn sendable<'h>(
+    theirs: impl Iterator<Item = (&'h str, &'h [u8])> + Clone,
+    webhook_id: &str,
+) -> HeaderMap {
+    let named: Vec<String> = theirs
+        .clone()
         .filter(|(name, _)| *name == CONNECTION.as_str())
         .flat_map(|(_, value)| {
             String::from_utf8_lossy(value)
@@ -45,26 +58,32 @@ pub(super) fn restored(delivered: &HeaderList, webhook_id: &str) -> HeaderMap {
                 .collect::<Vec<_>>()
         })
         .collect();
-    let mut headers = HeaderMap::with_capacity(delivered.len() + 1);
-    for (name, value) in delivered.iter() {
-        let name = match name.strip_prefix(POSTERN_ORIGINAL_PREFIX) {
-            Some(original) => original,
-            None if ours(name) => continue,
-            None => name,
-        };
+    let mut headers = HeaderMap::new();
+    for (name, value) in theirs {
         let of_the_connection = is_of_the_connection(name) || named.iter().any(|n| n == name);
         // Host is the target's, the length is the body's.
         if of_the_connection || name == HOST.as_str() || name == CONTENT_LENGTH.as_str() {
             continue;
         }
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
-            headers.append(name, value);
-        }
+        append(&mut headers, name, value);
     }
     if let Ok(id) = HeaderValue::from_str(webhook_id) {
         headers.insert(EVENT_ID, id);
     }
     headers
+}
+
+/// Headers as a request has them.
+pub(super) fn map(list: &HeaderList) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(list.len());
+    list.iter().for_each(|(name, value)| append(&mut headers, name, value));
+    headers
+}
+
+fn append(headers: &mut HeaderMap, name: &str, value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+        headers.append(name, value);
+    }
 }
 
 /// The host that the provider posted to, as the proxy hands it on.

@@ -10,8 +10,6 @@ use super::readers::Reader;
 use super::search::Generation;
 use super::{History, HistoryError, runs};
 use crate::api::{Body, Changes, EventDetail, EventPage, EventSummary, Outcome, OutcomeKind};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use postern_protocol::{Provider, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
@@ -201,7 +199,7 @@ fn detail(tx: &Connection, profile: i64, webhook_id: &str) -> rusqlite::Result<O
             let summary = summary(row)?;
             let verification = verification(&summary, UnixMillis(row.get("signed_at")?), row.get("secret")?);
             let headers = runs::headers(row.get_ref("headers")?.as_str()?);
-            let body = body(row.get_ref("body")?.as_blob()?);
+            let body = Body::from(row.get_ref("body")?.as_blob()?);
             let attempt = row.get("attempt")?;
             Ok((
                 id,
@@ -212,11 +210,4 @@ fn detail(tx: &Connection, profile: i64, webhook_id: &str) -> rusqlite::Result<O
     let Some((id, mut detail)) = found else { return Ok(None) };
     detail.runs = runs::of_event(tx, id)?;
     Ok(Some(detail))
-}
-
-fn body(bytes: &[u8]) -> Body {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Body::Utf8 { text: text.to_owned() },
-        Err(_) => Body::Base64 { base64: STANDARD.encode(bytes) },
-    }
 }

@@ -4,7 +4,7 @@ use super::events::NO_HANDLER;
 use super::pages::{outcome, outcome_text, provider};
 use super::rules::named;
 use super::{History, HistoryError};
-use crate::api::{HandlerRun, Outcome, OutcomeKind, RunRule};
+use crate::api::{Altered, Body, HandlerRun, Outcome, OutcomeKind, RunRequest, RunRule};
 use bytes::Bytes;
 use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -23,6 +23,8 @@ pub(crate) struct StoredPayload {
     pub(crate) id: i64,
     pub(crate) webhook_id: String,
     pub(crate) provider: Provider,
+    /// The source's name.
+    pub(crate) source: String,
     /// As filters see it: type and action alone.
     pub(crate) described: Arc<Described>,
     pub(crate) headers: HeaderList,
@@ -47,6 +49,10 @@ pub(crate) struct Began {
     pub(crate) replay: bool,
     pub(crate) attempt: u32,
     pub(crate) at: UnixMillis,
+    /// What is sent.
+    pub(crate) headers: HeaderList,
+    /// How it differs from what came, and the body then.
+    pub(crate) altered: Option<(Altered, Bytes)>,
 }
 
 /// How a run ended.
@@ -74,7 +80,7 @@ pub(crate) struct Settled {
 /// Of a run in a table named `r`.
 pub(super) const COLUMNS: &str =
     "r.id, r.target, r.replay, r.started_at, r.micros, r.outcome, r.label, r.status,
-    r.response_headers, r.response_body, r.error, r.rule, r.rule_name, r.attempt, r.warning";
+    r.response_headers, r.response_body, r.error, r.rule, r.rule_name, r.attempt, r.warning, r.edited, r.resigned";
 
 /// Reads [`COLUMNS`] where they begin at `from`.
 pub(super) fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<HandlerRun> {
@@ -94,7 +100,12 @@ pub(super) fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<HandlerRun> {
         rule: rule.zip(name).map(|(id, name)| RunRule { id: id.unsigned_abs(), name }),
         attempt: row.get(from + 13)?,
         warning: row.get(from + 14)?,
+        altered: altered(row.get(from + 15)?, row.get(from + 16)?),
     })
+}
+
+fn altered(edited: bool, resigned: bool) -> Option<Altered> {
+    (edited || resigned).then_some(Altered { edited, resigned })
 }
 
 /// Headers as this module's tables hold them.
@@ -189,6 +200,7 @@ impl History {
 
     /// Begins a run: its id.
     pub(crate) async fn begin_run(&self, began: Began) -> Result<i64, HistoryError> {
+        let request_headers = serde_json::to_string(&began.headers).unwrap_or_else(|_| "[]".into());
         self.writer
             .write(move |write| {
                 let seq = write.next_seq();
@@ -203,8 +215,8 @@ impl History {
                     .tx
                     .prepare_cached(
                         "INSERT INTO run (event, target, replay, started_at, outcome, label, rule, rule_name,
-                           attempt)
-                         VALUES (?1, ?2, ?3, ?4, 'running', 'running', ?5, ?6, ?7)",
+                           attempt, request_headers, edited, resigned)
+                         VALUES (?1, ?2, ?3, ?4, 'running', 'running', ?5, ?6, ?7, ?8, ?9, ?10)",
                     )?
                     .execute(params![
                         began.event,
@@ -214,8 +226,18 @@ impl History {
                         rule.map(|rule| i64::try_from(rule.id).unwrap_or(i64::MAX)),
                         rule.map(|rule| &rule.name),
                         began.attempt,
+                        request_headers,
+                        began.altered.as_ref().is_some_and(|(altered, _)| altered.edited),
+                        began.altered.as_ref().is_some_and(|(altered, _)| altered.resigned),
                     ])?;
-                Ok(write.tx.last_insert_rowid())
+                let run = write.tx.last_insert_rowid();
+                if let Some((_, body)) = &began.altered {
+                    write
+                        .tx
+                        .prepare_cached("INSERT INTO altered_body (run, body) VALUES (?1, ?2)")?
+                        .execute(params![run, &body[..]])?;
+                }
+                Ok(run)
             })
             .await
     }
@@ -265,6 +287,37 @@ impl History {
             .await
     }
 
+    /// What a run of the profile's sent; `None` when there is no such run, or
+    /// it is older than the record of such things.
+    pub(crate) async fn run_request(
+        &self,
+        profile: i64,
+        run: u64,
+    ) -> Result<Option<RunRequest>, HistoryError> {
+        let run = i64::try_from(run).unwrap_or(i64::MAX);
+        self.readers
+            .read(move |reader, _| {
+                reader
+                    .connection
+                    .prepare_cached(
+                        "SELECT r.target, r.request_headers, r.edited, r.resigned, coalesce(a.body, p.body)
+                         FROM run r JOIN event e ON e.id = r.event JOIN payload p ON p.event = e.id
+                           LEFT JOIN altered_body a ON a.run = r.id
+                         WHERE r.id = ?1 AND e.profile = ?2 AND r.request_headers IS NOT NULL",
+                    )?
+                    .query_row(params![run, profile], |row| {
+                        Ok(RunRequest {
+                            target: row.get(0)?,
+                            headers: headers(row.get_ref(1)?.as_str()?),
+                            altered: altered(row.get(2)?, row.get(3)?),
+                            body: Body::from(row.get_ref(4)?.as_blob()?),
+                        })
+                    })
+                    .optional()
+            })
+            .await
+    }
+
     /// Says what an event came to without a run.
     pub(crate) async fn settle(&self, event: i64, settled: Settled) -> Result<(), HistoryError> {
         self.writer
@@ -310,7 +363,7 @@ fn payload(
     key: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<Option<StoredPayload>> {
     let sql = format!(
-        "SELECT e.id, e.webhook_id, e.provider, e.event_type, e.action, p.headers, p.body FROM event e JOIN payload p ON p.event = e.id WHERE {wanted}"
+        "SELECT e.id, e.webhook_id, e.provider, e.event_type, e.action, p.headers, p.body, e.source FROM event e JOIN payload p ON p.event = e.id WHERE {wanted}"
     );
     connection
         .prepare_cached(&sql)?
@@ -322,6 +375,7 @@ fn payload(
                 described: Arc::new(named(row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str_or_null()?)),
                 headers: headers(row.get_ref(5)?.as_str()?),
                 body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
+                source: row.get(7)?,
             })
         })
         .optional()

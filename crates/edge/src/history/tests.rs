@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{EventPage, EventQuery, Outcome, OutcomeKind};
 use bytes::Bytes;
-use postern_protocol::{Described, Provider, UnixMillis};
+use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -52,7 +52,16 @@ fn event(profile: &Profile, id: &str) -> NewEvent {
 }
 
 fn began(event: i64, replay: bool) -> Began {
-    Began { event, target: "http://x/".into(), rule: None, replay, attempt: 1, at: NOW }
+    Began {
+        event,
+        target: "http://x/".into(),
+        rule: None,
+        replay,
+        attempt: 1,
+        at: NOW,
+        headers: HeaderList::new(),
+        altered: None,
+    }
 }
 
 fn settled(status: Option<u16>) -> Option<Settled> {

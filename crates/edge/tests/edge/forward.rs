@@ -178,18 +178,27 @@ async fn replay_sends_the_same_bytes_again() {
     let edge = TestEdge::live(&proxy).await;
     let delivery = Delivery::new("evt_1", &edge, &proxy);
     delivery.post(&edge.hook().await).await;
-    let none = api::replay(&edge.handle, Replay { id: "evt_1".into(), target: None }).await.unwrap_err();
+    let none =
+        api::replay(&edge.handle, Replay { id: "evt_1".into(), ..Replay::default() }).await.unwrap_err();
     assert_eq!(none.code, "edge.no_target");
 
     let mut target = Target::ok().await;
-    let run =
-        api::replay(&edge.handle, Replay { id: "evt_1".into(), target: Some(target.url()) }).await.unwrap();
+    let run = api::replay(
+        &edge.handle,
+        Replay { id: "evt_1".into(), target: Some(target.url()), ..Replay::default() },
+    )
+    .await
+    .unwrap();
     assert_eq!((run.status, run.replay, run.outcome.kind), (Some(200), true, OutcomeKind::Succeeded));
     assert_eq!(target.next().await.body, delivery.body);
     let event = api::event(&edge.handle, EventKey { id: "evt_1".into() }).await.unwrap();
     assert_eq!((event.runs.len(), event.summary.outcome.kind), (1, OutcomeKind::Succeeded));
 
-    let unknown = api::replay(&edge.handle, Replay { id: "evt_0".into(), target: Some(target.url()) }).await;
+    let unknown = api::replay(
+        &edge.handle,
+        Replay { id: "evt_0".into(), target: Some(target.url()), ..Replay::default() },
+    )
+    .await;
     assert_eq!(unknown.unwrap_err().code, "not_found");
 }
 

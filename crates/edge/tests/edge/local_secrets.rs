@@ -1,8 +1,13 @@
-//! The secrets of the developer's own program: kept, and what they explain.
+//! The secrets of the developer's own program: kept, what they explain, and
+//! events signed anew by them.
 
 use crate::proxy::FakeProxy;
 use crate::support::{Delivery, TestEdge};
-use postern_edge::api::{self, EventKey, LocalSecretKey, LocalSecrets, LocalVerification, SetLocalSecret};
+use crate::target::Target;
+use postern_edge::api::{
+    self, Altered, Body, Edit, EventKey, LocalSecretKey, LocalSecrets, LocalVerification, Replay, RunKey,
+    SetForward, SetLocalSecret,
+};
 use postern_protocol::signature::{Scheme, linear};
 use postern_protocol::{Provider, Secret};
 use serde_json::json;
@@ -116,4 +121,100 @@ async fn what_cannot_be_one_is_refused_and_nothing_changes() {
     let key = LocalSecretKey { source: Some("s0".into()), provider: Provider::Linear };
     api::remove_local_secret(&edge.handle, key).await.unwrap_err();
     assert_eq!(api::local_secrets(&edge.handle).await.unwrap().secrets.len(), 50);
+}
+
+fn replay(id: &str) -> Replay {
+    Replay { id: id.into(), ..Replay::default() }
+}
+
+#[tokio::test]
+async fn a_replay_goes_out_signed_anew_or_as_it_came_or_edited_and_says_which() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let mut target = Target::ok().await;
+    api::set_forward(&edge.handle, SetForward { url: Some(target.url()) }).await.unwrap();
+    deliver(&edge, &proxy, "evt_1", "theirs").await;
+    let first = target.next().await;
+    let time = edge.status().await.now.0;
+    edge.clock.turn(3 * 86_400_000);
+
+    // Without a local secret it goes as it came, with a word; or not at all.
+    let old = api::replay(&edge.handle, replay("evt_1")).await.unwrap();
+    assert_eq!((old.altered, target.next().await.body), (None, first.body.clone()));
+    assert!(old.warning.unwrap().contains("3 d old"));
+    let forced = Replay { resign: Some(true), ..replay("evt_1") };
+    let refused = api::replay(&edge.handle, forced.clone()).await.unwrap_err();
+    assert_eq!(refused.code, "edge.no_local_secret");
+
+    api::set_local_secret(&edge.handle, of_linear(None, "mine")).await.unwrap();
+    for args in [replay("evt_1"), forced] {
+        let run = api::replay(&edge.handle, args).await.unwrap();
+        assert_eq!((run.altered, run.warning), (Some(Altered { edited: false, resigned: true }), None));
+        let seen = target.next().await;
+        let now = (time + 3 * 86_400_000).to_string();
+        assert_eq!(
+            String::from_utf8(seen.body.clone()).unwrap().replace(&now, &time.to_string()).into_bytes(),
+            first.body
+        );
+        let signature = linear::sign(&Secret::new("mine"), &seen.body);
+        assert!(seen.headers.contains(&("linear-signature".into(), signature)), "{:?}", seen.headers);
+        assert!(seen.headers.contains(&("postern-altered".into(), "resigned".into())));
+        // What was sent is on record.
+        let sent = api::run_request(&edge.handle, RunKey { run: run.id }).await.unwrap();
+        assert_eq!(sent.body, Body::Utf8 { text: String::from_utf8(seen.body).unwrap() });
+        assert_eq!(sent.headers.get("postern-altered"), Some("resigned"));
+        assert_eq!(sent.altered, run.altered);
+    }
+    let plain = api::replay(&edge.handle, Replay { resign: Some(false), ..replay("evt_1") }).await.unwrap();
+    assert_eq!((plain.altered, target.next().await.body), (None, first.body.clone()));
+    let sent = api::run_request(&edge.handle, RunKey { run: plain.id }).await.unwrap();
+    assert_eq!(sent.body, Body::Utf8 { text: String::from_utf8(first.body.clone()).unwrap() });
+
+    // Edited: by its body alone the headers stay, but for the signature's.
+    let text = r#"{"type":"Issue","action":"remove","webhookTimestamp":1}"#;
+    let edit = Edit { headers: None, body: Some(Body::Utf8 { text: text.into() }) };
+    let run = api::replay(&edge.handle, Replay { edit: Some(edit), ..replay("evt_1") }).await.unwrap();
+    assert_eq!(run.altered, Some(Altered { edited: true, resigned: true }));
+    let seen = target.next().await;
+    assert!(
+        seen.body.starts_with(br#"{"type":"Issue","action":"remove","webhookTimestamp":1795"#),
+        "{seen:?}"
+    );
+    // The event itself is as it came.
+    let event = api::event(&edge.handle, EventKey { id: "evt_1".into() }).await.unwrap();
+    assert_eq!(event.body, Body::Utf8 { text: String::from_utf8(first.body).unwrap() });
+
+    let unknown = api::run_request(&edge.handle, RunKey { run: 999 }).await.unwrap_err();
+    assert_eq!(unknown.code, "not_found");
+}
+
+#[tokio::test]
+async fn an_edit_that_cannot_be_sent_is_refused_and_nothing_goes_out() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let mut target = Target::ok().await;
+    deliver(&edge, &proxy, "evt_1", "theirs").await;
+    for (edit, why) in [
+        (json!({"headers": [["a b", "1"]]}), "`a b`"),
+        (json!({"headers": [["a", "1\n2"]]}), "`a`"),
+        (json!({"body": {"encoding": "base64", "base64": "!"}}), "edit.body.base64"),
+        (json!({"colour": 1}), "colour"),
+    ] {
+        let args = json!({"id": "evt_1", "target": target.url(), "edit": edit});
+        let refused = api::call(&edge.handle, "replay", args).await.unwrap_err();
+        assert_eq!(refused.code, "request.malformed");
+        assert!(refused.message.contains(why), "{refused}");
+    }
+    // Nor does what is to be signed and cannot.
+    api::set_local_secret(&edge.handle, of_linear(None, "mine")).await.unwrap();
+    let edit = Edit { headers: None, body: Some(Body::Utf8 { text: "{}".into() }) };
+    let args = Replay { target: Some(target.url()), resign: Some(true), edit: Some(edit), ..replay("evt_1") };
+    let refused = api::replay(&edge.handle, args).await.unwrap_err();
+    assert_eq!(refused.code, "request.unsupported");
+    let event = api::event(&edge.handle, EventKey { id: "evt_1".into() }).await.unwrap();
+    assert!(event.runs.is_empty());
+    // The first that the target sees is one that can.
+    let run =
+        api::replay(&edge.handle, Replay { target: Some(target.url()), ..replay("evt_1") }).await.unwrap();
+    assert_eq!((target.next().await.body.is_empty(), run.status), (false, Some(200)));
 }

@@ -194,7 +194,8 @@ async fn a_repetition_goes_by_the_rule_as_it_then_is() {
     let Action::Forward(to) = &mut rules[0].action else { panic!() };
     to.url = app.url();
     set(&edge, rules).await;
-    let replayed = api::replay(&edge.handle, Replay { id: "evt_1".into(), target: None }).await.unwrap();
+    let replayed =
+        api::replay(&edge.handle, Replay { id: "evt_1".into(), ..Replay::default() }).await.unwrap();
     assert_eq!(replayed.rule.unwrap().id, list.rules[0].id);
     assert_eq!(app.next().await.header("postern-event-id"), Some("evt_1"));
 }
@@ -320,7 +321,7 @@ async fn a_run_of_a_stale_event_says_so() {
     target.next().await;
     assert_eq!(settled(&edge, "evt_1").await.runs[0].warning, None);
     edge.clock.turn(3 * 3_600_000);
-    let run = api::replay(&edge.handle, Replay { id: "evt_1".into(), target: None }).await.unwrap();
+    let run = api::replay(&edge.handle, Replay { id: "evt_1".into(), ..Replay::default() }).await.unwrap();
     assert_eq!(
         run.warning.as_deref(),
         Some("the signature's time is 3 h old; the app's own verification may refuse it")

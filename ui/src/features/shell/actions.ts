@@ -2,7 +2,9 @@
 
 import type { App } from "../../state/app.svelte";
 import { ApiError, LOCAL_CODES } from "../../transport/types";
+import type { Altered } from "../../transport/generated/Altered";
 import type { Provider } from "../../transport/generated/Provider";
+import type { Replay } from "../../transport/generated/Replay";
 import type { Settings } from "../../transport/generated/Settings";
 import { pausable } from "./words";
 
@@ -73,18 +75,27 @@ export async function trigger(app: App, provider: Provider, name: string): Promi
   }
 }
 
+/** How a replay differs from sending the event as it came, as the first rule does. */
+export type Replayed = Omit<Replay, "id">;
+
 /** Replays an event and says what came of it. */
-export async function replay(app: App, id: string, target?: string): Promise<void> {
+export async function replay(app: App, id: string, how: Replayed = {}): Promise<void> {
   try {
-    const run = await app.backend.call("replay", target === undefined ? { id } : { id, target });
+    const run = await app.backend.call("replay", { id, ...how });
     const text = run.error
       ? `Replay failed: ${run.error}`
-      : `Replayed to ${run.target}: ${run.outcome.label}`;
+      : `Replayed to ${run.target}: ${run.outcome.label}${alteredWords(run.altered)}`;
     app.toasts.show(run.outcome.kind === "failed" ? "bad" : "ok", text);
   } catch (thrown) {
     if (ApiError.from(thrown).code === "edge.no_target") app.overlay = "replay";
     else fail(app, thrown);
   }
+}
+
+/** ` · edited, signed anew`, as it applies. */
+export function alteredWords(altered: Altered | null): string {
+  const words = [altered?.edited && "edited", altered?.resigned && "signed anew"].filter(Boolean);
+  return words.length === 0 ? "" : ` · ${words.join(", ")}`;
 }
 
 /** Copies text and says so. */

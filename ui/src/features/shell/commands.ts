@@ -28,7 +28,7 @@ export function commands(app: App, templates: readonly Template[], views: readon
   const { id } = app.router.route;
   if (id !== null) {
     add("replay", "Replay this event", () => void replay(app, id), "R");
-    add("replay", "Replay this event to another address…", () => (app.overlay = "replay"));
+    add("replay", "Replay this event with changes…", () => (app.overlay = "replay"));
     add(
       "close",
       "Close this event",

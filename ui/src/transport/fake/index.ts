@@ -472,6 +472,12 @@ export function fakeTransport(params: URLSearchParams): Transport {
       arrive();
       return { replay: 1, deliveries: 1 };
     },
+    run_request: ({ run: id }) => ({
+      target: "http://localhost:3000/",
+      headers: [["content-type", "application/json; charset=utf-8"]],
+      body: { encoding: "utf8", text: `{"run":${id}}` },
+      altered: null,
+    }),
     replay: ({ id, target }) => {
       const { n, row } = find(id);
       if (targets().length === 0 && target === undefined)

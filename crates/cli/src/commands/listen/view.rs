@@ -100,7 +100,9 @@ fn begin(act: Act, edge: &Arc<Backend>, target: Option<&str>, done: mpsc::Unboun
     tokio::spawn(async move {
         let came = match act {
             Act::Open(id) => Done::Opened(edge.call("event", EventKey { id }).await.map(Box::new)),
-            Act::Replay(id) => Done::Replayed(edge.call("replay", Replay { id, target }).await.map(Box::new)),
+            Act::Replay(id) => Done::Replayed(
+                edge.call("replay", Replay { id, target, ..Replay::default() }).await.map(Box::new),
+            ),
             Act::Quit => return,
         };
         // The view has ended: nobody wants to know.
