@@ -1,6 +1,7 @@
 // Generated: POSTERN_GENERATE=1 cargo test -p postern-edge --test typescript
 export type { Action } from "./Action";
 export type { Algorithm } from "./Algorithm";
+export type { Altered } from "./Altered";
 export type { ApiError } from "./ApiError";
 export type { Arrival } from "./Arrival";
 export type { AttemptOutcome } from "./AttemptOutcome";
@@ -25,6 +26,7 @@ export type { DeliveryState } from "./DeliveryState";
 export type { DryRun } from "./DryRun";
 export type { DryRunQuery } from "./DryRunQuery";
 export type { DryRunRow } from "./DryRunRow";
+export type { Edit } from "./Edit";
 export type { Encoding } from "./Encoding";
 export type { Ended } from "./Ended";
 export type { ErrorCode } from "./ErrorCode";
@@ -79,7 +81,9 @@ export type { Rule } from "./Rule";
 export type { RuleList } from "./RuleList";
 export type { RulePart } from "./RulePart";
 export type { RuleProblem } from "./RuleProblem";
+export type { RunKey } from "./RunKey";
 export type { RunQuery } from "./RunQuery";
+export type { RunRequest } from "./RunRequest";
 export type { RunRow } from "./RunRow";
 export type { RunRule } from "./RunRule";
 export type { Runs } from "./Runs";
