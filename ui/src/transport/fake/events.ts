@@ -323,6 +323,7 @@ export function run(n: number, row: EventSummary, replay = false): HandlerRun {
     error: refused ? "connection refused — nothing listens on 3000" : null,
     rule: { id: 1, name: "localhost:3000" },
     attempt: n % 9 === 4 ? 2 : 1,
+    altered: null,
     warning:
       n % 13 === 6 ? "the signature's time is 3 h old; the app's own verification may refuse it" : null,
   };
