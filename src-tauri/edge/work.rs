@@ -18,7 +18,7 @@ pub(crate) fn toggle_pause<R: Runtime>(app: &AppHandle<R>) {
 
 /// Sends an event to the forward target once more.
 pub(crate) fn replay<R: Runtime>(app: &AppHandle<R>, id: String) {
-    run(app, "Not replayed", "replay", Replay { id, target: None });
+    run(app, "Not replayed", "replay", Replay { id, ..Replay::default() });
 }
 
 /// Runs an operation and tells when it fails.
