@@ -321,7 +321,7 @@ pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiEr
         Some(true) => Resign::Always,
     };
     let edit = args.edit.map(edit).transpose()?;
-    Ok(handlers::replay(&edge.shared, &session, payload, handler, resign, edit).await?)
+    handlers::replay(&edge.shared, &session, payload, handler, resign, edit).await
 }
 
 fn edit(args: Edit) -> Result<handlers::Edit, ApiError> {
