@@ -7,6 +7,8 @@
 //! `POSTERN_ROUNDS` and `POSTERN_SEED` set how many kills there are and which;
 //! `make soak` runs it so for hours.
 
+#![expect(clippy::print_stdout, reason = "the seed is told, to run it again")]
+
 use postern_protocol::dedupe::LINEAR_DELIVERY;
 use postern_testkit::invariants::Books;
 use postern_testkit::{Machine, ProxyHome, Receiver, Sender, leftovers};

@@ -1,6 +1,9 @@
 //! The completion scripts, as the shells themselves run them: bash, and zsh
 //! and fish where they are installed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "what was left out is told")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
