@@ -111,8 +111,9 @@ test("an old event is signed anew with a local secret, and edited", async ({ app
   await pane.getByRole("button", { name: "Replay with…" }).click();
   const dialog = app.getByRole("dialog", { name: "Replay with changes" });
   await dialog.getByLabel("Address").fill(target.url("/anew"));
-  await dialog.getByText("New", { exact: true }).click();
+  await dialog.getByRole("radio", { name: "New" }).check();
   const body = dialog.getByLabel("Body");
+  await expect(body).toHaveValue(/Days old/);
   await body.fill((await body.inputValue()).replace("Days old", "Edited"));
   await expect(dialog.getByText("edited", { exact: true })).toBeVisible();
   await dialog.getByRole("button", { name: "Replay" }).click();
