@@ -22,7 +22,7 @@ export async function forwardTo(page, url) {
   await go(page, "Handlers");
   await (await page.byRole("button", "Add a rule")).click();
   await (await page.byRole("textbox", "Address")).fill(url);
-  await (await page.byRole("button", "Add")).click();
+  await (await page.byRole("button", /^Add$/)).click();
   await page.shows("It acts on events from now on.");
   await (await page.byRole("button", "Dismiss")).click();
 }
