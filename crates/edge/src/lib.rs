@@ -30,6 +30,7 @@ mod fuzz;
 mod handle;
 mod handlers;
 mod history;
+mod large;
 mod local;
 mod private_file;
 mod profiles;

@@ -254,10 +254,10 @@ pub async fn event(edge: &EdgeHandle, args: EventKey) -> Result<EventDetail, Api
     let mut detail = detail.ok_or_else(|| unknown(&args.id))?;
     let (provider, source) = (detail.summary.provider, &detail.summary.source);
     let local = edge.shared.session().ok().and_then(|session| session.local_secret(provider, source));
-    if let Some(local) = local
-        && let Some(payload) = edge.shared.history.payload_of(profile, args.id).await?
-    {
-        detail.local = Some(local::verification(payload, local, edge.shared.now()).await);
+    if let Some(local) = local {
+        let body = detail.body.clone().into_bytes().unwrap_or_default();
+        let headers = detail.headers.clone();
+        detail.local = Some(local::verification(headers, body, local, edge.shared.now()).await);
     }
     Ok(detail)
 }

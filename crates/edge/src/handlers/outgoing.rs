@@ -106,7 +106,7 @@ async fn make(
     if wanted && let Some(secret) = secret {
         match local::signed_anew(headers::recorded(&headers), body.clone(), secret, now).await {
             Ok(anew) => {
-                (headers, body) = (headers::map(&anew.headers), anew.body);
+                (headers, body) = (headers::map(&anew.headers), anew.body.into());
                 (warning, resigned) = (None, true);
             }
             Err(why) => unsigned = Some(why),

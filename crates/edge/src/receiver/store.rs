@@ -1,8 +1,9 @@
 //! The last step of a delivery: on the disk, then 200.
 
 use super::answer::Refusal;
-use super::verify::{Delivery, LARGE};
+use super::verify::Delivery;
 use crate::history::{Accepted, NewEvent};
+use crate::large::on_body;
 use crate::state::{Session, Shared, with_causes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -79,14 +80,7 @@ async fn wanted(
             (forwards || listening(), notify)
         }
     };
-    if body.len() < LARGE {
-        return ask();
-    }
-    // Panics only if `ask` does, which is a defect to be seen.
-    match tokio::task::spawn_blocking(ask).await {
-        Ok(wanted) => wanted,
-        Err(e) => std::panic::resume_unwind(e.into_panic()),
-    }
+    on_body(body.len(), ask).await
 }
 
 /// A request's id as proxies write them: headers are not signed, and the log is

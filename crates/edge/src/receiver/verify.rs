@@ -1,6 +1,7 @@
 //! Is this delivery from the proxy, unaltered, and of now?
 
 use super::answer::Refusal;
+use crate::large::on_body;
 use crate::state::{Session, Shared};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,8 +16,6 @@ use std::sync::Arc;
 
 /// Longer ids are nobody's; they would only fill the index.
 const LONGEST_ID: usize = 256;
-/// From this size on a body is hashed and parsed off the async threads.
-pub(super) const LARGE: usize = 256 * 1024;
 
 /// A delivery whose signature holds.
 pub(super) struct Delivery {
@@ -107,7 +106,7 @@ struct Checked {
 }
 
 async fn check(secrets: Vec<Secret>, headers: HeaderList, body: Bytes, freshness: Freshness) -> Checked {
-    let large = body.len() >= LARGE;
+    let bytes = body.len();
     let work = move || {
         let provider = headers.get(POSTERN_PROVIDER).and_then(|p| p.parse().ok()).unwrap_or(Provider::None);
         let verdict: Verdict = standard::verify(&secrets, &headers, &body, Some(freshness));
@@ -115,15 +114,7 @@ async fn check(secrets: Vec<Secret>, headers: HeaderList, body: Bytes, freshness
         let verdict = verdict.map(|verified| (verified, line::describe(provider, &headers, &body)));
         Checked { headers, body, provider, verdict }
     };
-    if large {
-        // Panics only if `work` does, which is a defect to be seen.
-        match tokio::task::spawn_blocking(work).await {
-            Ok(checked) => checked,
-            Err(e) => std::panic::resume_unwind(e.into_panic()),
-        }
-    } else {
-        work()
-    }
+    on_body(bytes, work).await
 }
 
 /// Whether a body is a challenge's.
