@@ -14,7 +14,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use postern_edge::api::Template;
 use postern_protocol::Provider;
-use postern_protocol::api::{InvalidRetry, RetryPolicy};
+use postern_protocol::api::{GroupName, InvalidRetry, RetryPolicy};
 use postern_protocol::filter::{Filter, InvalidFilter};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -36,6 +36,7 @@ Environment:
   POSTERN_PROXY     the proxy's address, instead of --proxy
   POSTERN_DATA_DIR  the data folder, instead of --data-dir
   POSTERN_PROFILE   the workspace a command is about, instead of --profile
+  POSTERN_GROUP     the claim group to be in, instead of `serve --group`
   NO_COLOR          no colours, also on a terminal";
 
 /// Webhooks, delivered to this machine.
@@ -206,6 +207,11 @@ pub(crate) struct Serve {
     /// several times; remembered until others are given, `*` for all.
     #[arg(long, value_name = "TERM", value_parser = capability)]
     pub(crate) capability: Vec<String>,
+    /// Share the events with the other members of this claim group: each goes
+    /// to one of them, those of an issue, pull request, … to the same one. For
+    /// as long as this runs; without it every event comes.
+    #[arg(long, value_name = "NAME", env = "POSTERN_GROUP", hide_env = true)]
+    pub(crate) group: Option<GroupName>,
 }
 
 /// A capability term as it was written, once it is known to be one.

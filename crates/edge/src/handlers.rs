@@ -26,7 +26,7 @@ pub(crate) use headers::original;
 pub use listeners::Listener;
 pub(crate) use listeners::Listeners;
 pub(crate) use outgoing::{Edit, Resign};
-pub(crate) use pool::Forwarding;
+pub(crate) use pool::{Forwarding, handle_again};
 pub(crate) use rules::{Rules, set_plain};
 pub(crate) use run::{Handler, replay};
 pub(crate) use target::Target;

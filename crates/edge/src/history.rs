@@ -13,6 +13,7 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::watch;
 
 mod checkpoint;
+mod claims;
 mod database;
 mod events;
 mod pages;
@@ -26,6 +27,7 @@ mod search;
 mod views;
 mod writer;
 
+pub(crate) use claims::{Claim, NewClaim};
 pub(crate) use events::{Accepted, NewEvent};
 pub(crate) use pages::{LOOK, Selection};
 pub(crate) use profiles::{NewProfile, Profile};

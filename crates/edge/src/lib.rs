@@ -23,6 +23,7 @@ pub mod api;
 mod arrival;
 pub mod attach;
 mod canary;
+mod claims;
 mod clock;
 mod edge;
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use crate::api::ApiError;
 use crate::state::with_causes;
 use postern_protocol::api::{
-    CanaryReport, CanaryRequest, CatchUpRequest, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryList,
-    DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress, RecoverRequest, Recovered,
-    RedriveRequest, RegisterRequest, RegisterResponse, ReplayRequest, Replayed, ReportWork, RotatedSecret,
-    SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
+    CanaryReport, CanaryRequest, CatchUpRequest, CaughtUp, ClaimRenewed, DeadLetterFilter, DeliveryDetail,
+    DeliveryList, DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress, RecoverRequest,
+    Recovered, RedriveRequest, RegisterRequest, RegisterResponse, ReplayRequest, Replayed, ReportWork,
+    RotatedSecret, SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::id::{DeliveryId, WorkerId};
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
@@ -259,6 +259,17 @@ impl ProxyClient {
     ) -> Result<(), ProxyError> {
         let path = format!("/edge/events/{event}/status");
         send(self.request(Method::POST, &path, Some(credential)).json(report)).await.map(|_| ())
+    }
+
+    /// The same of what is held as a member of a claim group.
+    pub(crate) async fn report_claim(
+        &self,
+        event: &str,
+        credential: &Secret,
+        report: &ReportWork,
+    ) -> Result<ClaimRenewed, ProxyError> {
+        let path = format!("/edge/events/{event}/status");
+        json(self.request(Method::POST, &path, Some(credential)).json(report)).await
     }
 
     /// The worker leaves.

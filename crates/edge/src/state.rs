@@ -19,7 +19,7 @@ use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<watch::Sender<Settings>>,
     pub(crate) rejected: watch::Sender<u64>,
     pub(crate) listeners: Listeners,
+    /// So many events are sent on at a time.
+    pub(crate) sends: Semaphore,
     /// Moves when something in the status changes that has no event.
     pub(crate) changed: Arc<watch::Sender<u64>>,
     /// Wakes the registration.

@@ -14,7 +14,7 @@
 //! | `DELETE /edge/workers/{id}` | its worker credential | → 204 |
 //! | `GET /edge/events/{event}` | any worker credential of the workspace | → [`EventRecord`] |
 //! | `POST /edge/events/{event}/redeliver` | the worker credential of a worker it was for | → 204 |
-//! | `POST /edge/events/{event}/status` | the worker credential of a worker it went to | [`ReportWork`] → 204 |
+//! | `POST /edge/events/{event}/status` | the worker credential of a worker it went to | [`ReportWork`] → 204, or [`ClaimRenewed`] |
 //! | `GET /v1/workspace` | workspace token | → [`WorkspaceInfo`] |
 //! | `GET /v1/sources` | workspace token | → [`SourceList`] |
 //! | `GET /v1/workers` | workspace token with scope `events:read`, or any worker credential | → [`WorkerList`] |
@@ -66,12 +66,16 @@ mod canary;
 mod circuit;
 mod deliveries;
 mod events;
+mod group;
 mod policy;
 mod work;
 mod workers;
 
 pub use canary::{Canary, CanaryReport, CanaryRequest};
 pub use circuit::{Circuit, CircuitCause, CircuitState};
+pub use group::{
+    ClaimRenewed, Group, GroupClaim, GroupMode, GroupName, InvalidGroupName, ReasonCode, WorkerReason,
+};
 pub use policy::{
     InvalidPolicy, InvalidRetry, MOST_ATTEMPTS, MOST_IN_FLIGHT, PolicyChange, Rate, RetryPolicy,
     RetryStrategy, WorkerPolicy,
@@ -158,6 +162,9 @@ pub struct RegisterRequest {
     /// What becomes of events held during an absence.
     #[serde(default)]
     pub catch_up: CatchUp,
+    /// The group it is to be in; absent: it gets its events for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// How its deliveries are to be signed.
     #[serde(default)]
     pub signature_style: SignatureStyleName,
@@ -285,6 +292,9 @@ pub struct LeaseRequest {
     /// absent leaves as is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering: Option<Ordering>,
+    /// The group it is to be in, `null` for none; absent leaves as is.
+    #[serde(default, deserialize_with = "policy::present", skip_serializing_if = "Option::is_none")]
+    pub group: Option<Option<Group>>,
     /// How it wants to be delivered to; absent leaves as is.
     #[serde(flatten)]
     pub policy: PolicyChange,
@@ -486,8 +496,11 @@ pub struct EventRecord {
     /// came in by no request, or before ids were kept.
     #[serde(default)]
     pub request_id: Option<String>,
-    /// One entry per worker it goes to.
+    /// One entry per worker, or claim group, it goes to.
     pub deliveries: Vec<DeliveryRecord>,
+    /// Of each worker of the workspace, why it got the event or did not.
+    #[serde(default)]
+    pub workers: Vec<WorkerReason>,
 }
 
 /// One event's way to one worker.
@@ -496,10 +509,15 @@ pub struct EventRecord {
 pub struct DeliveryRecord {
     /// Its id.
     pub id: DeliveryId,
-    /// To whom.
-    pub worker_id: WorkerId,
-    /// The worker's name.
+    /// To whom. Of a claim group, the member that has it, or had it last;
+    /// `null` until one did.
+    pub worker_id: Option<WorkerId>,
+    /// The worker's name, or the group's while no member has had it.
     pub worker: String,
+    /// How it stands with its claim group; absent: it is to the worker alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub claim: Option<GroupClaim>,
     /// Where it stands.
     pub state: DeliveryState,
     /// When the next attempt is due, while it is pending.
@@ -538,8 +556,11 @@ pub enum DeliveryState {
     Pending,
     /// Claimed by a sender right now.
     Sending,
-    /// Answered 2xx.
+    /// Answered 2xx; with a claim group: reported as completed.
     Delivered,
+    /// Answered 2xx by a member of a claim group, which has yet to report that
+    /// it is done.
+    Claimed,
     /// A dead letter: out of attempts, or the worker left; see
     /// [`DeliveryRecord::ended`].
     Dead,
@@ -569,6 +590,9 @@ pub enum WaitsFor {
     Circuit,
     /// The worker's rate to allow one more.
     Rate,
+    /// A member of its claim group that takes it, is there and has room; while
+    /// one holds its entity, that one.
+    Member,
 }
 
 /// That a delivery was skipped.

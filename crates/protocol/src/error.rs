@@ -67,6 +67,9 @@ codes! {
     Unavailable = "unavailable", 503;
     /// The worker's URL is not allowed (scheme, address, own domain).
     UrlRefused = "worker.url_refused", 422;
+    /// What is reported on was given to another member of the claim group
+    /// meanwhile, or may be: the report does not count.
+    ClaimLost = "claim.lost", 409;
     /// The capability filter cannot be read.
     FilterInvalid = "filter.invalid", 422;
     /// The request is understood, and asks for what this proxy does not do.

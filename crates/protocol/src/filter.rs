@@ -103,6 +103,17 @@ pub fn takers<'f, T>(
     asked.into_iter().filter(|(_, filter, answer)| takes(filter, *answer)).map(|(who, ..)| who).collect()
 }
 
+/// How a filter stands to an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// It takes it.
+    Takes,
+    /// This negative term refuses it.
+    Refuses(String),
+    /// None of the positive terms, which are these, takes it.
+    Misses(Vec<String>),
+}
+
 /// What the names alone say.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -131,6 +142,24 @@ impl Filter {
     #[must_use]
     pub fn takes(&self, provider: Provider, event: &Described, body: &[u8]) -> bool {
         !takers(provider, event, body, [((), self)]).is_empty()
+    }
+
+    /// How it stands to an event from `provider`, described so, and by which of
+    /// its terms.
+    #[must_use]
+    pub fn stand(&self, provider: Provider, event: &Described, body: &[u8]) -> Stand {
+        let conditions = self.terms.iter().filter_map(|term| term.condition.as_ref());
+        let payload = Payload::read(provider, body, conditions.flat_map(Condition::paths));
+        let applies = |term: &&Term| {
+            term.names(provider, event) && term.condition.as_ref().is_none_or(|c| c.holds(&payload))
+        };
+        if let Some(term) = self.terms.iter().filter(|term| term.negative).find(applies) {
+            return Stand::Refuses(term.to_string());
+        }
+        if self.decide(provider, |term| applies(&term)) {
+            return Stand::Takes;
+        }
+        Stand::Misses(self.terms.iter().filter(|term| !term.negative).map(Term::to_string).collect())
     }
 
     /// Whether any term has a condition on the payload, so that an event

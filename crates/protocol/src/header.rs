@@ -33,6 +33,14 @@ pub const POSTERN_REDRIVEN: &str = "postern-redriven";
 /// What the event is about, to a worker that gets the events of each entity
 /// in their order; absent otherwise.
 pub const POSTERN_ENTITY: &str = "postern-entity";
+/// The name of the claim group a delivery is to; absent on others.
+pub const POSTERN_GROUP: &str = "postern-group";
+/// With a claim group: which time the delivery is given to a member, from 1; to
+/// be said in the member's reports.
+pub const POSTERN_CLAIM: &str = "postern-claim";
+/// With a claim group: for how many seconds the member has it from the answer
+/// on, unless it reports before.
+pub const POSTERN_CLAIM_LEASE: &str = "postern-claim-lease";
 /// `challenge` on the ownership challenge, `ping` on pings, `canary` on quiet
 /// canaries, absent otherwise.
 pub const POSTERN_KIND: &str = "postern-kind";

@@ -27,6 +27,7 @@ use crate::ingest::{Ingest, IngestMetrics};
 use crate::linear::{self, LinearSignIn};
 use crate::notices::Notices;
 use crate::registry::challenge::Challenger;
+use crate::registry::work::{Work, WorkMetrics};
 use crate::registry::{self, Registry};
 use crate::retention::{self, RetentionMetrics};
 use crate::store::{Access, BATCH_SIZE, OpenError, SqliteStore, Store, WriteMetrics};
@@ -238,14 +239,10 @@ impl App {
         let sender = self.sender();
         let bus = self.parts.bus.clone();
         let dispatch = Dispatch::new(sender.clone(), bus.clone(), tasks.clone(), cut.clone(), stop.clone());
-        let routes = http::routes(self.routes_parts(
-            public_url,
-            bodies,
-            challenger.clone(),
-            dispatch.clone(),
-            &carrying,
-            &stop,
-        ));
+        let routes =
+            self.routes_parts(public_url, bodies, challenger.clone(), dispatch.clone(), &carrying, &stop);
+        let work = routes.work.clone();
+        let routes = http::routes(routes);
         let scheduler = Scheduler {
             store: self.parts.store.clone(),
             clock: self.parts.clock.clone(),
@@ -275,6 +272,7 @@ impl App {
         parts.spawn(named("challenges of plain receivers", lasting));
         let expiry = registry::expiry::run(store.clone(), clock.clone(), notices.clone(), stop.clone());
         parts.spawn(named("lease expiry", expiry));
+        parts.spawn(named("claims' expiry", work.run(stop.clone())));
         let retire_after = config.registration.retire_after;
         let retirement = registry::retirement::run(store.clone(), clock.clone(), retire_after, stop.clone());
         parts.spawn(named("retirement of workers", retirement));
@@ -342,6 +340,7 @@ impl App {
         stop: &CancellationToken,
     ) -> http::Parts {
         let Parts { config, store, clock, bus } = &self.parts;
+        let work = self.work(&bodies);
         let ingest = Arc::new(Ingest::new(
             store.clone(),
             clock.clone(),
@@ -401,7 +400,20 @@ impl App {
             canaries: self.canaries.clone(),
             rates: Canaried::rates(),
         });
-        http::Parts { ingest, registry, tunnels, trigger, reader, api, canaried }
+        http::Parts { ingest, registry, work, tunnels, trigger, reader, api, canaried }
+    }
+
+    fn work(&self, bodies: &BodyReader) -> Arc<Work> {
+        let Parts { config, store, clock, bus } = &self.parts;
+        Arc::new(Work {
+            store: store.clone(),
+            clock: clock.clone(),
+            bus: bus.clone(),
+            bodies: bodies.clone(),
+            settings: config.delivery.clone(),
+            notices: self.notices.clone(),
+            metrics: self.measured(WorkMetrics::new),
+        })
     }
 
     fn admin(&self, bodies: &BodyReader, running: &Arc<AtomicBool>, stop: &CancellationToken) -> Admin {

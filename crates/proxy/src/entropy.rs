@@ -37,6 +37,11 @@ ids! {
     token_id -> TokenId;
 }
 
+/// From 0 to 1.
+pub(crate) fn fraction() -> f64 {
+    f64::from(u32::from_le_bytes(bytes())) / f64::from(u32::MAX)
+}
+
 /// A new credential: `prefix` and 256 random bits in URL-safe base64.
 #[must_use]
 pub fn credential(prefix: &str) -> Secret {

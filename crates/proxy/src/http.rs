@@ -4,7 +4,7 @@
 use crate::api::{self, Api};
 use crate::canary::{self, Canaried};
 use crate::ingest::{self, Ingest};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Registry, work::Work};
 use crate::trigger::{self, Trigger};
 use crate::tunnel::{self, Tunnels};
 use crate::workspace::{self, Reader};
@@ -30,6 +30,7 @@ pub(crate) mod server;
 pub(crate) struct Parts {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) work: Arc<Work>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) reader: Arc<Reader>,
@@ -39,7 +40,7 @@ pub(crate) struct Parts {
 
 /// The routes.
 pub(crate) fn routes(parts: Parts) -> Router {
-    let Parts { ingest, registry, tunnels, trigger, reader, api, canaried } = parts;
+    let Parts { ingest, registry, work, tunnels, trigger, reader, api, canaried } = parts;
 
     // Providers post webhooks.
     let providers = Router::new()
@@ -56,10 +57,11 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .route("/edge/workers/{id}/secret", post(registry::secret::rotate))
         .route("/edge/workers/{id}/catch-up", post(registry::catch_up::choose))
         .route("/edge/events/{event}/redeliver", post(registry::catch_up::redeliver))
-        .route("/edge/events/{event}/status", post(registry::work::report))
         .route("/edge/workers/{id}", delete(registry::lease::leave))
         .with_state(registry);
     let canaries = Router::new().route("/edge/workers/{id}/canary", post(canary::send)).with_state(canaried);
+    let reports =
+        Router::new().route("/edge/events/{event}/status", post(registry::work::report)).with_state(work);
     let tunnels = Router::new().route("/edge/connect", get(tunnel::connect::connect)).with_state(tunnels);
 
     let looking = Router::new()
@@ -93,6 +95,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
     Router::new()
         .merge(providers)
         .merge(edges)
+        .merge(reports)
         .merge(looking)
         .merge(canaries)
         .merge(tunnels)

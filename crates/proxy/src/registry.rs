@@ -10,8 +10,9 @@ use crate::config::Registration;
 use crate::http::body::BodyReader;
 use crate::http::rate::Buckets;
 use crate::linear::LinearSignIn;
-use crate::store::Store;
-use postern_protocol::id::TokenId;
+use crate::store::{Store, StoreError};
+use postern_protocol::api::Waiting;
+use postern_protocol::id::{TokenId, WorkerId};
 use postern_protocol::{Clock, UnixMillis};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -79,6 +80,13 @@ impl Registry {
     fn leased_until(&self, now: UnixMillis) -> UnixMillis {
         leased_until(&self.settings, now)
     }
+}
+
+/// What waits for a worker, and for its claim group.
+pub(crate) async fn waiting(store: &dyn Store, id: WorkerId) -> Result<Waiting, StoreError> {
+    let (own, group) = (store.waiting(id).await?, store.group_waiting(id).await?);
+    let oldest = own.oldest.into_iter().chain(group.oldest).min();
+    Ok(Waiting { count: own.count + group.count, oldest, held: own.held })
 }
 
 /// When a lease given at `now` ends.

@@ -8,10 +8,12 @@
 
 #[cfg(test)]
 mod contract;
+mod grants;
 mod listing;
 mod metrics;
 mod sqlite;
 
+pub use grants::{Grant, GrantReport, GrantSought, GrantStep, Granted};
 pub use listing::{
     Bulk, BulkCursor, BulkDone, Cursor, DeliveryCursor, EventContent, EventCursor, InvalidCursor, LiveBatch,
     LiveMark, Page, RecoverCursor, RecoverDone, Recovery,
@@ -28,8 +30,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postern_protocol::api::{
     AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, Circuit, DeadLetterFilter, DeliveryDetail,
-    DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Ordering, Replayed,
-    RetryPolicy, Waiting, WorkReport, WorkerPolicy, WorkerState,
+    DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Group, Ordering,
+    Replayed, RetryPolicy, Waiting, WorkReport, WorkerPolicy, WorkerState,
 };
 use postern_protocol::dedupe::{DedupeKey, IdFrom, Pointer};
 use postern_protocol::event::{Described, Provider};
@@ -140,8 +142,10 @@ pub trait Store: Send + Sync + 'static {
     /// Stores an event and a delivery for each worker of the workspace whose
     /// filter takes it (away and paused ones included, gone and never
     /// activated ones not), unless its dedupe key is known within the window.
-    /// For a worker with [`Ordering::Entity`] it waits in line while an earlier
-    /// event of its entity is not delivered, held, or given up. An event of
+    /// Of a claim group there is one delivery, where a member's filter takes it.
+    /// For a worker with [`Ordering::Entity`], and for a claim group, it waits in
+    /// line while an earlier event of its entity is not delivered, held, or
+    /// given up. An event of
     /// Postern's own that nobody takes is not kept.
     async fn accept_event(&self, event: NewEvent) -> Result<Accepted, StoreError>;
 
@@ -149,8 +153,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a new worker, `pending`.
     async fn register_worker(&self, worker: Worker) -> Result<(), StoreError>;
-    /// Replaces what a registration may change: URL, name, filter, ordering,
-    /// catch-up, secret (the old secret goes on signing until
+    /// Replaces what a registration may change, its group apart
+    /// ([`Store::set_group`]): URL, name, filter, ordering, catch-up, secret (the old secret goes on signing until
     /// `previous_until`), token; state becomes `pending`.
     async fn update_worker(&self, worker: Worker) -> Result<(), StoreError>;
     /// Gives a worker that is not gone another signing secret; the old one
@@ -197,7 +201,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<WorkerId>, StoreError>;
     /// Sets how a worker is delivered to. `false`: there is no such worker.
     async fn set_policy(&self, id: WorkerId, policy: WorkerPolicy) -> Result<bool, StoreError>;
-    /// The worker leaves: `gone`, its waiting deliveries are dead-lettered.
+    /// The worker leaves: `gone`, its waiting deliveries are dead-lettered; what
+    /// it holds of a claim group's goes to the others.
     async fn remove_worker(
         &self,
         id: WorkerId,
@@ -218,6 +223,9 @@ pub trait Store: Send + Sync + 'static {
     /// Sets in which order a worker gets its deliveries, those that wait
     /// included; attempts under way are not called back.
     async fn set_ordering(&self, id: WorkerId, ordering: Ordering) -> Result<(), StoreError>;
+    /// Sets the group a worker is in. Where that is another claim group than
+    /// before, what it holds of that one's is given up at once.
+    async fn set_group(&self, id: WorkerId, group: Option<Group>, now: UnixMillis) -> Result<(), StoreError>;
     /// Ends a worker's absence, when it has one: what was accepted for it since
     /// its lease ran out is left to flow, skipped or held, as its `catch_up`
     /// says (a choice it makes by itself concerns what was held before, too).
@@ -250,7 +258,30 @@ pub trait Store: Send + Sync + 'static {
         replay: u32,
         report: WorkReport,
     ) -> Result<bool, StoreError>;
-    /// What waits for a worker, and what is held.
+    /// What a worker's report on an event (on the n-th replay of it; 0: on the
+    /// event itself) is about, as far as claim groups go; by the number it
+    /// names, or by its newest.
+    async fn find_grant(
+        &self,
+        id: WorkerId,
+        event: EventId,
+        replay: u32,
+        number: Option<u32>,
+    ) -> Result<GrantSought, StoreError>;
+    /// Makes of a grant what was reported, and keeps the report. `false`: it is
+    /// lost, and nothing happened.
+    async fn report_grant(&self, report: GrantReport) -> Result<bool, StoreError>;
+    /// Frees entities that nothing of is under way and whose lease is over at
+    /// `now`; returns the grants that are, and that somebody is to fail by
+    /// [`Store::report_grant`]. Attempts under way are waited for.
+    async fn expired_grants(&self, now: UnixMillis) -> Result<Vec<Grant>, StoreError>;
+    /// Lets no grant's lease end before `until`: members could not report.
+    async fn extend_grants(&self, until: UnixMillis) -> Result<(), StoreError>;
+    /// What waits for a worker's claim group, what members have included.
+    async fn group_waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
+    /// How much waits for all claim groups together, and since when.
+    async fn groups_waiting(&self) -> Result<(u64, Option<UnixMillis>), StoreError>;
+    /// What waits for a worker by itself, and what is held.
     async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
 
     // -- delivery -----------------------------------------------------------
@@ -259,7 +290,10 @@ pub trait Store: Send + Sync + 'static {
     /// whose circuit is not open, oldest first within each worker; never more
     /// of one worker in flight than its policy or `per_worker` says, so that a
     /// slow one cannot take all the room; never faster than its policy says;
-    /// and one at a time while its circuit is half-open. A claim is exclusive
+    /// and one at a time while its circuit is half-open. What waits for a claim
+    /// group is granted to a member: the one that holds its entity, or else of
+    /// those whose filter takes it the one with the least to do, if one is there
+    /// and has room, what it holds included. A claim is exclusive
     /// until [`Store::finish_attempt`] or the process ends. Claim again
     /// whenever an attempt has finished: it made room.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
@@ -636,7 +670,7 @@ pub struct NewEvent {
 pub enum Accepted {
     /// Committed, with a delivery to each of these workers.
     Stored {
-        /// Who gets it.
+        /// Who gets it; for a claim group, one member that could.
         workers: Vec<WorkerId>,
     },
     /// The same key came before within the window.
@@ -684,6 +718,8 @@ pub struct Worker {
     pub ordering: Ordering,
     /// What becomes of events held during an absence.
     pub catch_up: CatchUp,
+    /// The group it is in.
+    pub group: Option<Group>,
     /// How it is signed for.
     pub style: SignatureStyle,
     /// Where it stands.
@@ -728,6 +764,8 @@ pub struct Claim {
     /// From how many bytes of bodies under way to one worker on it gets no more;
     /// above 0. The last one may exceed it.
     pub worker_bytes: u64,
+    /// How long a member of a claim group holds what it is granted.
+    pub lease: Duration,
 }
 
 /// A delivery claimed for one attempt, with all that sending it takes.
@@ -753,8 +791,11 @@ pub struct Claimed {
     pub attempt: u32,
     /// How many answered failures the schedule has counted so far.
     pub failures: u32,
-    /// The entity whose next event waits for it, with an ordered worker.
+    /// The entity whose next event waits for it, with an ordered worker or a
+    /// claim group.
     pub entity: Option<String>,
+    /// With a claim group: how it is granted.
+    pub granted: Option<Granted>,
     /// From when on its age counts: its first answered attempt, later by the
     /// time it waited for its worker since; absent before that attempt.
     pub counts_from: Option<UnixMillis>,
@@ -825,7 +866,7 @@ pub enum Next {
     NotReached,
     /// No more attempts.
     Dead(DeadReason),
-    /// The worker answered 410: it is gone, with all that waits for it.
+    /// The worker answered 410: it is gone, with all that waits for it alone.
     WorkerGone,
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn workers(
             None => worker.filter,
         };
         workers.push(WorkerInfo {
-            waiting: reader.store.waiting(worker.id).await?,
+            waiting: crate::registry::waiting(reader.store.as_ref(), worker.id).await?,
             tunnel: worker.url.is_none().then(|| reader.tunnel(worker.id)),
             id: worker.id,
             name: worker.name,
@@ -120,6 +120,7 @@ pub(crate) async fn workers(
             capabilities: filter.into(),
             ordering: worker.ordering,
             catch_up: worker.catch_up,
+            group: worker.group,
             leased_until: worker.leased_until,
             created_at: worker.created_at,
             challenge_error: worker.challenge_error,

@@ -34,6 +34,7 @@ fn standing(style: &Style, delivery: &DeliveryInfo) -> String {
         DeliveryState::Pending => (Ink::Busy, "waiting"),
         DeliveryState::Sending => (Ink::Busy, "under way"),
         DeliveryState::Delivered => (Ink::Good, "delivered"),
+        DeliveryState::Claimed => (Ink::Busy, "being worked on"),
         DeliveryState::Dead => (Ink::Bad, "dead"),
         DeliveryState::Expired => (Ink::Bad, "expired"),
         DeliveryState::Held => (Ink::Busy, "held"),

@@ -356,6 +356,7 @@ fn lists_of_workers() {
         capabilities: Vec::new(),
         ordering: Ordering::default(),
         catch_up: CatchUp::default(),
+        group: None,
         waiting: Waiting::default(),
         tunnel: None,
         leased_until: NOON,

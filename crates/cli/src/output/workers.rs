@@ -2,7 +2,7 @@
 
 use super::{Ink, Style, counted, safe};
 use postern_edge::api::Workers;
-use postern_protocol::api::{CircuitCause, CircuitState, WorkerInfo, WorkerState};
+use postern_protocol::api::{CircuitCause, CircuitState, GroupMode, WorkerInfo, WorkerState};
 
 /// One line for each worker.
 pub(crate) fn workers(style: &Style, list: &Workers) -> String {
@@ -36,6 +36,10 @@ fn line(style: &Style, worker: &WorkerInfo, width: usize, own: Option<&str>) -> 
         terms => safe(&terms.join(" ")),
     };
     line.push_str(&format!("  {wants}"));
+    if let Some(group) = &worker.group {
+        let shares = if group.mode == GroupMode::Claim { "shares as" } else { "group" };
+        line.push_str(&style.paint(Ink::Faint, &format!("  {shares} {}", group.name)));
+    }
     if worker.state == WorkerState::Away {
         line.push_str(
             &style.paint(Ink::Faint, &format!("  since {}", style.day_and_time(worker.leased_until))),

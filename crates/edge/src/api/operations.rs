@@ -10,7 +10,7 @@ use crate::registration;
 use crate::state::Session;
 use crate::templates;
 use http::{HeaderName, HeaderValue};
-use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest};
+use postern_protocol::api::{CatchUpRequest, CaughtUp, EventRecord, ReportWork, TriggerRequest, WorkStatus};
 use postern_protocol::filter::{Filter, Predicate};
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
@@ -193,8 +193,10 @@ pub async fn redeliver(edge: &EdgeHandle, args: EventKey) -> Result<EventRecord,
 pub async fn report_work(edge: &EdgeHandle, args: ReportEvent) -> Result<EventRecord, ApiError> {
     let session = edge.shared.session()?;
     let (id, credential) = (event_id(&args.id)?, credential(&session)?);
-    let report = ReportWork { status: args.status, reason: args.reason };
+    let report = ReportWork { status: args.status, reason: args.reason, claim: None };
     session.proxy.report_work(&args.id, &credential, &report).await?;
+    let (ended, now) = (args.status != WorkStatus::Processing, edge.shared.now());
+    edge.shared.history.claim_reported(session.profile.id, args.id.clone(), ended, now).await?;
     Ok(session.proxy.event(id, &credential).await?)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::Via;
 use crate::{SecretStore, SystemClock, TunnelTiming};
-use postern_protocol::api::{CatchUp, Ordering, PolicyChange};
+use postern_protocol::api::{CatchUp, Group, GroupMode, GroupName, Ordering, PolicyChange};
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,6 +55,9 @@ pub struct EdgeConfig {
     /// Which events are asked for, from now on
     /// ([`crate::api::Settings::capabilities`]); absent: as it was set before.
     pub capabilities: Option<Vec<String>>,
+    /// The claim group whose work this machine shares; absent: it gets its
+    /// events for itself.
+    pub group: Option<GroupName>,
     /// How this machine wants to be delivered to; told at registration, and
     /// once after each start. Default: nothing is changed.
     pub policy: PolicyChange,
@@ -81,9 +84,17 @@ impl EdgeConfig {
             catch_up: CatchUp::All,
             ordering: None,
             capabilities: None,
+            group: None,
             policy: PolicyChange::default(),
             timing: Timing::default(),
         }
+    }
+}
+
+impl EdgeConfig {
+    /// The group as the proxy is told.
+    pub(crate) fn claim_group(&self) -> Option<Group> {
+        self.group.clone().map(|name| Group { name, mode: GroupMode::Claim })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::EdgeConfig;
 use crate::api::http::Access;
 use crate::api::{Connection, Settings, Tunnel};
 use crate::canary;
+use crate::claims;
 use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::History;
 use crate::profiles::Profiles;
@@ -13,7 +14,7 @@ use crate::state::{Account, Shared};
 use crate::tunnel::{self, WayOut};
 use axum::Router;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,6 +57,7 @@ impl Common {
             settings: Arc::clone(&self.settings),
             rejected: watch::Sender::new(0),
             listeners: Listeners::new(),
+            sends: Semaphore::new(self.config.timing.forward_concurrency.max(1)),
             changed: Arc::clone(&self.changed),
             renew: Notify::new(),
             awake: Arc::clone(&self.awake),
@@ -84,6 +86,14 @@ pub(super) async fn begin(
         parts.spawn(tunnel::run(Arc::clone(&slot), deliveries.clone(), over.clone()));
         parts.spawn(Registration::new(Arc::clone(&slot)).run(over.clone()));
         parts.spawn(canary::run(Arc::clone(&slot), over.clone()));
-        parts.spawn(Forwarding::new(Arc::clone(&slot)).run(over.clone()));
+        let forwarding = Forwarding::new(Arc::clone(&slot)).run(over.clone());
+        let handled = CancellationToken::new();
+        let ended = handled.clone().drop_guard();
+        parts.spawn(async move {
+            forwarding.await;
+            drop(ended);
+        });
+        // What is handled to its end is reported on, too.
+        parts.spawn(claims::run(slot, handled));
     }
 }

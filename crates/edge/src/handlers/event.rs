@@ -5,20 +5,19 @@ use super::forward::duration;
 use super::repeat;
 use super::run::{Handler, forward};
 use crate::api::{Outcome, OutcomeKind};
+use crate::claims;
 use crate::history::{HistoryError, RunEnd, Settled, StoredPayload, Waiting};
 use crate::state::{Session, Shared};
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// What every event is handled with.
 pub(super) struct Work {
     pub(super) shared: Arc<Shared>,
     pub(super) session: Arc<Session>,
-    /// So many are sent at a time.
-    pub(super) sends: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
 }
 
@@ -27,16 +26,7 @@ impl Work {
     /// for the next start, unless it is being sent.
     pub(super) async fn handle(&self, event: i64) -> Result<(), HistoryError> {
         let (tally, failed) = {
-            let permit = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(()),
-                permit = self.sends.acquire() => permit,
-            };
-            // The payload is read when it is this event's turn, lest all that
-            // wait are in memory.
-            let Some(Waiting { payload, done }) = self.shared.history.waiting(event).await? else {
-                return Ok(());
-            };
+            let Some((permit, payload, done)) = self.turn(event).await? else { return Ok(()) };
             let handlers = self.handlers(&payload);
             if handlers.is_empty() {
                 return self.shared.history.unwanted(event).await;
@@ -54,6 +44,30 @@ impl Work {
         };
         let repeats = failed.into_iter().flatten().map(|failed| self.repeat(event, failed, &tally));
         join_all(repeats).await.into_iter().collect()
+    }
+
+    /// Waits for an event's turn to be sent, which comes only while it is this
+    /// machine's. The payload is read then, lest all that wait are in memory.
+    async fn turn(&self, event: i64) -> Result<Option<Turn<'_>>, HistoryError> {
+        loop {
+            let permit = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                permit = self.shared.sends.acquire() => permit,
+            };
+            let Ok(permit) = permit else { return Ok(None) };
+            let Some(Waiting { payload, done, claim }) = self.shared.history.waiting(event).await? else {
+                return Ok(None);
+            };
+            if claim.is_none_or(|claim| claims::is_held(&claim, self.shared.now())) {
+                return Ok(Some((permit, payload, done)));
+            }
+            // The proxy is asked while others are sent.
+            drop(permit);
+            if !claims::may_handle(&self.shared, &self.session, event).await? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Who takes the event: the rules in order, then temporary listeners.
@@ -105,10 +119,13 @@ impl Work {
                 };
             };
             handler.to = to;
+            if !claims::may_handle(&self.shared, &self.session, event).await? {
+                return Ok(());
+            }
             let _permit = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
-                permit = self.sends.acquire() => permit,
+                permit = self.shared.sends.acquire() => permit,
             };
             let Some(payload) = self.shared.history.payload(event).await? else { return Ok(()) };
             let mut again = None;
@@ -125,6 +142,9 @@ impl Work {
         Ok(())
     }
 }
+
+/// An event's turn to be sent: the event, and the rules that have succeeded.
+type Turn<'a> = (SemaphorePermit<'a>, StoredPayload, Vec<(u64, Outcome, Option<u16>)>);
 
 /// A handler whose try failed and is made again.
 struct Failed {

@@ -30,16 +30,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Forwarding {
     shared: Arc<Shared>,
     in_hand: Arc<Semaphore>,
-    sends: Arc<Semaphore>,
     lanes: Arc<Lanes>,
     runs: TaskTracker,
 }
 
 impl Forwarding {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let sends = Arc::new(Semaphore::new(shared.config.timing.forward_concurrency.max(1)));
         let in_hand = Arc::new(Semaphore::new(IN_HAND));
-        Self { shared, in_hand, sends, lanes: Arc::default(), runs: TaskTracker::new() }
+        Self { shared, in_hand, lanes: Arc::default(), runs: TaskTracker::new() }
     }
 
     /// Works until `stop`; then waits for the runs under way.
@@ -112,7 +110,6 @@ impl Forwarding {
                 let work = Work {
                     shared: Arc::clone(&self.shared),
                     session: Arc::clone(session),
-                    sends: Arc::clone(&self.sends),
                     stop: stop.clone(),
                 };
                 let lanes = Arc::clone(&self.lanes);
@@ -120,12 +117,12 @@ impl Forwarding {
                     let _permit = permit;
                     let mut next = Some(event.id);
                     while let Some(event) = next {
-                        while let Err(e) = work.handle(event).await {
-                            tracing::warn!(error = %e, "an event's run could not be noted; it is tried again");
-                            tokio::time::sleep(PAUSE).await;
-                        }
+                        to_its_end(&work, event).await;
                         // What still waits then is forwarded after the next start.
-                        next = lane.as_ref().and_then(|lane| lanes.next(lane)).filter(|_| !work.stop.is_cancelled());
+                        next = lane
+                            .as_ref()
+                            .and_then(|lane| lanes.next(lane))
+                            .filter(|_| !work.stop.is_cancelled());
                     }
                 });
             }
@@ -133,5 +130,19 @@ impl Forwarding {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Handles an event that a claim group gave to this machine once more.
+pub(crate) fn handle_again(shared: &Arc<Shared>, session: &Arc<Session>, event: i64) {
+    let (stop, session) = (shared.over.clone(), Arc::clone(session));
+    let work = Work { shared: Arc::clone(shared), session, stop };
+    shared.tasks.spawn(async move { to_its_end(&work, event).await });
+}
+
+async fn to_its_end(work: &Work, event: i64) {
+    while let Err(e) = work.handle(event).await {
+        tracing::warn!(error = %e, "an event's run could not be noted; it is tried again");
+        tokio::time::sleep(PAUSE).await;
     }
 }

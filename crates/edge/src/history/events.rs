@@ -1,5 +1,6 @@
 //! Events: stored once each.
 
+use super::claims::{self, NewClaim};
 use super::{History, HistoryError};
 use bytes::Bytes;
 use postern_protocol::{Described, Provider, UnixMillis};
@@ -26,6 +27,8 @@ pub(crate) struct NewEvent {
     pub(crate) pending: bool,
     /// The notify rules that took it, by name; absent where there is none.
     pub(crate) notify: Option<Vec<String>>,
+    /// That it is given to this machine as a member of a claim group.
+    pub(crate) claim: Option<NewClaim>,
 }
 
 /// What became of a delivery.
@@ -35,6 +38,9 @@ pub(crate) enum Accepted {
     Stored,
     /// Its id was on the disk already; nothing was added.
     Known,
+    /// It was on the disk, is given to this machine once more, and is to be
+    /// handled anew: this one.
+    Again(i64),
 }
 
 /// The pill of an event that waits for its handler.
@@ -63,7 +69,10 @@ impl History {
                     )?
                     .execute(params![event.profile, event.webhook_id, event.stored_at.0])?;
                 if first == 0 {
-                    return Ok(Accepted::Known);
+                    let Some(claim) = event.claim else { return Ok(Accepted::Known) };
+                    let key = (event.profile, event.webhook_id.as_str());
+                    let again = claims::note_again(write, key, claim, event.pending, event.stored_at)?;
+                    return Ok(again.map_or(Accepted::Known, Accepted::Again));
                 }
                 let id = write.next_seq();
                 let what = &event.described;
@@ -103,6 +112,9 @@ impl History {
                     .tx
                     .prepare_cached("INSERT INTO payload (event, headers, body) VALUES (?1, ?2, ?3)")?
                     .execute(params![id, event.headers, &event.body[..]])?;
+                if let Some(claim) = event.claim {
+                    claims::note(write, id, event.profile, claim, event.stored_at)?;
+                }
                 write.counts_events(event.profile, 1);
                 Ok(Accepted::Stored)
             })

@@ -1,5 +1,6 @@
 //! Handler runs: begun, ended, and what is left to be handled.
 
+use super::claims::{self, Claim};
 use super::events::NO_HANDLER;
 use super::pages::{outcome, outcome_text, provider};
 use super::rules::named;
@@ -38,6 +39,8 @@ pub(crate) struct Waiting {
     /// The rules that have succeeded already, before the edge ended, with what
     /// was answered.
     pub(crate) done: Vec<(u64, Outcome, Option<u16>)>,
+    /// That it is given to this machine as a member of a claim group.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// How a run begins.
@@ -176,7 +179,7 @@ impl History {
                         Ok((rule.unsigned_abs(), outcome("succeeded", label), row.get(2)?))
                     })?
                     .collect::<rusqlite::Result<_>>()?;
-                Ok(Some(Waiting { payload, done }))
+                Ok(Some(Waiting { payload, done, claim: claims::of_event(connection, id)? }))
             })
             .await
     }

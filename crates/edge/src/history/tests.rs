@@ -27,6 +27,7 @@ fn profile(workspace: &str) -> NewProfile {
 
 fn event(profile: &Profile, id: &str) -> NewEvent {
     NewEvent {
+        claim: None,
         profile: profile.id,
         webhook_id: id.into(),
         received_at: NOW,

@@ -2,15 +2,15 @@
 
 use super::answer::Refusal;
 use super::verify::Delivery;
-use crate::history::{Accepted, NewEvent};
+use crate::history::{Accepted, NewClaim, NewEvent};
 use crate::large::on_body;
 use crate::state::{Session, Shared, with_causes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use postern_protocol::header::{
-    POSTERN_ATTEMPT, POSTERN_ENTITY, POSTERN_RECEIVED_AT, POSTERN_REQUEST_ID, POSTERN_SOURCE,
-    POSTERN_SYNTHETIC, WEBHOOK_ID,
+    POSTERN_ATTEMPT, POSTERN_CLAIM, POSTERN_CLAIM_LEASE, POSTERN_ENTITY, POSTERN_RECEIVED_AT,
+    POSTERN_REQUEST_ID, POSTERN_SOURCE, POSTERN_SYNTHETIC, WEBHOOK_ID,
 };
 use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use std::sync::Arc;
@@ -45,14 +45,18 @@ pub(super) async fn store(
         body,
         pending,
         notify,
+        claim: claim(&headers),
     };
     let (webhook_id, attempt) = (event.webhook_id.clone(), event.attempt);
     match shared.history.accept(event).await {
         Ok(accepted) => {
             tracing::debug!(event = webhook_id, attempt, request, ?accepted, "delivery received");
+            if let Accepted::Again(event) = accepted {
+                crate::handlers::handle_again(shared, session, event);
+            }
             Ok(ok(match accepted {
                 Accepted::Stored => r#"{"status":"stored"}"#,
-                Accepted::Known => r#"{"status":"known"}"#,
+                Accepted::Known | Accepted::Again(_) => r#"{"status":"known"}"#,
             }))
         }
         Err(e) => {
@@ -87,6 +91,13 @@ async fn wanted(
 /// not for whatever somebody puts there.
 fn loggable(id: &str) -> Option<&str> {
     Some(id).filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// That the delivery is given to this machine as a member of a claim group.
+fn claim(headers: &HeaderList) -> Option<NewClaim> {
+    let number = u32::try_from(number(headers, POSTERN_CLAIM)?).ok()?;
+    let seconds = u32::try_from(self::number(headers, POSTERN_CLAIM_LEASE)?).ok()?;
+    Some(NewClaim { number, lease: i64::from(seconds) * 1000 })
 }
 
 fn number(headers: &HeaderList, name: &str) -> Option<i64> {

@@ -8,6 +8,7 @@ mod attach;
 mod bad_input;
 mod canary;
 mod catch_up;
+mod claims;
 mod connect;
 mod forward;
 mod http;

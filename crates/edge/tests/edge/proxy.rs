@@ -51,6 +51,14 @@ pub(crate) struct Book {
     pub(crate) canaried_at: Vec<UnixMillis>,
     /// What it does instead of sending one.
     pub(crate) no_canary: Option<NoCanary>,
+    /// The group it was last told.
+    pub(crate) group: Option<Option<Group>>,
+    /// Reports on events, refused ones included.
+    pub(crate) reports: Vec<(String, ReportWork)>,
+    /// Reports are answered 503.
+    pub(crate) mute: bool,
+    /// Reports are answered that the claim is lost.
+    pub(crate) lost: bool,
 }
 
 /// Why no canary arrives.
@@ -114,6 +122,10 @@ impl FakeProxy {
             canaries: Vec::new(),
             canaried_at: Vec::new(),
             no_canary: None,
+            group: None,
+            reports: Vec::new(),
+            mute: false,
+            lost: false,
         };
         let proxy = Self {
             url,
@@ -144,6 +156,7 @@ impl FakeProxy {
             .route("/edge/workers/{id}/catch-up", post(catch_up))
             .route("/edge/workers/{id}/canary", post(canary))
             .route("/edge/events/{event}/redeliver", post(redeliver))
+            .route("/edge/events/{event}/status", post(report))
             .route("/edge/workers/{id}", delete(leave))
             .with_state(self.clone());
         let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -336,6 +349,7 @@ async fn lease(
     let mut book = proxy.book();
     book.catch_up = request.catch_up.or(book.catch_up);
     book.ordering = request.ordering.or(book.ordering);
+    book.group = request.group.clone().or(book.group.take());
     book.policies.push(request.policy.clone());
     let (lease_seconds, waiting, held) = (book.lease_seconds, book.waiting, book.held.clone());
     let worker = book.workers.get_mut(&id).ok_or(Refused(ErrorCode::NotFound))?;
@@ -473,6 +487,24 @@ async fn redeliver(State(proxy): State<FakeProxy>, Path(event): Path<String>) ->
     proxy.check()?;
     proxy.book().redelivered.push(event);
     Err(Refused(ErrorCode::Unsupported))
+}
+
+async fn report(
+    State(proxy): State<FakeProxy>,
+    Path(event): Path<String>,
+    Json(report): Json<ReportWork>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let mut book = proxy.book();
+    book.reports.push((event, report));
+    let answer = match (book.mute, book.lost) {
+        (true, _) => Err(Refused(ErrorCode::Unavailable)),
+        (_, true) => Err(Refused(ErrorCode::ClaimLost)),
+        _ => Ok(Json(ClaimRenewed { lease_seconds: 60 }).into_response()),
+    };
+    drop(book);
+    proxy.changed.send_modify(|n| *n += 1);
+    answer
 }
 
 async fn leave(

@@ -1,6 +1,6 @@
 //! Deliveries and dead letters as the workspace API lists and changes them.
 
-use super::{AttemptRecord, DeliveryState};
+use super::{AttemptRecord, DeliveryState, GroupClaim};
 use crate::event::Provider;
 use crate::id::{DeliveryId, EventId, WorkerId};
 use crate::time::UnixMillis;
@@ -176,10 +176,15 @@ pub struct DeliveryInfo {
     pub name: String,
     /// The start of the event's line for people.
     pub subject: String,
-    /// To whom.
-    pub worker_id: WorkerId,
-    /// The worker's name.
+    /// To whom. Of a claim group, the member that has it, or had it last;
+    /// `null` until one did.
+    pub worker_id: Option<WorkerId>,
+    /// The worker's name, or the group's while no member has had it.
     pub worker: String,
+    /// How it stands with its claim group; absent: it is to the worker alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub claim: Option<GroupClaim>,
     /// Where it stands.
     pub state: DeliveryState,
     /// When the next attempt is due, while it is pending.

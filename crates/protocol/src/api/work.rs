@@ -1,5 +1,6 @@
 //! What a worker reports of its work on an event, beside having stored it.
 
+use crate::id::WorkerId;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,11 @@ pub struct ReportWork {
     /// Why, in words, at most [`ReportWork::LONGEST_REASON`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// With a claim group: which time it was given out, as the delivery's
+    /// [`crate::header::POSTERN_CLAIM`] said. Without it the worker's newest
+    /// time is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<u32>,
 }
 
 impl ReportWork {
@@ -29,6 +35,8 @@ pub enum WorkStatus {
     Completed,
     /// It came to nothing.
     Failed,
+    /// The worker did not report in time, or left: said by the proxy alone.
+    Expired,
 }
 
 /// One report, as it is kept.
@@ -41,4 +49,8 @@ pub struct WorkReport {
     pub status: WorkStatus,
     /// Why, in words.
     pub reason: Option<String>,
+    /// Of a claim group, whose work it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub worker_id: Option<WorkerId>,
 }

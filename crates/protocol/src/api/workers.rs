@@ -1,6 +1,6 @@
 //! The workers of a workspace, as its members see them.
 
-use super::{CatchUp, Circuit, Ordering, Waiting, WorkerPolicy, WorkerState};
+use super::{CatchUp, Circuit, Group, Ordering, Waiting, WorkerPolicy, WorkerState};
 use crate::id::WorkerId;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,11 @@ pub struct WorkerInfo {
     pub ordering: Ordering,
     /// What becomes of events held during an absence.
     pub catch_up: CatchUp,
-    /// What waits for it.
+    /// The group it is in; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub group: Option<Group>,
+    /// What waits for it; with a claim group, what waits for the group too.
     pub waiting: Waiting,
     /// Whether the tunnel its deliveries go through is up; absent: they are
     /// posted to its own URL.

@@ -165,3 +165,16 @@ fn a_condition_does_not_make_a_term_name_postern() {
     assert!(!takes(&[r#"!worker[data.worker == "desktop"]"#]), "whatever a negative term lets pass");
     assert!(!takes(&["postern:*", r#"!worker[data.worker == "laptop"]"#]));
 }
+
+#[test]
+fn a_filter_says_by_which_term_it_stands() {
+    let event = event("Issue.update");
+    let stand = |terms: &[&str]| Filter::parse(terms).unwrap().stand(Provider::Linear, &event, br#"{"n":1}"#);
+    assert_eq!(stand(&[]), Stand::Takes);
+    assert_eq!(stand(&["Issue[n == 1]"]), Stand::Takes);
+    assert_eq!(
+        stand(&["Issue.create", "Issue[n == 2]", "!Comment"]),
+        Stand::Misses(vec!["Issue.create".into(), "Issue[n == 2]".into()])
+    );
+    assert_eq!(stand(&["Issue", "!Issue.*[n == 1]"]), Stand::Refuses("!Issue.*[n == 1]".into()));
+}

@@ -19,9 +19,12 @@ const CIRCUITS: [(CircuitState, &str); 3] =
     [(CircuitState::Closed, "closed"), (CircuitState::Open, "open"), (CircuitState::HalfOpen, "half_open")];
 
 /// What a delivery waits for: its time or a sender, a worker that can be
-/// reached, one that is there, that is not paused, that is known, or somebody's
-/// choice.
-const WAITS: [&str; 6] = ["active", "unreachable", "away", "paused", "pending", "held"];
+/// reached, one that is there, that is not paused, that is known, a member of a
+/// claim group, or its report; or somebody's choice.
+const WAITS: [&str; 7] = ["active", "unreachable", "away", "paused", "pending", "group", "held"];
+
+/// The place of `group` in [`WAITS`].
+const GROUP: usize = 5;
 
 /// Deliveries that wait for one thing.
 struct Waits {
@@ -128,6 +131,7 @@ impl DepthMetrics {
             gauge.set(workers.iter().filter(|worker| worker.state == *state).count() as f64);
         }
         let mut waits = [(0, None::<UnixMillis>); WAITS.len()];
+        waits[GROUP] = store.groups_waiting().await?;
         for worker in workers.iter().filter(|worker| worker.state != WorkerState::Gone) {
             let waiting = store.waiting(worker.id).await?;
             let held = waiting.held.map_or((0, None), |held| (held.count, Some(held.oldest)));

@@ -184,6 +184,7 @@ async fn add(
         capabilities: args.capability,
         ordering: Ordering::None,
         catch_up: CatchUp::All,
+        group: None,
         signature_style: match args.signature_style {
             Style::Standard => SignatureStyleName::Standard,
             Style::Timestamped => SignatureStyleName::Timestamped,

@@ -29,6 +29,9 @@ pub struct Delivery {
     /// may exceed it.
     #[serde(deserialize_with = "units::size")]
     pub inflight: u64,
+    /// How long a member of a claim group holds an entity without a report.
+    #[serde(deserialize_with = "units::duration")]
+    pub claim_lease: Duration,
     /// Whether webhooks are sent while they are committed, where that is sound.
     pub early_dispatch: bool,
     /// When a worker is left alone, and for how long.
@@ -104,6 +107,13 @@ impl Delivery {
         }
         if self.inflight == 0 {
             return invalid("delivery.inflight", "\"0B\"".into(), "make it more than nothing");
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&self.claim_lease) {
+            return invalid(
+                "delivery.claim_lease",
+                format!("{:?}", self.claim_lease),
+                "write \"1s\" to \"24h\"",
+            );
         }
         self.circuit.check()
     }

@@ -110,9 +110,10 @@ impl Dispatch {
         }
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
         let settings = &self.sender.settings;
+        let (per_worker, lease) = (settings.per_worker, settings.claim_lease);
         let worker_bytes = (settings.inflight / WORKERS_SHARE).max(1);
         let now = self.sender.clock.now();
-        Some(Claim { now, limit, per_worker: settings.per_worker, bytes, worker_bytes })
+        Some(Claim { now, limit, per_worker, bytes, worker_bytes, lease })
     }
 
     async fn attempt(self: Arc<Self>, delivery: Claimed, place: impl Send) {

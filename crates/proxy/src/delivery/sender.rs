@@ -132,7 +132,7 @@ impl Sender {
         let policy = Policy::new(&self.settings, ticket.retry.as_deref());
         // The next of its entity waits for it.
         let policy = if ticket.ordered { policy.at_most(retry::ORDERED_ATTEMPTS) } else { policy };
-        let next = retry::decide(policy, past, outcome, now, random());
+        let next = retry::decide(policy, past, outcome, now, crate::entropy::fraction());
         self.metrics.attempt(record.outcome, record.micros);
         self.metrics.followed_by(&next, ticket.attempt, ticket.received_at, now);
         let report = self.report(observed, Observer::Attempt(record.at), record.error.clone());
@@ -143,7 +143,7 @@ impl Sender {
 
     fn report(&self, observed: Observed, by: Observer, error: Option<String>) -> Observation {
         let breaker = self.settings.breaker();
-        Observation { observed, by, error, at: self.clock.now(), random: random(), breaker }
+        Observation { observed, by, error, at: self.clock.now(), random: crate::entropy::fraction(), breaker }
     }
 
     /// Pings a worker, and says what came of it.
@@ -234,11 +234,6 @@ fn log(ticket: &Ticket, finish: &FinishAttempt) {
             tracing::info!(%delivery, %event, request, %worker, number, ?outcome, status, error, again, "not delivered yet");
         }
     }
-}
-
-/// From 0 to 1.
-fn random() -> f64 {
-    f64::from(u32::from_le_bytes(crate::entropy::bytes())) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

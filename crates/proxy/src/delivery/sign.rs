@@ -3,7 +3,7 @@
 //! Webhooks, or in the style the worker asked for; Postern's own headers. A provider's header that bears one of our
 //! names travels as `postern-original-…`.
 
-use crate::store::{Claimed, RequestId};
+use crate::store::{Claimed, Grant, RequestId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use postern_protocol::api::RetryPolicy;
@@ -65,6 +65,24 @@ impl From<&Claimed> for Ticket {
     }
 }
 
+impl From<&Grant> for Ticket {
+    fn from(grant: &Grant) -> Self {
+        Self {
+            delivery: grant.delivery,
+            event: grant.event,
+            request: grant.request,
+            workspace: grant.workspace,
+            worker: grant.worker,
+            attempt: grant.attempts,
+            failures: grant.failures,
+            ordered: grant.ordered,
+            counts_from: grant.counts_from,
+            retry: grant.retry.clone(),
+            received_at: grant.received_at,
+        }
+    }
+}
+
 /// A delivery that can be sent.
 #[derive(Debug)]
 pub(crate) struct Signed {
@@ -120,6 +138,11 @@ pub(crate) fn sign(claimed: Claimed, at: UnixMillis) -> Result<Signed, Unaddress
     }
     if let Some(entity) = &claimed.entity {
         ours(names::POSTERN_ENTITY, entity);
+    }
+    if let Some(granted) = &claimed.granted {
+        ours(names::POSTERN_GROUP, granted.group.as_str());
+        ours(names::POSTERN_CLAIM, &granted.number.to_string());
+        ours(names::POSTERN_CLAIM_LEASE, &granted.lease.as_secs().to_string());
     }
     if claimed.synthetic {
         ours(names::POSTERN_SYNTHETIC, "true");

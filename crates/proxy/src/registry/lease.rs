@@ -35,6 +35,9 @@ pub(crate) async fn renew(
     if let Some(ordering) = request.ordering.filter(|wanted| *wanted != before.ordering) {
         registry.store.set_ordering(before.id, ordering).await?;
     }
+    if let Some(group) = request.group.filter(|wanted| *wanted != before.group) {
+        registry.store.set_group(before.id, group, now).await?;
+    }
     if !request.policy.is_empty() {
         let policy = request.policy.apply(&before.policy).map_err(bad_policy)?;
         registry.store.set_policy(before.id, policy).await?;
@@ -57,7 +60,7 @@ pub(crate) async fn renew(
     let answer = LeaseResponse {
         lease_seconds: registry.settings.lease_seconds,
         state: worker.state,
-        waiting: registry.store.waiting(worker.id).await?,
+        waiting: super::waiting(registry.store.as_ref(), worker.id).await?,
         now,
         challenge_error: worker.challenge_error.clone(),
         last_transport_error: before.circuit.error,

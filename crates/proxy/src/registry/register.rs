@@ -55,7 +55,7 @@ pub(crate) async fn register(
         secret: worker.secret.clone(),
         lease_seconds: registry.settings.lease_seconds,
         workspace,
-        waiting: store.waiting(worker.id).await?,
+        waiting: super::waiting(store, worker.id).await?,
         state: worker.state,
     };
     tracing::info!(worker = %worker.id, workspace = %worker.workspace, "registered");
@@ -104,6 +104,9 @@ impl Registry {
             let message = "this worker has left; register again without its credential";
             return Err(ApiError::new(ErrorCode::TokenRevoked, message));
         }
+        if wanted.group != worker.group {
+            self.store.set_group(id, wanted.group.clone(), now).await?;
+        }
         let grace = i64::try_from(self.settings.secret_grace.as_millis()).unwrap_or(i64::MAX);
         let worker = Worker {
             token: token.id,
@@ -114,6 +117,7 @@ impl Registry {
             filter: wanted.filter,
             ordering: wanted.ordering,
             catch_up: wanted.catch_up,
+            group: wanted.group,
             style: wanted.style,
             state: WorkerState::Pending,
             leased_until: self.leased_until(now),

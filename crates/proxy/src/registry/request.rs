@@ -8,7 +8,8 @@ use crate::entropy;
 use crate::http::error::ApiError;
 use crate::store::{Token, Worker};
 use postern_protocol::api::{
-    CatchUp, Circuit, Ordering, PolicyChange, RegisterRequest, SignatureStyleName, WorkerPolicy, WorkerState,
+    CatchUp, Circuit, Group, Ordering, PolicyChange, RegisterRequest, SignatureStyleName, WorkerPolicy,
+    WorkerState,
 };
 use postern_protocol::filter::Filter;
 use postern_protocol::signature::{SignatureStyle, Timestamped};
@@ -27,6 +28,7 @@ pub(crate) struct Wanted {
     pub(super) filter: Filter,
     pub(super) ordering: Ordering,
     pub(super) catch_up: CatchUp,
+    pub(super) group: Option<Group>,
     pub(super) style: SignatureStyle,
     pub(super) policy: PolicyChange,
 }
@@ -51,7 +53,8 @@ pub(crate) fn check(
     let filter = filter(&request.capabilities, me)?;
     let url = request.webhook_url.as_deref().map(|url| url::check(url, policy)).transpose()?;
     let (name, style, policy) = (name.to_owned(), style(request)?, request.policy.clone());
-    Ok(Wanted { name, url, filter, ordering: request.ordering, catch_up: request.catch_up, style, policy })
+    let (ordering, catch_up, group) = (request.ordering, request.catch_up, request.group.clone());
+    Ok(Wanted { name, url, filter, ordering, catch_up, group, style, policy })
 }
 
 impl Wanted {
@@ -76,6 +79,7 @@ impl Wanted {
             filter: self.filter,
             ordering: self.ordering,
             catch_up: self.catch_up,
+            group: self.group,
             style: self.style,
             state: WorkerState::Pending,
             leased_until,

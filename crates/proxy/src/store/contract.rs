@@ -16,6 +16,8 @@ pub(super) mod catch_up;
 pub(super) mod circuits;
 pub(super) mod claims;
 pub(super) mod dead_letters;
+pub(super) mod group_model;
+pub(super) mod groups;
 pub(super) mod ingest;
 pub(super) mod model;
 pub(super) mod order;
@@ -28,6 +30,9 @@ pub(super) mod workers;
 
 /// A time to count from.
 pub(super) const T0: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// How long members of claim groups hold what they are granted.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 /// A place where a store can be opened, and opened again after it was closed.
 pub(super) trait Backend {
@@ -160,6 +165,7 @@ impl World {
             filter: Filter::parse(filter).unwrap(),
             ordering: Ordering::None,
             catch_up: CatchUp::Ask,
+            group: None,
             style: SignatureStyle::Standard,
             state: WorkerState::Pending,
             leased_until: T0,
@@ -187,7 +193,7 @@ impl World {
     /// At odd times what is fresh is claimed first, and then the rest: together
     /// it is the same.
     pub(super) async fn claim_some(&self, now: UnixMillis, limit: u32, per_worker: u32) -> Vec<Claimed> {
-        let claim = Claim { now, limit, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX };
+        let claim = Claim { now, limit, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX, lease: LEASE };
         if now.0 % 2 == 0 {
             return self.store().claim_due(claim).await.unwrap();
         }
@@ -338,6 +344,15 @@ macro_rules! run_on {
                 an_attempt_that_outlasts_its_turn_is_waited_for, a_queue_dies_with_its_worker;
             order_model:
                 no_sequence_of_calls_breaks_the_order;
+            groups:
+                one_delivery_for_all_members, the_holder_of_an_entity_gets_its_next, whoever_lost_it_cannot_finish_it,
+                a_failure_goes_to_another_and_ends, only_who_is_there_and_has_room_is_chosen,
+                a_member_that_leaves_gives_up_at_once, what_is_held_outlives_the_process,
+                a_report_may_overtake_the_answer, a_member_out_of_reach_holds_nothing_up,
+                a_long_queue_for_one_is_nobody_elses, a_group_replays_recovers_and_expires,
+                no_member_takes_all_the_bytes;
+            group_model:
+                no_sequence_of_calls_breaks_a_group;
             work:
                 reports_are_kept_once, nobody_reports_of_what_is_not_theirs;
             retention:

@@ -4,19 +4,20 @@
 
 use super::{
     Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
-    EventCursor, FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent,
-    Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
-    WriteMetrics,
+    EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
+    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store,
+    StoreError, Token, Worker, Workspace, WriteMetrics,
 };
 use crate::circuit::{CircuitChange, Observation};
 use crate::vault::Vault;
 use ahead::Keys;
 use async_trait::async_trait;
 use claim::Claimer;
+use grants::Granter;
 use memory::SharedMemory;
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
-    EventFilter, EventInfo, EventRecord, Ordering, Replayed, Waiting, WorkReport, WorkerPolicy,
+    EventFilter, EventInfo, EventRecord, Group, Ordering, Replayed, Waiting, WorkReport, WorkerPolicy,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_protocol::{Secret, UnixMillis};
@@ -44,6 +45,8 @@ mod deliveries;
 mod events;
 mod finish;
 mod fresh;
+mod grants;
+mod groups;
 mod ingest;
 mod linear;
 mod live;
@@ -61,6 +64,7 @@ mod rotate;
 mod rows;
 mod sealed;
 mod set_back;
+mod why;
 mod work;
 mod workers;
 mod writer;
@@ -89,6 +93,7 @@ pub struct SqliteStore {
     readers: Readers,
     claimer: Arc<Mutex<Claimer>>,
     keys: Keys,
+    granter: Granter,
     memory: Arc<SharedMemory>,
     vault: Arc<Vault>,
     lock: Option<File>,
@@ -127,6 +132,7 @@ impl SqliteStore {
             readers: Readers::new(path.to_owned()),
             keys: Keys::new(path.to_owned()),
             claimer: Arc::new(Mutex::new(Claimer::new(path.to_owned()))),
+            granter: Granter::new(path.to_owned()),
             memory,
             vault,
             lock: opened.lock,
@@ -244,11 +250,18 @@ delegate! {
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
     set_ordering(id: WorkerId, ordering: Ordering) -> ();
+    set_group(id: WorkerId, group: Option<Group>, now: UnixMillis) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     report_work(id: WorkerId, event: EventId, replay: u32, report: WorkReport) -> bool;
+    find_grant(id: WorkerId, event: EventId, replay: u32, number: Option<u32>) -> GrantSought;
+    report_grant(report: GrantReport) -> bool;
+    expired_grants(now: UnixMillis) -> Vec<Grant>;
+    extend_grants(until: UnixMillis) -> ();
     waiting(id: WorkerId) -> Waiting;
+    group_waiting(id: WorkerId) -> Waiting;
+    groups_waiting() -> (u64, Option<UnixMillis>);
     claim_due(claim: Claim) -> Vec<Claimed>;
     finish_attempt(finish: FinishAttempt) -> Option<CircuitChange>;
     set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;

@@ -215,7 +215,7 @@ async fn a_worker_at_a_rate_is_throttled_and_fails_nothing() {
     let throttled = info(&proxy).await;
     assert_eq!(throttled.throttled_until, Some(proxy.now().plus(5 * SECOND)));
     let waiting = proxy.record(last.unwrap()).await.deliveries;
-    let waiting = waiting.iter().find(|delivery| delivery.worker_id == throttled.id).unwrap();
+    let waiting = waiting.iter().find(|delivery| delivery.worker_id == Some(throttled.id)).unwrap();
     assert_eq!((waiting.state, waiting.waits_for), (DeliveryState::Pending, Some(WaitsFor::Rate)));
     assert!(waiting.attempts.is_empty());
     let metrics = metrics(&proxy).await;

@@ -31,7 +31,7 @@ async fn a_dead_letter_is_found_looked_at_and_redriven() {
     let token = proxy.token.clone();
     let list: DeliveryList = proxy.get("/v1/dead-letters?reason=exhausted&type=Issue", &token).await.json();
     let [dead] = &list.deliveries[..] else { panic!("{list:?}") };
-    assert_eq!((dead.event_id, dead.worker_id, dead.attempt_count), (event, worker.id, 1));
+    assert_eq!((dead.event_id, dead.worker_id, dead.attempt_count), (event, Some(worker.id), 1));
     assert_eq!(dead.last_attempt.as_ref().unwrap().status, Some(500));
     let shown: DeliveryDetail = proxy.get(&format!("/v1/deliveries/{}", dead.id), &token).await.json();
     assert_eq!((shown.attempts.len(), &shown.delivery), (1, dead));

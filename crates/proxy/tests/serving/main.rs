@@ -14,6 +14,7 @@ mod circuits;
 mod dead_letters;
 mod delivery;
 mod early;
+mod groups;
 mod harness;
 mod ingest;
 mod leases;

@@ -416,6 +416,24 @@ export function fakeTransport(params: URLSearchParams): Transport {
         size: row.size,
         synthetic: row.synthetic,
         requestId: "8f3a1c90d2e4b567",
+        workers: [
+          {
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
+            worker: name,
+            code: "delivered",
+            reason: "It was delivered.",
+            terms: [],
+            deliveryId: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B8",
+          },
+          {
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8B",
+            worker: "grace-desktop",
+            code: "away",
+            reason: "The worker is away: the event waits for it.",
+            terms: [],
+            deliveryId: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B9",
+          },
+        ],
         deliveries: [
           {
             id: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B8",

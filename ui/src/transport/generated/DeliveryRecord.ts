@@ -3,6 +3,7 @@ import type { AttemptRecord } from "./AttemptRecord";
 import type { DeliveryId } from "./DeliveryId";
 import type { DeliveryState } from "./DeliveryState";
 import type { Ended } from "./Ended";
+import type { GroupClaim } from "./GroupClaim";
 import type { Skipped } from "./Skipped";
 import type { UnixMillis } from "./UnixMillis";
 import type { WaitsFor } from "./WaitsFor";
@@ -18,13 +19,18 @@ export type DeliveryRecord = {
  */
 id: DeliveryId, 
 /**
- * To whom.
+ * To whom. Of a claim group, the member that has it, or had it last;
+ * `null` until one did.
  */
-workerId: WorkerId, 
+workerId: WorkerId | null, 
 /**
- * The worker's name.
+ * The worker's name, or the group's while no member has had it.
  */
 worker: string, 
+/**
+ * How it stands with its claim group; absent: it is to the worker alone.
+ */
+claim?: GroupClaim, 
 /**
  * Where it stands.
  */

@@ -3,4 +3,4 @@
 /**
  * Where a delivery stands.
  */
-export type DeliveryState = "pending" | "sending" | "delivered" | "dead" | "expired" | "held" | "skipped" | "discarded" | "queued";
+export type DeliveryState = "pending" | "sending" | "delivered" | "claimed" | "dead" | "expired" | "held" | "skipped" | "discarded" | "queued";

@@ -3,6 +3,7 @@ import type { DeliveryRecord } from "./DeliveryRecord";
 import type { EventId } from "./EventId";
 import type { Provider } from "./Provider";
 import type { UnixMillis } from "./UnixMillis";
+import type { WorkerReason } from "./WorkerReason";
 
 /**
  * `GET …/events/{id}`: an event with everything the proxy did with it.
@@ -46,6 +47,10 @@ synthetic: boolean,
  */
 requestId: string | null, 
 /**
- * One entry per worker it goes to.
+ * One entry per worker, or claim group, it goes to.
  */
-deliveries: Array<DeliveryRecord>, };
+deliveries: Array<DeliveryRecord>, 
+/**
+ * Of each worker of the workspace, why it got the event or did not.
+ */
+workers: Array<WorkerReason>, };

@@ -3,4 +3,4 @@
 /**
  * What a delivery that is due waits for. None of it uses anything up.
  */
-export type WaitsFor = "worker_pending" | "worker_away" | "worker_paused" | "circuit" | "rate";
+export type WaitsFor = "worker_pending" | "worker_away" | "worker_paused" | "circuit" | "rate" | "member";

@@ -3,4 +3,4 @@
 /**
  * How a worker's work on an event stands.
  */
-export type WorkStatus = "processing" | "completed" | "failed";
+export type WorkStatus = "processing" | "completed" | "failed" | "expired";

@@ -53,6 +53,7 @@ async fn due(store: &SqliteStore) -> NewEvent {
         filter: Filter::default(),
         ordering: Default::default(),
         catch_up: Default::default(),
+        group: None,
         style: Default::default(),
         state: WorkerState::Pending,
         leased_until: NOW.plus(60_000),
@@ -106,7 +107,14 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         canaries: Arc::default(),
     };
     let claimed = store
-        .claim_due(Claim { now: NOW, limit: 9, per_worker: 9, bytes: u64::MAX, worker_bytes: u64::MAX })
+        .claim_due(Claim {
+            now: NOW,
+            limit: 9,
+            per_worker: 9,
+            bytes: u64::MAX,
+            worker_bytes: u64::MAX,
+            lease: Duration::from_secs(60),
+        })
         .await
         .unwrap()
         .remove(0);

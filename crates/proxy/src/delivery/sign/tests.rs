@@ -19,6 +19,7 @@ fn claimed(headers: &[(&str, &[u8])]) -> Claimed {
         attempt: 3,
         failures: 2,
         entity: None,
+        granted: None,
         counts_from: None,
         retry: None,
         workspace: WorkspaceId::new(NOW, [4; 10]),

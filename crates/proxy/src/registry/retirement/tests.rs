@@ -34,6 +34,7 @@ async fn away(store: &SqliteStore) -> Worker {
         filter: Default::default(),
         ordering: Ordering::None,
         catch_up: CatchUp::All,
+        group: None,
         style: postern_protocol::signature::SignatureStyle::Standard,
         state: WorkerState::Pending,
         leased_until: T0,

@@ -1,8 +1,8 @@
 use super::*;
 
 fn ahead_of(world: &World, event: &NewEvent, per_worker: u32) -> Vec<Claimed> {
-    let claim =
-        Claim { now: event.received_at, limit: 9, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX };
+    let (bytes, worker_bytes) = (u64::MAX, u64::MAX);
+    let claim = Claim { now: event.received_at, limit: 9, per_worker, bytes, worker_bytes, lease: LEASE };
     world.store().claim_ahead(event, claim)
 }
 
@@ -59,7 +59,8 @@ pub(crate) async fn nobody_is_overtaken(world: World) {
     store.renew_lease(away, T0.plus(1_000_000_000), Some(true)).await.unwrap();
     let unreached = report(Observed::Unreached, Observer::Ping { taken: false }, T0, None);
     store.report_ping(out, unreached).await.unwrap();
-    assert!(ahead_of(&world, &world.event(), 9).is_empty(), "ordered, paused, out of reach");
+    world.member(&[]).await;
+    assert!(ahead_of(&world, &world.event(), 9).is_empty(), "ordered, paused, out of reach, a group's");
 
     let worker = world.active_worker(&[]).await;
     let first = world.event();

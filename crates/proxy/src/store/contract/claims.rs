@@ -17,7 +17,8 @@ pub(crate) async fn what_is_fresh_is_claimed_once(world: World) {
     let (first, second) = (world.accept().await, world.accept().await);
     let now = T0.plus(1_000);
     let claim = |limit, per_worker| {
-        world.store().claim_fresh(Claim { now, limit, per_worker, bytes: u64::MAX, worker_bytes: u64::MAX })
+        let (bytes, worker_bytes) = (u64::MAX, u64::MAX);
+        world.store().claim_fresh(Claim { now, limit, per_worker, bytes, worker_bytes, lease: LEASE })
     };
     let one = claim(1, 9);
     assert_eq!(one.deliveries.iter().map(|c| (c.event, c.worker)).collect::<Vec<_>>(), [(first.id, worker)]);
@@ -67,9 +68,10 @@ pub(crate) async fn a_claim_is_bounded_in_bytes(world: World) {
     }
     let now = T0.plus(1_000);
     let size = world.claim_some(now, 1, 100).await[0].body.len() as u64;
-    let worker_bytes = u64::MAX;
-    let claim =
-        |now, bytes| world.store().claim_due(Claim { now, limit: 100, per_worker: 100, bytes, worker_bytes });
+    let claim = |now, bytes| {
+        let (limit, per_worker, worker_bytes) = (100, 100, u64::MAX);
+        world.store().claim_due(Claim { now, limit, per_worker, bytes, worker_bytes, lease: LEASE })
+    };
     assert_eq!(claim(now, 1).await.unwrap().len(), 1, "none is too large");
     let rest = claim(now, size + 1).await.unwrap();
     assert_eq!(rest.len(), 2);
@@ -91,7 +93,8 @@ pub(crate) async fn no_worker_takes_all_the_bytes(world: World) {
     }
     let now = T0.plus(1_000);
     let claim = |now, worker_bytes| {
-        let claim = Claim { now, limit: 100, per_worker: 100, bytes: u64::MAX, worker_bytes };
+        let (limit, per_worker, bytes) = (100, 100, u64::MAX);
+        let claim = Claim { now, limit, per_worker, bytes, worker_bytes, lease: LEASE };
         async move { world.store().claim_due(claim).await.unwrap() }
     };
     let of = |claimed: &[Claimed], id| claimed.iter().filter(|c| c.worker == id).count();

@@ -100,7 +100,7 @@ pub(crate) async fn deliveries_are_listed_in_pages(world: World) {
     }
     let delivered = DeliveryFilter { state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() };
     let delivered = list(delivered, None, 10).await.items;
-    assert!(delivered.iter().all(|d| d.worker_id == workers[0] && d.ended.is_none()));
+    assert!(delivered.iter().all(|d| d.worker_id == Some(workers[0]) && d.ended.is_none()));
     assert_eq!(delivered.len(), 3);
     let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..DeliveryFilter::default() };
     let first = list(dead.clone(), None, 2).await;
@@ -320,7 +320,7 @@ pub(crate) async fn a_replay_arrives_again(world: World) {
     assert_eq!(replays, [0, 1, 2].map(|n| (n, DeliveryState::Delivered)));
     // Each is found by its id.
     let found = world.store().delivery(world.workspace, claimed[1].delivery).await.unwrap().unwrap();
-    assert_eq!((found.delivery.replay, found.delivery.worker_id), (2, comments));
+    assert_eq!((found.delivery.replay, found.delivery.worker_id), (2, Some(comments)));
 
     let elsewhere = entropy::workspace_id(T0);
     let store = world.store();

@@ -18,7 +18,7 @@ pub(crate) async fn delivered_is_done(world: World) {
     let delivery = only_delivery(&world, event.id).await;
     assert_eq!(
         (delivery.id, delivery.worker_id, delivery.state),
-        (claimed.delivery, id, DeliveryState::Delivered)
+        (claimed.delivery, Some(id), DeliveryState::Delivered)
     );
     assert_eq!((delivery.attempts, delivery.next_attempt_at), (vec![finish.attempt], None));
     assert_eq!(world.store().depth().await.unwrap(), Depth::default());

@@ -4,7 +4,7 @@ use super::*;
 use postern_protocol::api::{WorkReport, WorkStatus};
 
 fn report(at: i64, status: WorkStatus, reason: Option<&str>) -> WorkReport {
-    WorkReport { at: T0.plus(at), status, reason: reason.map(str::to_owned) }
+    WorkReport { at: T0.plus(at), status, reason: reason.map(str::to_owned), worker_id: None }
 }
 
 pub(crate) async fn reports_are_kept_once(mut world: World) {

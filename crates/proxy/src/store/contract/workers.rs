@@ -218,7 +218,7 @@ pub(crate) async fn leaving_makes_dead_letters(world: World) {
     assert!(world.store().renew_lease(leaves, T0.plus(9_999), None).await.unwrap().is_none());
     assert_eq!(world.store().waiting(leaves).await.unwrap(), Waiting::default());
     let record = world.record(last.unwrap().id).await;
-    let state = |id| record.deliveries.iter().find(|d| d.worker_id == id).unwrap().state;
+    let state = |id| record.deliveries.iter().find(|d| d.worker_id == Some(id)).unwrap().state;
     assert_eq!((state(leaves), state(stays)), (DeliveryState::Dead, DeliveryState::Pending));
     assert!(world.claim(T0.plus(99_999)).await.iter().all(|claimed| claimed.worker == stays));
     world.store().remove_worker(leaves, DeadReason::WorkerLeft, T0.plus(9)).await.unwrap();
@@ -251,7 +251,7 @@ pub(crate) async fn the_abandoned_are_retired(mut world: World) {
     for event in [waits.id, held.id] {
         for delivery in world.record(event).await.deliveries {
             let expected =
-                if delivery.worker_id == active { DeliveryState::Pending } else { DeliveryState::Dead };
+                if delivery.worker_id == Some(active) { DeliveryState::Pending } else { DeliveryState::Dead };
             assert_eq!(delivery.state, expected);
         }
     }

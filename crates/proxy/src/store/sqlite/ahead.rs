@@ -121,6 +121,7 @@ impl Roster {
                     worker: taker.no,
                     lane: None,
                     bytes: event.body.len() as u64,
+                    granted: None,
                 },
             );
         }

@@ -120,14 +120,15 @@ fn counts(db: &Connection) -> rusqlite::Result<Counts> {
     let mut found = states.query([])?;
     while let Some(row) = found.next()? {
         let of_state = match row.get::<_, i64>(0)? {
-            0 => &mut counts.pending,
+            // In line, or at a member of a claim group.
+            0 | 6 | 7 => &mut counts.pending,
             1 => &mut counts.delivered,
             2 => &mut counts.dead,
             3 => &mut counts.skipped,
             4 => &mut counts.held,
             _ => &mut counts.discarded,
         };
-        *of_state = rows::count(row, 1)?;
+        *of_state += rows::count(row, 1)?;
     }
     Ok(counts)
 }
@@ -151,7 +152,7 @@ fn keys(db: &Connection, vault: &Vault, report: &mut Report) -> Result<(), Probl
 
 /// Rows whose event is missing.
 fn strays(db: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    for (table, what) in [("deliveries", "deliveries"), ("attempts", "attempts")] {
+    for (table, what) in [("deliveries", "deliveries"), ("attempts", "attempts"), ("grants", "grants")] {
         let sql = format!(
             "SELECT count(*) FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = t.event)"
         );

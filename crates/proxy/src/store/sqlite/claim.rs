@@ -32,18 +32,61 @@ impl Claimer {
 }
 
 /// A delivery that is due.
-struct Due {
-    at: UnixMillis,
-    event: i64,
-    id: DeliveryId,
+pub(super) struct Due {
+    pub(super) at: UnixMillis,
+    pub(super) event: i64,
+    pub(super) id: DeliveryId,
 }
 
 impl SqliteStore {
     pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
         self.serving()?;
+        loop {
+            if !self.any_group_ready(claim) {
+                return self.claim_alone(claim).await;
+            }
+            // Half of the room at most, lest the others get none.
+            let half = Claim { limit: claim.limit.div_ceil(2), bytes: claim.bytes.div_ceil(2), ..claim };
+            let mut claimed = match self.grant_due(half).await {
+                Ok(granted) => granted,
+                Err(error) => {
+                    tracing::warn!(%error, "what waits for claim groups cannot be granted");
+                    return self.claim_alone(claim).await;
+                }
+            };
+            let bytes: u64 = claimed.iter().map(|claimed| claimed.body.len() as u64).sum();
+            let limit = claim.limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+            let rest = Claim { limit, bytes: claim.bytes.saturating_sub(bytes), ..claim };
+            if rest.limit > 0 && rest.bytes > 0 {
+                match self.claim_alone(rest).await {
+                    Ok(alone) => claimed.extend(alone),
+                    Err(error) if claimed.is_empty() => return Err(error),
+                    // These are claimed; the next call meets the same trouble.
+                    Err(error) => tracing::warn!(%error, "what waits for workers cannot be claimed"),
+                }
+            }
+            // Before what somebody can take there may be much that nobody can.
+            if !claimed.is_empty() || !self.any_group_ready(claim) {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    fn any_group_ready(&self, claim: Claim) -> bool {
+        self.memory.change(|memory| {
+            let roster = &mut memory.roster;
+            roster.has_groups() && {
+                roster.allow(claim);
+                !roster.groups_ready(claim.now).is_empty()
+            }
+        })
+    }
+
+    /// What waits for workers by themselves.
+    async fn claim_alone(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
         // Most calls find nothing, or what was just accepted, and need not
         // leave the thread.
-        let ClaimedFresh { deliveries: fresh, more } = self.claim_fresh(claim);
+        let ClaimedFresh { deliveries: fresh, more } = self.claim_fresh_alone(claim);
         let taken: u64 = fresh.iter().map(|claimed| claimed.body.len() as u64).sum();
         let bytes = claim.bytes.saturating_sub(taken);
         if !more || fresh.len() >= claim.limit as usize || bytes == 0 {
@@ -61,6 +104,13 @@ impl SqliteStore {
     }
 
     pub(super) fn claim_fresh(&self, claim: Claim) -> ClaimedFresh {
+        let fresh = self.claim_fresh_alone(claim);
+        // What is for claim groups is granted, which takes a write.
+        let more = fresh.more || self.any_group_ready(claim);
+        ClaimedFresh { more, ..fresh }
+    }
+
+    fn claim_fresh_alone(&self, claim: Claim) -> ClaimedFresh {
         self.memory.change(|m| {
             let roster = &mut m.roster;
             if !roster.anything_due(claim) {
@@ -172,7 +222,8 @@ fn claim_now(connection: &Connection, memory: &SharedMemory, claim: Claim) -> Re
             let id = delivery.as_ref().ok().map(|delivery| delivery.event);
             let lane = lane.map(Into::into);
             let bytes = delivery.as_ref().map_or(0, |delivery| delivery.body.len() as u64);
-            roster.claim(due.id, Flight { event: due.event, id, worker: member.no, lane, bytes });
+            let flight = Flight { event: due.event, id, worker: member.no, lane, bytes, granted: None };
+            roster.claim(due.id, flight);
             match delivery {
                 Ok(delivery) => claimed.push(delivery),
                 // Nobody gets it, nobody tries it again in this process, and
@@ -212,7 +263,7 @@ fn due(
     Ok((queue, None))
 }
 
-fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
+pub(super) fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<Claimed, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT e.id, e.workspace, e.source_name, e.provider, e.event_type, e.action, e.received_at, e.synthetic,
                 e.headers, e.body, d.attempts, d.failures, d.first_attempt_at, d.redriven, d.replay, d.lane, e.request
@@ -242,6 +293,7 @@ fn read(db: &Connection, due: &Due, member: &Member, now: UnixMillis) -> Result<
         attempt: row.get::<_, u32>(10)?.saturating_add(1),
         failures: row.get(11)?,
         entity: row.get(15)?,
+        granted: None,
         // Its wait for the worker, until now, is not held against it.
         counts_from: row.get::<_, Option<i64>>(12)?.map(|at| UnixMillis(at).plus(now.since(due.at).max(0))),
         retry: member.retry.clone(),

@@ -3,8 +3,9 @@
 //! only if it still stands as it was found.
 
 use super::SqliteStore;
-use super::deliveries::{DEAD, DISCARDED, HELD, Key, Listed, PENDING, QUEUED, SKIPPED};
+use super::deliveries::{CLAIMED, DEAD, DISCARDED, HELD, Key, Listed, PENDING, QUEUED, SKIPPED};
 use super::deliveries::{ended_state, event_of, key, listed, numbers};
+use super::groups;
 use super::memory::SharedMemory;
 use super::order;
 use super::problem::Problem;
@@ -202,11 +203,11 @@ impl Search<'_> {
             DeliveryState::Discarded if self.redrive => DISCARDED,
             _ => return Ok(()),
         };
-        let others = self.only.is_some_and(|only| only != found.info.worker_id);
+        let others = self.only.is_some_and(|only| Some(only) != found.info.worker_id);
         if found.workspace != self.workspace || others {
             return Ok(());
         }
-        if self.redrive && self.memory.look(|memory| memory.roster.get(found.worker).is_none()) {
+        if self.redrive && self.memory.look(|memory| !memory.roster.knows(found.worker)) {
             part.unable += 1;
         } else {
             part.found.push(Found { key: found.key, worker: found.worker, state });
@@ -238,21 +239,20 @@ fn oldest_ended(
 pub(super) fn revive(tx: &mut Tx<'_>, found: &Found, now: UnixMillis) -> Result<bool, Problem> {
     let Found { key, worker, state } = *found;
     let lane = if state == HELD { order::lane(tx.db, key)? } else { None };
-    if tx.memory.look(|memory| memory.roster.get(worker).is_none()) {
+    if tx.memory.look(|memory| !memory.roster.knows(worker)) {
         return Ok(false);
     }
-    let changed = tx
+    let due: Option<i64> = tx
         .db
         .prepare_cached(
             "UPDATE deliveries SET state = 0, due_at = min(accepted_at, ?1), failures = 0, first_attempt_at = NULL,
                     settled_at = NULL, dead_reason = NULL, skipped_by = NULL, settled_by = NULL,
                     settled_reason = NULL, redriven = redriven + 1, lane = NULL
-             WHERE event = ?2 AND id = ?3 AND state = ?4",
+             WHERE event = ?2 AND id = ?3 AND state = ?4 RETURNING due_at",
         )?
-        .execute(params![now.0, key.event, key.id, state])?;
-    if changed == 0 {
-        return Ok(false);
-    }
+        .query_row(params![now.0, key.event, key.id, state], |row| row.get(0))
+        .optional()?;
+    let Some(due) = due else { return Ok(false) };
     // It goes outside the order: what stood behind it need not wait.
     if let Some(lane) = lane {
         order::advance(tx, worker, &lane)?;
@@ -261,7 +261,9 @@ pub(super) fn revive(tx: &mut Tx<'_>, found: &Found, now: UnixMillis) -> Result<
         if state == DEAD {
             memory.roster.revived();
         }
-        memory.roster.released(worker, 1);
+        memory
+            .roster
+            .released_one(worker, groups::Place { due: UnixMillis(due), event: key.event, id: key.id });
     });
     Ok(true)
 }
@@ -285,18 +287,22 @@ fn discard(tx: &mut Tx<'_>, found: &Found, by: &str, reason: &str, now: UnixMill
 /// Of several deliveries of an event to a worker, one that needs it.
 fn redeliver(tx: &mut Tx<'_>, id: WorkerId, event: EventId, now: UnixMillis) -> Result<Redelivery, Problem> {
     let Some(worker) = workers::number(tx.db, id)? else { return Ok(Redelivery::Unknown) };
-    let found: Option<(Key, i64)> = tx
+    let group = tx.memory.look(|memory| memory.roster.get(worker).and_then(|member| member.group));
+    let found: Option<(Key, i64, WorkerNo)> = tx
         .db
         .prepare_cached(
-            "SELECT d.event, d.id, d.state FROM events e JOIN deliveries d ON d.event = e.seq
-             WHERE e.id = ? AND d.worker = ? ORDER BY d.state IN (0, 1), d.replay LIMIT 1",
+            "SELECT d.event, d.id, d.state, d.worker FROM events e JOIN deliveries d ON d.event = e.seq
+             WHERE e.id = ? AND d.worker IN (?, ?) ORDER BY d.state IN (0, 1, 7), d.worker < 0, d.replay LIMIT 1",
         )?
-        .query_row(params![event.to_bytes(), worker], |row| Ok((key(row)?, row.get(2)?)))
+        .query_row(params![event.to_bytes(), worker, group], |row| {
+            Ok((key(row)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((key, state)) = found else { return Ok(Redelivery::Unknown) };
+    let Some((key, state, worker)) = found else { return Ok(Redelivery::Unknown) };
     match state {
         PENDING => Ok(Redelivery::Already(DeliveryState::Pending)),
         QUEUED => Ok(Redelivery::Already(DeliveryState::Queued)),
+        CLAIMED => Ok(Redelivery::Already(DeliveryState::Claimed)),
         DEAD | SKIPPED | HELD | DISCARDED => {
             let revived = revive(tx, &Found { key, worker, state }, now)?;
             Ok(if revived { Redelivery::Due } else { Redelivery::Unknown })

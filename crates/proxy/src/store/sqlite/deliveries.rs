@@ -12,7 +12,7 @@ use crate::store::{Cursor, DeliveryCursor, Page, StoreError};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{
     DeadLetterFilter, DeadReason, DeliveryDetail, DeliveryFilter, DeliveryInfo, DeliveryState, EndState,
-    Ended,
+    Ended, GroupClaim,
 };
 use postern_protocol::id::{DeliveryId, EventId, SourceId, WorkerId, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -30,6 +30,8 @@ pub(super) const SKIPPED: i64 = 3;
 pub(super) const HELD: i64 = 4;
 pub(super) const DISCARDED: i64 = 5;
 pub(super) const QUEUED: i64 = 6;
+/// At a member of a claim group, which has yet to report.
+pub(super) const CLAIMED: i64 = 7;
 
 /// A delivery's place in the order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,8 +60,35 @@ impl Key {
 }
 
 /// The columns [`standing`] reads, of deliveries `d` and workers `w`.
-pub(super) const STANDING: &str = "d.state, w.state = 'gone', coalesce(d.settled_at, w.gone_at), \
-     coalesce(d.dead_reason, w.gone_reason), d.skipped_by, d.settled_by, d.settled_reason";
+pub(super) const STANDING: &str = "d.state, d.worker > 0 AND w.state = 'gone', \
+     coalesce(d.settled_at, iif(d.worker > 0, w.gone_at, NULL)), \
+     coalesce(d.dead_reason, iif(d.worker > 0, w.gone_reason, NULL)), d.skipped_by, d.settled_by, d.settled_reason";
+
+/// Who has deliveries `d`: workers `w`, with a claim group `c` by grant `g`.
+pub(super) const WHO: &str = "LEFT JOIN grants g ON d.worker < 0 AND g.event = d.event AND g.delivery = d.id \
+     LEFT JOIN workers w ON w.no = iif(d.worker > 0, d.worker, g.worker) LEFT JOIN claim_groups c ON c.no = d.worker";
+
+/// The columns [`who`] reads, of [`WHO`].
+pub(super) const NAMED: &str = "w.id, w.name, c.name, g.number, g.until";
+
+/// Who has a delivery, from [`NAMED`] at `column`: a worker, its name or the
+/// group's, and how it stands with the group.
+pub(super) type Who = (Option<WorkerId>, String, Option<GroupClaim>);
+
+pub(super) fn who(row: &Row<'_>, column: usize) -> Result<Who, Problem> {
+    let id: Option<[u8; 16]> = row.get(column)?;
+    let (worker, group): (Option<String>, Option<String>) = (row.get(column + 1)?, row.get(column + 2)?);
+    let claim = |group: &String| -> Result<GroupClaim, Problem> {
+        Ok(GroupClaim {
+            group: group.parse().map_err(|_| Problem::Damaged("a group's name"))?,
+            number: row.get::<_, Option<u32>>(column + 3)?.unwrap_or(0),
+            until: row.get::<_, Option<i64>>(column + 4)?.map(UnixMillis),
+        })
+    };
+    let claim = group.as_ref().map(claim).transpose()?;
+    let name = worker.or(group).ok_or(Problem::Damaged("a delivery to nobody"))?;
+    Ok((id.map(WorkerId::from_bytes), name, claim))
+}
 
 /// Where a delivery stands, and how it ended, from [`STANDING`] at `column`.
 pub(super) fn standing(row: &Row<'_>, column: usize) -> Result<(DeliveryState, Option<Ended>), Problem> {
@@ -68,6 +97,7 @@ pub(super) fn standing(row: &Row<'_>, column: usize) -> Result<(DeliveryState, O
         PENDING if !row.get::<_, bool>(column + 1)? => DeliveryState::Pending,
         QUEUED if !row.get::<_, bool>(column + 1)? => DeliveryState::Queued,
         DELIVERED => DeliveryState::Delivered,
+        CLAIMED => DeliveryState::Claimed,
         PENDING | QUEUED | DEAD if reason.as_deref() == Some(DeadReason::Expired.as_str()) => {
             DeliveryState::Expired
         }
@@ -104,18 +134,24 @@ pub(super) struct Listed {
 pub(super) fn listed(db: &Connection, memory: &SharedMemory, key: Key) -> Result<Option<Listed>, Problem> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT d.worker, e.workspace, e.source, e.event_type, e.action, e.id, e.received_at, e.source_name,
-                e.provider, e.subject, w.id, w.name, d.due_at, d.redriven, d.replay, d.attempts, {STANDING}
-         FROM deliveries d JOIN events e ON e.seq = d.event JOIN workers w ON w.no = d.worker
+                e.provider, e.subject, d.due_at, d.redriven, d.replay, d.attempts, {STANDING}, {NAMED}
+         FROM deliveries d JOIN events e ON e.seq = d.event {WHO}
          WHERE d.event = ? AND d.id = ?"
     ))?;
     let mut found = statement.query(params![key.event, key.id])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let id = DeliveryId::from_bytes(key.id);
-    let (mut state, ended) = standing(row, 16)?;
+    let (mut state, ended) = standing(row, 14)?;
     if state == DeliveryState::Pending && memory.look(|memory| memory.roster.flight(id).is_some()) {
         state = DeliveryState::Sending;
     }
     let event_type: String = row.get(3)?;
+    let (worker_id, worker, mut claim) = who(row, 21)?;
+    if let Some(claim) = &mut claim
+        && !matches!(state, DeliveryState::Claimed | DeliveryState::Sending)
+    {
+        claim.until = None;
+    }
     let info = DeliveryInfo {
         id,
         event_id: EventId::from_bytes(row.get(5)?),
@@ -124,14 +160,15 @@ pub(super) fn listed(db: &Connection, memory: &SharedMemory, key: Key) -> Result
         provider: rows::provider(&row.get::<_, String>(8)?)?,
         name: name(&event_type, row.get(4)?),
         subject: row.get(9)?,
-        worker_id: WorkerId::from_bytes(row.get(10)?),
-        worker: row.get(11)?,
+        worker_id,
+        worker,
+        claim,
         state,
-        next_attempt_at: Some(UnixMillis(row.get(12)?)).filter(|_| state == DeliveryState::Pending),
+        next_attempt_at: Some(UnixMillis(row.get(10)?)).filter(|_| state == DeliveryState::Pending),
         ended,
-        redriven: row.get(13)?,
-        replay: row.get(14)?,
-        attempt_count: row.get(15)?,
+        redriven: row.get(11)?,
+        replay: row.get(12)?,
+        attempt_count: row.get(13)?,
         last_attempt: None,
     };
     Ok(Some(Listed {
@@ -168,7 +205,7 @@ impl Listed {
     fn passes(&self, filter: &DeliveryFilter) -> bool {
         self.is(filter.source.as_ref(), filter.event_type.as_ref())
             && self.within(filter.since, filter.until)
-            && filter.worker.is_none_or(|worker| self.info.worker_id == worker)
+            && filter.worker.is_none_or(|worker| self.info.worker_id == Some(worker))
             && filter.state.is_none_or(|state| self.info.state == state)
             && filter.provider.is_none_or(|provider| self.info.provider == provider)
     }
@@ -182,7 +219,7 @@ impl Listed {
         state
             && self.is(filter.source.as_ref(), filter.event_type.as_ref())
             && self.within(filter.since, filter.until)
-            && filter.worker.is_none_or(|worker| self.info.worker_id == worker)
+            && filter.worker.is_none_or(|worker| self.info.worker_id == Some(worker))
             && filter.reason.is_none_or(|wanted| {
                 self.info.state != DeliveryState::Discarded && reason == Some(wanted.as_str())
             })
@@ -204,14 +241,16 @@ pub(super) fn ended_state(state: Option<EndState>) -> i64 {
     }
 }
 
-/// A workspace's workers, the gone ones included; or the one asked for.
+/// A workspace's claim groups and workers, the gone ones included; of these
+/// alone the one asked for, where one is.
 pub(super) fn numbers(
     db: &Connection,
     workspace: WorkspaceId,
     only: Option<WorkerId>,
 ) -> Result<Vec<WorkerNo>, Problem> {
     let mut statement = db.prepare_cached(
-        "SELECT no FROM workers WHERE workspace = ?1 AND id = coalesce(?2, id) ORDER BY no",
+        "SELECT no FROM claim_groups WHERE workspace = ?1
+         UNION ALL SELECT no FROM workers WHERE workspace = ?1 AND id = coalesce(?2, id) ORDER BY no",
     )?;
     let only = only.map(|id| id.to_bytes());
     let found = statement.query_map(params![workspace.to_bytes(), only], |row| row.get(0))?;

@@ -65,7 +65,7 @@ impl Listed {
 
 fn counts(db: &Connection, event: i64) -> Result<DeliveryCounts, Problem> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {STANDING} FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ?"
+        "SELECT {STANDING} FROM deliveries d LEFT JOIN workers w ON w.no = d.worker WHERE d.event = ?"
     ))?;
     let mut found = statement.query([event])?;
     let mut counts = DeliveryCounts::default();
@@ -77,7 +77,9 @@ fn counts(db: &Connection, event: i64) -> Result<DeliveryCounts, Problem> {
 
 fn in_state(counts: &mut DeliveryCounts, state: DeliveryState) -> &mut u32 {
     match state {
-        DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Queued => &mut counts.pending,
+        DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Queued | DeliveryState::Claimed => {
+            &mut counts.pending
+        }
         DeliveryState::Delivered => &mut counts.delivered,
         DeliveryState::Dead => &mut counts.dead,
         DeliveryState::Expired => &mut counts.expired,

@@ -4,6 +4,7 @@ use super::SqliteStore;
 use super::ahead::UNWRITTEN;
 use super::circuits;
 use super::deliveries::QUEUED;
+use super::grants;
 use super::memory::Memory;
 use super::order;
 use super::problem::Problem;
@@ -63,13 +64,22 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<Opt
     let Some((state, due_at, lane)) = before else {
         // Pruned while it was under way.
         let changed = circuits::apply(tx, flight.worker, &finish.report)?;
-        tx.after_commit(move |memory| memory.roster.release(delivery));
+        tx.after_commit(move |memory| {
+            memory.roster.release(delivery);
+            if let Some((group, _)) = flight.granted {
+                memory.roster.end_lease(delivery);
+                memory.roster.attempt_ended(group);
+            }
+        });
         return Ok(changed);
     };
     add_attempt(tx, finish, &flight)?;
+    if let Some((group, number)) = flight.granted {
+        let before = grants::finish::Before { group, number, state, due_at, lane };
+        return grants::finish::record(tx, finish, &flight, before);
+    }
 
     let (before, pending) = (state, state == PENDING);
-    let at = finish.attempt.at.0;
     let (state, due, failed, reason) = match &finish.next {
         Next::Delivered => (DELIVERED, due_at, false, None),
         Next::RetryAt(then) if pending => (PENDING, then.0, true, None),
@@ -82,39 +92,7 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<Opt
         // meanwhile: it stays so.
         _ => (state, due_at, false, None),
     };
-    // From when on its age counts: an attempt that was answered ends a wait
-    // for the worker, and one that is put off at no cost does not age.
-    let waited = match &finish.next {
-        Next::NotReached => None,
-        Next::HoldUntil(then) => Some(then.since(UnixMillis(due_at)).max(0)),
-        _ => Some(at.saturating_sub(due_at).max(0)),
-    };
-    let ages = !matches!(finish.next, Next::NotReached | Next::HoldUntil(_));
-    let micros = flight.id.and_then(|event| tx.memory.look(|memory| memory.commit_micros(event)));
-    let micros = micros.and_then(|micros| i64::try_from(micros).ok());
-    tx.db
-        .prepare_cached(
-            "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
-                    first_attempt_at = coalesce(first_attempt_at + ?10, iif(?11, ?5, first_attempt_at)), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
-                    settled_at = iif(?1 IN (0, 4), NULL, coalesce(settled_at, ?5)),
-                    skipped_by = iif(?1 = 1, NULL, skipped_by), settled_by = iif(?1 = 1, NULL, settled_by),
-                    settled_reason = iif(?1 = 1, NULL, settled_reason),
-                    commit_micros = coalesce(commit_micros, ?7)
-             WHERE event = ?8 AND id = ?9",
-        )?
-        .execute(params![
-            state,
-            due,
-            finish.attempt.number,
-            failed,
-            at,
-            reason,
-            micros,
-            flight.event,
-            delivery.to_bytes(),
-            waited,
-            ages
-        ])?;
+    write_down(tx, finish, &flight, Standing { state, due, failed, reason, due_at })?;
 
     let due = UnixMillis(due);
     let changed = circuits::apply(tx, flight.worker, &finish.report)?;
@@ -142,6 +120,60 @@ fn record(tx: &mut Tx<'_>, finish: &FinishAttempt, flight: Flight) -> Result<Opt
         retire(tx, worker, DeadReason::WorkerGone, finish.attempt.at)?;
     }
     Ok(changed)
+}
+
+/// How a delivery stands after an attempt, and when it was due for it.
+pub(super) struct Standing {
+    pub(super) state: i64,
+    pub(super) due: i64,
+    pub(super) failed: bool,
+    pub(super) reason: Option<&'static str>,
+    pub(super) due_at: i64,
+}
+
+/// Writes down how a delivery stands after an attempt.
+pub(super) fn write_down(
+    tx: &Tx<'_>,
+    finish: &FinishAttempt,
+    flight: &Flight,
+    standing: Standing,
+) -> Result<(), Problem> {
+    let Standing { state, due, failed, reason, due_at } = standing;
+    let (delivery, at) = (finish.delivery, finish.attempt.at.0);
+    // From when on its age counts: an attempt that was answered ends a wait
+    // for the worker, and one that is put off at no cost does not age.
+    let waited = match &finish.next {
+        Next::NotReached => None,
+        Next::HoldUntil(then) => Some(then.since(UnixMillis(due_at)).max(0)),
+        _ => Some(at.saturating_sub(due_at).max(0)),
+    };
+    let ages = !matches!(finish.next, Next::NotReached | Next::HoldUntil(_));
+    let micros = flight.id.and_then(|event| tx.memory.look(|memory| memory.commit_micros(event)));
+    let micros = micros.and_then(|micros| i64::try_from(micros).ok());
+    tx.db
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?1, due_at = ?2, attempts = max(attempts, ?3), failures = failures + ?4,
+                    first_attempt_at = coalesce(first_attempt_at + ?10, iif(?11, ?5, first_attempt_at)), dead_reason = iif(?1 = 1, NULL, coalesce(?6, dead_reason)),
+                    settled_at = iif(?1 IN (0, 4, 7), NULL, coalesce(settled_at, ?5)),
+                    skipped_by = iif(?1 = 1, NULL, skipped_by), settled_by = iif(?1 = 1, NULL, settled_by),
+                    settled_reason = iif(?1 = 1, NULL, settled_reason),
+                    commit_micros = coalesce(commit_micros, ?7)
+             WHERE event = ?8 AND id = ?9",
+        )?
+        .execute(params![
+            state,
+            due,
+            finish.attempt.number,
+            failed,
+            at,
+            reason,
+            micros,
+            flight.event,
+            delivery.to_bytes(),
+            waited,
+            ages
+        ])?;
+    Ok(())
 }
 
 fn add_attempt(tx: &Tx<'_>, finish: &FinishAttempt, flight: &Flight) -> Result<(), Problem> {

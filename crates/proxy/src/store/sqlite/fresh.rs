@@ -92,6 +92,7 @@ pub(super) fn claimed(event: &NewEvent, delivery: DeliveryId, member: &Member, n
         failures: 0,
         // What keeps an order is read from the database.
         entity: None,
+        granted: None,
         counts_from: None,
         retry: member.retry.clone(),
         workspace: event.workspace,

@@ -95,7 +95,7 @@ fn takers(tx: &Tx<'_>, event: &NewEvent) -> Result<Vec<Taker>, Problem> {
             .roster
             .by_id(id)
             .filter(|member| member.workspace == event.workspace && member.state != WorkerState::Gone)
-            .map(|member| vec![member.taker()])
+            .map(|member| vec![member.alone()])
             .ok_or_else(|| Problem::Missing(format!("the worker {id}"))),
     })
 }

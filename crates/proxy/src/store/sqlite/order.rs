@@ -14,6 +14,7 @@
 
 use super::SqliteStore;
 use super::deliveries::Key;
+use super::groups::Place;
 use super::problem::Problem;
 use super::roster::WorkerNo;
 use super::rows;
@@ -57,6 +58,9 @@ pub(super) fn behind(tx: &Tx<'_>, no: WorkerNo, lane: &str) -> Result<bool, Prob
 
 /// The first of a lane has finished or left: the next one's turn.
 pub(super) fn advance(tx: &mut Tx<'_>, no: WorkerNo, lane: &str) -> Result<(), Problem> {
+    if no < 0 {
+        return advance_group(tx, no, lane);
+    }
     let moved = tx
         .db
         .prepare_cached(
@@ -67,6 +71,26 @@ pub(super) fn advance(tx: &mut Tx<'_>, no: WorkerNo, lane: &str) -> Result<(), P
         )?
         .execute(params![no, lane])?;
     look_again(tx, no, moved);
+    Ok(())
+}
+
+/// The same for a claim group's, which is told which one it is.
+fn advance_group(tx: &mut Tx<'_>, no: WorkerNo, lane: &str) -> Result<(), Problem> {
+    let moved: Option<(i64, [u8; 16], i64)> = tx
+        .db
+        .prepare_cached(
+            "UPDATE deliveries SET state = 0 WHERE state = 6 AND (event, id) =
+               (SELECT event, id FROM deliveries INDEXED BY deliveries_lane
+                WHERE worker = ?1 AND lane = ?2 AND lane IS NOT NULL AND state IN (0, 4, 6, 7)
+                ORDER BY event LIMIT 1)
+             RETURNING event, id, due_at",
+        )?
+        .query_row(params![no, lane], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    if let Some((event, id, due)) = moved {
+        let place = Place { due: UnixMillis(due), event, id };
+        tx.after_commit(move |memory| memory.roster.single_due(no, place));
+    }
     Ok(())
 }
 
@@ -139,6 +163,6 @@ fn present(db: &Connection, id: WorkerId) -> Result<Option<(WorkerNo, Ordering)>
 /// Something became due; when the first of it was accepted is not worth a look.
 fn look_again(tx: &mut Tx<'_>, no: WorkerNo, moved: usize) {
     if moved > 0 {
-        tx.after_commit(move |memory| memory.roster.update(no, |member| member.due(UnixMillis(0))));
+        tx.after_commit(move |memory| memory.roster.falls_due(no, UnixMillis(0)));
     }
 }

@@ -9,6 +9,7 @@ use super::rows;
 use super::writer::{Batch, Tx};
 use crate::store::{DeadReason, StoreError};
 use postern_protocol::UnixMillis;
+use postern_protocol::id::DeliveryId;
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;
 
@@ -77,13 +78,13 @@ struct Settled {
     bytes: i64,
 }
 
-const UNDELIVERED: &str = "SELECT 1 FROM deliveries WHERE event = ? AND state IN (0, 4)";
+const UNDELIVERED: &str = "SELECT 1 FROM deliveries WHERE event = ? AND state IN (0, 4, 6, 7)";
 
 /// The oldest.
 fn settled(db: &Connection, most: u32) -> Result<Vec<Settled>, Problem> {
     let mut statement = db.prepare_cached(
         "SELECT seq, dedupe, length(body) FROM events e WHERE NOT EXISTS
-           (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.state IN (0, 4))
+           (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.state IN (0, 4, 6, 7))
          ORDER BY kept_from LIMIT ?",
     )?;
     let row = |row: &Row<'_>| Ok(Settled { event: row.get(0)?, key: row.get(1)?, bytes: row.get(2)? });
@@ -127,9 +128,9 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
         let undelivered: Vec<Undelivered> = tx
             .db
             .prepare_cached(
-                "SELECT worker, state, lane FROM deliveries WHERE event = ? AND state IN (0, 4, 6)",
+                "SELECT worker, state, lane, id FROM deliveries WHERE event = ? AND state IN (0, 4, 6, 7)",
             )?
-            .query_map([event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
             .collect::<Result<_, _>>()?;
         weight += if undelivered.is_empty() {
             bytes + ROW * delete(tx, event, key)?
@@ -141,25 +142,34 @@ fn prune_some(tx: &mut Tx<'_>, before: UnixMillis, now: UnixMillis, most: u32) -
     Ok(pruned)
 }
 
-/// To whom, its state, and the entity within which it keeps the order.
-type Undelivered = (WorkerNo, i64, Option<String>);
+/// To whom, its state, the entity within which it keeps the order, and its id.
+type Undelivered = (WorkerNo, i64, Option<String>, [u8; 16]);
 
 /// How many deliveries those were.
 fn expire(tx: &mut Tx<'_>, event: i64, workers: Vec<Undelivered>, now: UnixMillis) -> Result<i64, Problem> {
     let expired = tx
         .db
         .prepare_cached(
-            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4, 6)",
+            "UPDATE deliveries SET state = 2, dead_reason = ?, settled_at = ? WHERE event = ? AND state IN (0, 4, 6, 7)",
         )?
         .execute(params![DeadReason::Expired.as_str(), now.0, event])?;
     tx.db.prepare_cached("UPDATE events SET kept_from = ? WHERE seq = ?")?.execute(params![now.0, event])?;
-    for (no, _, lane) in &workers {
+    for (no, _, lane, _) in &workers {
+        if *no < 0 {
+            let end = "UPDATE grants SET until = NULL WHERE event = ?";
+            tx.db.prepare_cached(end)?.execute([event])?;
+        }
         if let Some(lane) = lane {
             order::advance(tx, *no, lane)?;
         }
     }
     tx.after_commit(move |memory| {
-        for (no, state, _) in workers {
+        for (no, state, _, id) in workers {
+            // What is on its way now is ended by its end.
+            let id = DeliveryId::from_bytes(id);
+            if no < 0 && memory.roster.flight(id).is_none() {
+                memory.roster.end_lease(id);
+            }
             if state == 4 {
                 memory.roster.dead += 1;
                 memory.roster.unheld(no);
@@ -181,6 +191,7 @@ fn delete(tx: &mut Tx<'_>, event: i64, key: Option<Key>) -> Result<i64, Problem>
     for table in [
         "DELETE FROM attempts WHERE event = ?",
         "DELETE FROM work WHERE event = ?",
+        "DELETE FROM grants WHERE event = ?",
         "DELETE FROM deliveries WHERE event = ?",
     ] {
         rows += tx.db.prepare_cached(table)?.execute([event])?;

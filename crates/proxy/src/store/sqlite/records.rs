@@ -1,16 +1,17 @@
 //! What became of an event, and how much there is of what.
 
 use super::SqliteStore;
-use super::deliveries::{STANDING, standing};
+use super::deliveries::{NAMED, STANDING, WHO, standing, who};
 use super::problem::Problem;
 use super::roster::{Member, Roster, WorkerNo};
 use super::rows;
+use super::why;
 use super::work;
 use super::workers::oldest;
 use crate::store::{Depth, RequestId, StoreError};
 use postern_protocol::UnixMillis;
-use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord, Skipped};
-use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
+use postern_protocol::api::{AttemptRecord, DeliveryRecord, DeliveryState, EventRecord, Skipped, WaitsFor};
+use postern_protocol::id::{DeliveryId, EventId, WorkspaceId};
 use rusqlite::{Connection, Row, params};
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ impl SqliteStore {
                 record.deliveries.push(delivery);
             }
             record.commit_micros = committed.unwrap_or(0);
+            why::add(db, &memory, workspace, seq, &mut record)?;
             Ok(Some(record))
         };
         self.readers.read(read).await
@@ -43,6 +45,7 @@ impl SqliteStore {
         let (pending, dead, workers) = self.memory.look(|memory| {
             let roster = &memory.roster;
             let waiting = roster.members().filter(|member| member.waiting > 0).map(|member| member.no);
+            let waiting = waiting.chain(roster.groups.waiting());
             (roster.pending, roster.dead, waiting.collect::<Vec<WorkerNo>>())
         });
         let find = move |db: &Connection| {
@@ -61,8 +64,11 @@ fn look_at(delivery: &mut DeliveryRecord, roster: &Roster) {
     if roster.flight(delivery.id).is_some() {
         delivery.state = DeliveryState::Sending;
         delivery.next_attempt_at = None;
+    } else if delivery.claim.is_some() {
+        delivery.waits_for = Some(WaitsFor::Member);
     } else {
-        delivery.waits_for = roster.by_id(delivery.worker_id).and_then(Member::waits_for);
+        let worker = delivery.worker_id.and_then(|worker| roster.by_id(worker));
+        delivery.waits_for = worker.and_then(Member::waits_for);
     }
 }
 
@@ -93,6 +99,7 @@ fn event(
         synthetic: row.get(7)?,
         request_id: row.get::<_, Option<[u8; 8]>>(8)?.map(|id| RequestId(id).to_string()),
         deliveries: Vec::new(),
+        workers: Vec::new(),
     };
     Ok(Some((row.get(0)?, record)))
 }
@@ -100,33 +107,35 @@ fn event(
 /// The deliveries without their attempts, and how long the commit had taken.
 fn deliveries(db: &Connection, event: i64) -> Result<Vec<(DeliveryRecord, Option<u64>)>, Problem> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT d.id, w.id, w.name, d.due_at, d.commit_micros, d.redriven, d.replay, {STANDING}
-         FROM deliveries d JOIN workers w ON w.no = d.worker WHERE d.event = ? ORDER BY d.replay, d.id"
+        "SELECT d.id, d.due_at, d.commit_micros, d.redriven, d.replay, {STANDING}, {NAMED}
+         FROM deliveries d {WHO} WHERE d.event = ? ORDER BY d.replay, d.id"
     ))?;
     let mut rows = statement.query([event])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (state, ended) = standing(row, 7)?;
-        let due = UnixMillis(row.get(3)?);
+        let (state, ended) = standing(row, 5)?;
+        let due = UnixMillis(row.get(1)?);
+        let (worker_id, worker, claim) = who(row, 12)?;
         let skipped = ended.as_ref().filter(|_| state == DeliveryState::Skipped);
         let skipped = skipped.map(|ended| -> Result<_, Problem> {
             Ok(Skipped { by: rows::named(&ended.by, "who skipped a delivery")?, at: ended.at })
         });
         let record = DeliveryRecord {
             id: DeliveryId::from_bytes(row.get(0)?),
-            worker_id: WorkerId::from_bytes(row.get(1)?),
-            worker: row.get(2)?,
+            worker_id,
+            worker,
+            claim,
             state,
             waits_for: None,
             next_attempt_at: Some(due).filter(|_| state == DeliveryState::Pending),
             skipped: skipped.transpose()?,
             ended,
-            redriven: row.get(5)?,
-            replay: row.get(6)?,
+            redriven: row.get(3)?,
+            replay: row.get(4)?,
             attempts: Vec::new(),
             reports: Vec::new(),
         };
-        let micros = row.get::<_, Option<i64>>(4)?.and_then(|micros| u64::try_from(micros).ok());
+        let micros = row.get::<_, Option<i64>>(2)?.and_then(|micros| u64::try_from(micros).ok());
         found.push((record, micros));
     }
     Ok(found)

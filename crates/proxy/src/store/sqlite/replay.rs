@@ -6,6 +6,7 @@ use super::SqliteStore;
 use super::dead_letters::{Found, revive};
 use super::deliveries::{DEAD, DISCARDED, Key, SKIPPED};
 use super::events::{EVENT, Listed, first_id};
+use super::groups::Place;
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
 use super::writer::{Batch, Tx};
@@ -58,7 +59,8 @@ impl SqliteStore {
         self.serving()?;
         let member = self.memory.look(|memory| memory.roster.by_id(id).cloned());
         let member = member.ok_or_else(|| StoreError::Missing(format!("the worker {id}")))?;
-        let no = member.no;
+        // A member of a claim group recovers what did not reach the group.
+        let no = member.group.unwrap_or(member.no);
         let Part { needs, next } = self.readers.read(move |db| missed(db, &member, recovery)).await?;
         let ended = needs.iter().filter(|need| matches!(need, Need::Revival(_))).count();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -121,9 +123,6 @@ fn replay(
         insert(tx, found.seq, *no, (at, now), (0, replay), new_delivery)?;
     }
     let deliveries = u32::try_from(workers.len()).unwrap_or(u32::MAX);
-    tx.after_commit(move |memory| {
-        workers.iter().for_each(|no| memory.roster.released(*no, 1));
-    });
     Ok(Some(Replayed { replay, deliveries }))
 }
 
@@ -137,10 +136,10 @@ fn body(db: &Connection, event: i64) -> Result<Vec<u8>, Problem> {
     Ok(db.prepare_cached("SELECT body FROM events WHERE seq = ?")?.query_row([event], |row| row.get(0))?)
 }
 
-/// Inserts a delivery of an event, and tells those who follow live. Its id is
+/// Inserts a delivery of an event, due at once, and tells those who follow live. Its id is
 /// made with the time of the event, as those of all its deliveries.
 fn insert(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     event: i64,
     worker: WorkerNo,
     (received_at, now): (UnixMillis, UnixMillis),
@@ -148,15 +147,17 @@ fn insert(
     new_delivery: fn(UnixMillis) -> DeliveryId,
 ) -> Result<(), Problem> {
     let id = new_delivery(received_at).to_bytes();
+    let due = received_at.min(now);
     tx.db
         .prepare_cached(
             "INSERT INTO deliveries (event, id, worker, accepted_at, due_at, redriven, replay)
-             VALUES (?1, ?2, ?3, ?4, min(?4, ?5), ?6, ?7)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![event, id, worker, received_at.0, now.0, redriven, replay])?;
+        .execute(params![event, id, worker, received_at.0, due.0, redriven, replay])?;
     tx.db
         .prepare_cached("INSERT INTO changes (event, delivery) VALUES (?, ?)")?
         .execute(params![event, id])?;
+    tx.after_commit(move |memory| memory.roster.released_one(worker, Place { due, event, id }));
     Ok(())
 }
 
@@ -176,11 +177,10 @@ fn deliver(
              UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = ?1)",
         )?
         .exists(params![event, worker])?;
-    if known || tx.memory.look(|memory| memory.roster.get(worker).is_none()) {
+    if known || tx.memory.look(|memory| !memory.roster.knows(worker)) {
         return Ok(false);
     }
     insert(tx, event, worker, (received_at, now), (1, 0), new_delivery)?;
-    tx.after_commit(move |memory| memory.roster.released(worker, 1));
     Ok(true)
 }
 
@@ -217,9 +217,13 @@ fn missed(db: &Connection, member: &Member, recovery: Recovery) -> Result<Part, 
 }
 
 fn need(db: &Connection, member: &Member, event: &Listed) -> Result<Option<Need>, Problem> {
-    let deliveries: Vec<([u8; 16], i64)> = db
-        .prepare_cached("SELECT id, state FROM deliveries WHERE event = ? AND worker = ? ORDER BY replay")?
-        .query_map(params![event.seq, member.no], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let deliveries: Vec<([u8; 16], i64, WorkerNo)> = db
+        .prepare_cached(
+            "SELECT id, state, worker FROM deliveries WHERE event = ? AND worker IN (?, ?) ORDER BY replay",
+        )?
+        .query_map(params![event.seq, member.no, member.group], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect::<Result<_, _>>()?;
     if deliveries.is_empty() {
         // What `trigger` made was meant for whom it was meant.
@@ -232,11 +236,10 @@ fn need(db: &Connection, member: &Member, event: &Listed) -> Result<Option<Need>
         return Ok(Some(need).filter(|_| !takers.is_empty()));
     }
     // On its way, there, or held until someone chooses.
-    if deliveries.iter().any(|(_, state)| ![DEAD, SKIPPED, DISCARDED].contains(state)) {
+    if deliveries.iter().any(|(_, state, _)| ![DEAD, SKIPPED, DISCARDED].contains(state)) {
         return Ok(None);
     }
-    let ended = deliveries.into_iter().find(|(_, state)| [DEAD, SKIPPED].contains(state));
-    Ok(ended.map(|(id, state)| {
-        Need::Revival(Found { key: Key { event: event.seq, id }, worker: member.no, state })
-    }))
+    let ended = deliveries.into_iter().find(|(_, state, _)| [DEAD, SKIPPED].contains(state));
+    Ok(ended
+        .map(|(id, state, worker)| Need::Revival(Found { key: Key { event: event.seq, id }, worker, state })))
 }

@@ -10,13 +10,16 @@
 
 use super::ahead::Ahead;
 use super::fresh::{Fresh, Room};
+use super::groups::Groups;
 use super::problem::Problem;
 use super::rows;
 use crate::bucket::{Bucket, Flow};
 use crate::circuit::{Observation, Observed, Observer, Window};
 use crate::store::{Claim, Claimed, NewEvent};
 use crate::vault::Vault;
-use postern_protocol::api::{Circuit, CircuitState, Held, Ordering, RetryPolicy, WaitsFor, WorkerState};
+use postern_protocol::api::{
+    Circuit, CircuitState, GroupName, Held, Ordering, RetryPolicy, WaitsFor, WorkerState,
+};
 use postern_protocol::event::Described;
 use postern_protocol::filter::{self, Filter};
 use postern_protocol::id::{DeliveryId, EventId, WorkerId, WorkspaceId};
@@ -26,7 +29,7 @@ use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// A worker's number in the database.
+/// A worker's number in the database; a claim group's, where it is below 0.
 pub(super) type WorkerNo = i64;
 
 /// What is known of one worker.
@@ -74,6 +77,13 @@ pub(super) struct Member {
     pub(super) claimed: Vec<DeliveryId>,
     /// Of the bodies of those.
     pub(super) claimed_bytes: u64,
+    /// Its claim group, and that one's name.
+    pub(super) group: Option<WorkerNo>,
+    pub(super) group_name: Option<GroupName>,
+    /// How many of its group's deliveries it has, and has yet to report on.
+    pub(super) working: usize,
+    /// When it was granted one last, in turns.
+    pub(super) last_turn: u64,
     /// Its place in [`Roster::ready`].
     sorted_at: Option<UnixMillis>,
     /// Its place in [`Roster::open`].
@@ -98,10 +108,11 @@ impl Holding {
     }
 }
 
-/// A worker that gets an event.
+/// A worker, or a claim group, that gets an event.
 #[derive(Clone, Copy)]
 pub(super) struct Taker {
     pub(super) no: WorkerNo,
+    /// Of a group, one member's.
     pub(super) id: WorkerId,
     /// First in, first out for each entity.
     pub(super) ordered: bool,
@@ -131,11 +142,13 @@ pub(super) struct Flight {
     pub(super) lane: Option<Box<str>>,
     /// Of its body.
     pub(super) bytes: u64,
+    /// Of a claim group: which, and by which number it is granted.
+    pub(super) granted: Option<(WorkerNo, u32)>,
 }
 
 /// What one worker may have under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Most {
+pub(super) struct Most {
     claims: u32,
     /// Of bodies; the last one may exceed it.
     bytes: u64,
@@ -144,7 +157,7 @@ struct Most {
 impl Most {
     const EVERYTHING: Self = Self { claims: u32::MAX, bytes: u64::MAX };
 
-    fn of(claim: Claim) -> Self {
+    pub(super) fn of(claim: Claim) -> Self {
         Self { claims: claim.per_worker, bytes: claim.worker_bytes }
     }
 }
@@ -159,6 +172,7 @@ pub(super) struct Roster {
     open: BTreeSet<(UnixMillis, WorkerNo)>,
     pub(super) flights: HashMap<DeliveryId, Flight>,
     pub(super) ahead: Ahead,
+    pub(super) groups: Groups,
     room: Room,
     /// What one worker may have under way, as the last claim said.
     most: Option<Most>,
@@ -204,13 +218,26 @@ impl Member {
             reading: false,
             claimed: Vec::new(),
             claimed_bytes: 0,
+            group: row.claim_group,
+            group_name: worker.group.map(|group| group.name),
+            working: 0,
+            last_turn: 0,
             sorted_at: None,
             pinged_at: None,
         }
     }
 
-    pub(super) fn taker(&self) -> Taker {
+    /// As one that gets events for itself.
+    pub(super) fn alone(&self) -> Taker {
         Taker { no: self.no, id: self.id, ordered: self.ordering == Ordering::Entity }
+    }
+
+    /// Who gets what it takes: its claim group, or itself.
+    fn taker(&self) -> Taker {
+        match self.group {
+            Some(no) => Taker { no, id: self.id, ordered: true },
+            None => self.alone(),
+        }
     }
 
     /// How many more may be claimed, its rate aside.
@@ -222,6 +249,21 @@ impl Member {
             CircuitState::Open => 0,
         };
         (most as usize).saturating_sub(self.claimed.len())
+    }
+
+    /// How many more of its claim group's it may be granted, its rate aside:
+    /// what it has yet to report on counts as under way.
+    pub(super) fn group_room(&self, most: Most) -> usize {
+        self.room(most).saturating_sub(self.working)
+    }
+
+    /// From when on its rate allows the next one, as of the last look at its
+    /// bucket.
+    pub(super) fn rate_allows_from(&self) -> UnixMillis {
+        match (self.flow, self.bucket) {
+            (Some(flow), Some(bucket)) => bucket.next(flow),
+            _ => UnixMillis(i64::MIN),
+        }
     }
 
     /// How many more may be claimed, as of the last look at its bucket.
@@ -305,6 +347,7 @@ impl Roster {
 
     /// Counts what waits and what is dead: once, at the start.
     pub(super) fn count(&mut self, db: &Connection) -> Result<(), Problem> {
+        self.count_groups(db)?;
         let mut statement = db.prepare(
             "SELECT worker, count(*), min(due_at) FROM deliveries INDEXED BY deliveries_pending
              WHERE state = 0 GROUP BY worker",
@@ -313,10 +356,8 @@ impl Roster {
         while let Some(row) = found.next()? {
             let (no, waiting, due) = (row.get(0)?, rows::count(row, 1)?, row.get(2)?);
             self.pending += waiting;
-            self.update(no, |member| {
-                member.waiting = waiting;
-                member.due(UnixMillis(due));
-            });
+            self.wait(no, waiting);
+            self.falls_due(no, UnixMillis(due));
         }
         let mut statement = db.prepare(
             "SELECT worker, count(*) FROM deliveries INDEXED BY deliveries_queued WHERE state = 6 GROUP BY worker",
@@ -325,7 +366,7 @@ impl Roster {
         while let Some(row) = found.next()? {
             let queued = rows::count(row, 1)?;
             self.pending += queued;
-            self.update(row.get(0)?, |member| member.waiting += queued);
+            self.wait(row.get(0)?, queued);
         }
         let dead = "SELECT count(*) FROM deliveries INDEXED BY deliveries_ended
                     WHERE state = 2 AND state IN (2, 3, 5)";
@@ -349,6 +390,9 @@ impl Roster {
     /// Adds a worker, or takes over what a write has changed of one.
     pub(super) fn put(&mut self, mut member: Member) {
         let no = member.no;
+        if member.group.is_some() || self.has_groups() {
+            self.regroup(&member);
+        }
         match self.members.get_mut(&no) {
             Some(present) => {
                 present.forget_fresh();
@@ -360,6 +404,8 @@ impl Roster {
                 member.reading = present.reading;
                 member.claimed = std::mem::take(&mut present.claimed);
                 member.claimed_bytes = present.claimed_bytes;
+                member.working = present.working;
+                member.last_turn = present.last_turn;
                 member.sorted_at = present.sorted_at;
                 member.pinged_at = present.pinged_at;
                 member.window = present.window;
@@ -378,6 +424,9 @@ impl Roster {
     /// A worker is gone: what waited for it counts as dead.
     pub(super) fn remove(&mut self, no: WorkerNo) {
         let Some(member) = self.members.remove(&no) else { return };
+        if let Some(group) = member.group {
+            self.out_of(group, no);
+        }
         self.by_id.remove(&member.id);
         if let Some(workers) = self.by_workspace.get_mut(&member.workspace) {
             workers.retain(|other| *other != no);
@@ -414,12 +463,19 @@ impl Roster {
     ) -> Vec<Taker> {
         let workers = self.by_workspace.get(&workspace).map_or(&[][..], Vec::as_slice);
         let members = workers.iter().filter_map(|no| self.members.get(no)).filter(|member| member.activated);
-        filter::takers(provider, event, body, members.map(|member| (member.taker(), &member.filter)))
+        let mut takers =
+            filter::takers(provider, event, body, members.map(|member| (member.taker(), &member.filter)));
+        if takers.iter().any(|taker| taker.no < 0) {
+            // A group once.
+            let mut seen = BTreeSet::new();
+            takers.retain(|taker| seen.insert(taker.no));
+        }
+        takers
     }
 
     /// Changes a worker, and sorts it anew.
     pub(super) fn update(&mut self, no: WorkerNo, change: impl FnOnce(&mut Member)) {
-        let most = self.most.unwrap_or(Most::EVERYTHING);
+        let most = self.most();
         let Some(member) = self.members.get_mut(&no) else { return };
         change(member);
         let at = member.ready_at(most);
@@ -448,12 +504,33 @@ impl Roster {
         Some((member.circuit.state, failing))
     }
 
+    /// More waits for a worker, or for a group.
+    fn wait(&mut self, no: WorkerNo, more: u64) {
+        if no < 0 {
+            self.group_waits(no, i64::try_from(more).unwrap_or(i64::MAX));
+        } else {
+            self.update(no, |member| member.waiting += more);
+        }
+    }
+
+    /// What one worker may have under way.
+    pub(super) fn most(&self) -> Most {
+        self.most.unwrap_or(Most::EVERYTHING)
+    }
+
     /// The event's deliveries were committed.
     pub(super) fn delivered_to(&mut self, seq: i64, event: Arc<NewEvent>, deliveries: &[Inserted]) {
         let (id, due) = (event.id, event.received_at);
         let kept = self.room.keep(seq, event, deliveries.len());
         for delivery in deliveries {
             self.pending += 1;
+            if delivery.no < 0 {
+                self.group_waits(delivery.no, 1);
+                if !delivery.queued {
+                    self.falls_due(delivery.no, due);
+                }
+                continue;
+            }
             self.update(delivery.no, |member| {
                 member.waiting += 1;
                 match &kept {
@@ -471,7 +548,11 @@ impl Roster {
 
     /// A waiting delivery waits no more.
     pub(super) fn settled(&mut self, no: WorkerNo, dead: bool) {
-        if let Some(member) = self.members.get_mut(&no) {
+        if no < 0 {
+            self.group_waits(no, -1);
+            self.pending = self.pending.saturating_sub(1);
+            self.dead += u64::from(dead);
+        } else if let Some(member) = self.members.get_mut(&no) {
             member.waiting = member.waiting.saturating_sub(1);
             self.pending = self.pending.saturating_sub(1);
             self.dead += u64::from(dead);
@@ -517,13 +598,18 @@ impl Roster {
 
     /// Whether a claim can succeed now.
     pub(super) fn anything_due(&mut self, claim: Claim) -> bool {
+        self.allow(claim);
+        self.ready.first().is_some_and(|(due, _)| *due <= claim.now)
+    }
+
+    /// One worker may have so much under way.
+    pub(super) fn allow(&mut self, claim: Claim) {
         let most = Some(Most::of(claim));
         if self.most != most {
             self.most = most;
             let all: Vec<_> = self.members.keys().copied().collect();
             all.into_iter().for_each(|no| self.update(no, |_| {}));
         }
-        self.ready.first().is_some_and(|(due, _)| *due <= claim.now)
     }
 
     /// The workers with something due and with room, at most `limit`, beginning
@@ -578,10 +664,8 @@ impl Roster {
         member.fresh.pop_front();
         self.turn = no;
         let bytes = claimed.body.len() as u64;
-        self.claim(
-            claimed.delivery,
-            Flight { event, id: Some(claimed.event), worker: no, lane: None, bytes },
-        );
+        let flight = Flight { event, id: Some(claimed.event), worker: no, lane: None, bytes, granted: None };
+        self.claim(claimed.delivery, flight);
         Some(claimed)
     }
 
@@ -604,7 +688,7 @@ impl Roster {
     /// When the next claim can succeed, or the next ping is due.
     pub(super) fn next_due(&self) -> Option<UnixMillis> {
         let first = [&self.ready, &self.open].into_iter().filter_map(BTreeSet::first);
-        first.map(|(at, _)| *at).min()
+        first.map(|(at, _)| *at).chain(self.groups_next()).min()
     }
 
     /// Whose circuit is open and was for long enough.
@@ -620,8 +704,15 @@ impl Roster {
     /// Whether a delivery of this entity is under way to the worker.
     pub(super) fn lane_busy(&self, no: WorkerNo, lane: &str) -> bool {
         let Some(member) = self.members.get(&no) else { return false };
-        let lanes = member.claimed.iter().filter_map(|id| self.flights.get(id)?.lane.as_deref());
+        let flights = member.claimed.iter().filter_map(|id| self.flights.get(id));
+        let lanes = flights.filter(|flight| flight.granted.is_none()).filter_map(|f| f.lane.as_deref());
         lanes.into_iter().any(|other| other == lane)
+    }
+
+    /// Whether a delivery of this entity is under way to a member of the group.
+    pub(super) fn group_lane_busy(&self, group: WorkerNo, lane: &str) -> bool {
+        let of_group = |flight: &&Flight| flight.granted.is_some_and(|(no, _)| no == group);
+        self.flights.values().filter(of_group).any(|flight| flight.lane.as_deref() == Some(lane))
     }
 
     pub(super) fn claim(&mut self, delivery: DeliveryId, flight: Flight) {

@@ -4,7 +4,9 @@
 use super::problem::Problem;
 use crate::store::{Scope, Source, Token, Worker, Workspace};
 use crate::vault::Vault;
-use postern_protocol::api::{AttemptOutcome, CatchUp, Circuit, Ordering, WorkerPolicy, WorkerState};
+use postern_protocol::api::{
+    AttemptOutcome, CatchUp, Circuit, Group, GroupMode, Ordering, WorkerPolicy, WorkerState,
+};
 use postern_protocol::id::{SourceId, TokenId, WorkerId};
 use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
@@ -143,13 +145,15 @@ pub(super) struct WorkerRow {
     pub(super) no: i64,
     pub(super) worker: Worker,
     pub(super) activated: bool,
+    /// The number of its claim group.
+    pub(super) claim_group: Option<i64>,
 }
 
 pub(super) fn worker_query(condition: &str) -> String {
     format!(
         "SELECT no, id, workspace, token, name, url, credential_hash, secret, previous_secret, previous_until,
                 filter, ordering, catch_up, state, activated, leased_until, challenge_error, created_at, policy,
-                circuit, signature_style
+                circuit, signature_style, group_name, claim_group
          FROM workers WHERE {condition}"
     )
 }
@@ -165,6 +169,11 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         (Some(sealed), Some(until)) => Some((vault.open(&context, &sealed)?, UnixMillis(until))),
         _ => None,
     };
+    let (group_name, claim_group): (Option<String>, Option<i64>) = (row.get(21)?, row.get(22)?);
+    let mode = if claim_group.is_some() { GroupMode::Claim } else { GroupMode::Fanout };
+    let group = |name: String| -> Result<Group, Problem> {
+        Ok(Group { name: name.parse().map_err(|_| Problem::Damaged("a group's name"))?, mode })
+    };
     let filter: String = row.get(10)?;
     let created_at = UnixMillis(row.get(17)?);
     let worker = Worker {
@@ -179,6 +188,7 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         filter: serde_json::from_str(&filter).map_err(|_| Problem::Damaged("a worker's filter"))?,
         ordering: named::<Ordering>(&row.get::<_, String>(11)?, "a worker's ordering")?,
         catch_up: named::<CatchUp>(&row.get::<_, String>(12)?, "a worker's catch-up")?,
+        group: group_name.map(group).transpose()?,
         style: match row.get::<_, Option<String>>("signature_style")? {
             Some(json) => json_of(&json, "how a worker is signed for")?,
             None => SignatureStyle::Standard,
@@ -194,5 +204,5 @@ pub(super) fn worker(row: &Row<'_>, vault: &Vault) -> Result<WorkerRow, Problem>
         throttled_until: None,
         created_at,
     };
-    Ok(WorkerRow { no: row.get(0)?, worker, activated: row.get(14)? })
+    Ok(WorkerRow { no: row.get(0)?, worker, activated: row.get(14)?, claim_group })
 }

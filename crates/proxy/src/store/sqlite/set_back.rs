@@ -21,6 +21,7 @@ fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 0 AND due_at > ?2",
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 4 AND due_at > ?2",
         "UPDATE deliveries SET due_at = due_at - ?1 WHERE state = 6 AND due_at > ?2",
+        "UPDATE grants SET until = until - ?1 WHERE until IS NOT NULL AND until > ?2",
         "UPDATE workers SET leased_until = leased_until - ?1 WHERE leased_until > ?2",
         "UPDATE workers SET circuit = json_set(circuit, '$.until', json_extract(circuit, '$.until') - ?1)
          WHERE json_extract(circuit, '$.until') > ?2",
@@ -31,6 +32,7 @@ fn shift(tx: &mut Tx<'_>, now: UnixMillis, by: i64) -> Result<(), Problem> {
     }
     tx.after_commit(move |memory| {
         let earlier = |at: UnixMillis| if at > now { at.plus(-by) } else { at };
+        memory.roster.set_groups_back(earlier);
         let everyone: Vec<_> = memory.roster.members().map(|member| member.no).collect();
         for no in everyone {
             memory.roster.update(no, |member| {

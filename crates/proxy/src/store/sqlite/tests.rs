@@ -167,11 +167,15 @@ async fn other_processes_changes_are_seen() {
         }
     };
     tokio::time::timeout(Duration::from_secs(1), changed).await.unwrap();
-    let refused = Store::claim_due(
-        &other,
-        Claim { now: T0, limit: 1, per_worker: 1, bytes: u64::MAX, worker_bytes: u64::MAX },
-    )
-    .await;
+    let claim = Claim {
+        now: T0,
+        limit: 1,
+        per_worker: 1,
+        bytes: u64::MAX,
+        worker_bytes: u64::MAX,
+        lease: Duration::from_secs(60),
+    };
+    let refused = Store::claim_due(&other, claim).await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "deliveries are the serving process's");
 }
 

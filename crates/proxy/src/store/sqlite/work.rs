@@ -2,6 +2,7 @@
 
 use super::SqliteStore;
 use super::problem::Problem;
+use super::roster::WorkerNo;
 use super::rows;
 use super::writer::{Batch, Tx};
 use crate::store::StoreError;
@@ -42,34 +43,46 @@ fn keep(
         .query_row(params![event.to_bytes(), id.to_bytes(), replay], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((event, delivery)) = found else { return Ok(false) };
-    let last: Option<(i64, String, Option<String>)> = tx
-        .db
+    add(tx.db, (event, delivery), None, report)?;
+    Ok(true)
+}
+
+/// Keeps a report, unless it says what the last one said; with a claim group,
+/// as that worker's.
+pub(super) fn add(
+    db: &Connection,
+    (event, delivery): (i64, [u8; 16]),
+    worker: Option<WorkerNo>,
+    report: &WorkReport,
+) -> Result<(), Problem> {
+    let last: Option<(i64, String, Option<String>, Option<WorkerNo>)> = db
         .prepare_cached(
-            "SELECT number, status, reason FROM work WHERE event = ? AND delivery = ? ORDER BY number DESC LIMIT 1",
+            "SELECT number, status, reason, worker FROM work WHERE event = ? AND delivery = ? ORDER BY number DESC LIMIT 1",
         )?
-        .query_row(params![event, delivery], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![event, delivery], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let status = rows::name(&report.status);
     let number = match last {
-        Some((_, before, reason)) if before == status && reason == report.reason => return Ok(true),
+        Some((_, before, reason, by)) if before == status && reason == report.reason && by == worker => {
+            return Ok(());
+        }
         Some((number, ..)) => number + 1,
         None => 1,
     };
-    tx.db
-        .prepare_cached(
-            "INSERT INTO work (event, delivery, number, at, status, reason) VALUES (?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![event, delivery, number, report.at.0, status, report.reason])?;
-    tx.db
-        .prepare_cached("DELETE FROM work WHERE event = ? AND delivery = ? AND number <= ?")?
+    db.prepare_cached(
+        "INSERT INTO work (event, delivery, number, at, status, reason, worker) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![event, delivery, number, report.at.0, status, report.reason, worker])?;
+    db.prepare_cached("DELETE FROM work WHERE event = ? AND delivery = ? AND number <= ?")?
         .execute(params![event, delivery, number - KEPT])?;
-    Ok(true)
+    Ok(())
 }
 
 /// What was reported of a delivery, oldest first.
 pub(super) fn reports(db: &Connection, event: i64, delivery: DeliveryId) -> Result<Vec<WorkReport>, Problem> {
     let mut statement = db.prepare_cached(
-        "SELECT at, status, reason FROM work WHERE event = ? AND delivery = ? ORDER BY number",
+        "SELECT k.at, k.status, k.reason, w.id FROM work k LEFT JOIN workers w ON w.no = k.worker
+         WHERE k.event = ? AND k.delivery = ? ORDER BY k.number",
     )?;
     let mut found = statement.query(params![event, delivery.to_bytes()])?;
     let mut reports = Vec::new();
@@ -78,6 +91,7 @@ pub(super) fn reports(db: &Connection, event: i64, delivery: DeliveryId) -> Resu
             at: UnixMillis(row.get(0)?),
             status: rows::named(&row.get::<_, String>(1)?, "how work stands")?,
             reason: row.get(2)?,
+            worker_id: row.get::<_, Option<[u8; 16]>>(3)?.map(WorkerId::from_bytes),
         });
     }
     Ok(reports)

@@ -4,6 +4,7 @@ use super::SqliteStore;
 use super::catch_up;
 use super::circuits;
 use super::deliveries::QUEUED;
+use super::grants;
 use super::order;
 use super::problem::Problem;
 use super::roster::{Member, WorkerNo};
@@ -11,7 +12,7 @@ use super::rows;
 use super::writer::{Batch, Tx};
 use crate::circuit;
 use crate::store::{DeadReason, StoreError, Worker};
-use postern_protocol::api::{CircuitState, Waiting, WorkerPolicy, WorkerState};
+use postern_protocol::api::{CircuitState, Group, GroupMode, Waiting, WorkerPolicy, WorkerState};
 use postern_protocol::id::{WorkerId, WorkspaceId};
 use postern_protocol::signature::SignatureStyle;
 use postern_protocol::{Secret, UnixMillis};
@@ -29,9 +30,10 @@ impl SqliteStore {
         let register = move |tx: &mut Tx<'_>| {
             let sql = "INSERT INTO workers
                 (token, name, url, credential_hash, secret, previous_secret, previous_until, filter, ordering,
-                 catch_up, leased_until, signature_style, policy, id, workspace, created_at, state)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
+                 catch_up, leased_until, signature_style, policy, group_name, claim_group, id, workspace, created_at, state)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')";
             let mut row = columns.clone();
+            row.extend(group(tx.db, worker.workspace, worker.group.as_ref())?);
             row.push(worker.id.to_bytes().to_vec().into());
             row.push(worker.workspace.to_bytes().to_vec().into());
             row.push(worker.created_at.0.into());
@@ -63,6 +65,26 @@ impl SqliteStore {
             }
         };
         self.writer.write(Batch::Ends, update).await
+    }
+
+    pub(super) async fn set_group(
+        &self,
+        id: WorkerId,
+        wanted: Option<Group>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let set = move |tx: &mut Tx<'_>| {
+            let workspace = "SELECT workspace FROM workers WHERE id = ? AND state <> 'gone'";
+            let workspace = tx.db.prepare_cached(workspace)?.query_row([id.to_bytes()], |row| row.get(0));
+            let workspace = workspace.optional()?.ok_or_else(|| missing(id))?;
+            let [name, number] = group(tx.db, WorkspaceId::from_bytes(workspace), wanted.as_ref())?;
+            leave_group(tx, id, &number, now)?;
+            tx.db
+                .prepare_cached("UPDATE workers SET group_name = ?, claim_group = ? WHERE id = ?")?
+                .execute(params![name, number, id.to_bytes()])?;
+            refresh(tx, id)
+        };
+        self.writer.write(Batch::Ends, set).await
     }
 
     /// What a registration sets, in the order of the statements above.
@@ -375,7 +397,39 @@ pub(super) fn oldest(db: &Connection, no: WorkerNo) -> Result<Option<UnixMillis>
     let put_off = first("deliveries_put_off", "state = 0 AND due_at <> accepted_at", "accepted_at")?;
     // Of those in line, the first may stand behind one that is held.
     let queued = first("deliveries_queued", "state = 6", "accepted_at")?;
-    Ok(due.into_iter().chain(put_off).chain(queued).min().map(UnixMillis))
+    let claimed = if no < 0 { oldest_claimed(db, no)? } else { None };
+    Ok(due.into_iter().chain(put_off).chain(queued).chain(claimed).min().map(UnixMillis))
+}
+
+/// The same of what members of a claim group have.
+fn oldest_claimed(db: &Connection, no: WorkerNo) -> Result<Option<i64>, Problem> {
+    let sql = "SELECT min(d.accepted_at) FROM grants g INDEXED BY grants_standing
+                 JOIN deliveries d ON d.event = g.event AND d.id = g.delivery
+               WHERE g.until IS NOT NULL AND d.worker = ? AND d.state = 7";
+    Ok(db.prepare_cached(sql)?.query_row([no], |row| row.get(0))?)
+}
+
+/// A group's name and, of a claim group, its number, for their columns.
+fn group(db: &Connection, workspace: WorkspaceId, group: Option<&Group>) -> Result<[Value; 2], Problem> {
+    let Some(Group { name, mode }) = group else { return Ok([Value::Null, Value::Null]) };
+    let number = match mode {
+        GroupMode::Claim => Some(grants::group_number(db, workspace, name.as_str())?),
+        GroupMode::Fanout => None,
+    };
+    Ok([name.as_str().to_owned().into(), number.into()])
+}
+
+/// Gives up what a worker holds of its claim group, unless it stays in it.
+fn leave_group(tx: &mut Tx<'_>, id: WorkerId, next: &Value, now: UnixMillis) -> Result<(), Problem> {
+    let before: Option<(WorkerNo, Value)> = tx
+        .db
+        .prepare_cached("SELECT no, claim_group FROM workers WHERE id = ? AND claim_group IS NOT NULL")?
+        .query_row([id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match before {
+        Some((no, before)) if before != *next => grants::give_up(tx, no, now),
+        _ => Ok(()),
+    }
 }
 
 /// A style for its column; the usual one is none.
@@ -429,6 +483,7 @@ pub(super) fn retire(
         )?
         .execute(params![now.0, reason.as_str(), no])?;
     catch_up::release(tx, no)?;
+    grants::give_up(tx, no, now)?;
     tx.after_commit(move |memory| memory.roster.remove(no));
     Ok(())
 }

@@ -9,9 +9,9 @@ use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, Wor
 use postern_proxy::circuit::{CircuitChange, Observation, Observed};
 use postern_proxy::store::{
     Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
-    EventCursor, FinishAttempt, LinearApp, LinearMember, LinearOrganization, LiveBatch, LiveMark, NewEvent,
-    Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store, StoreError, Token, Worker, Workspace,
-    WriteMetrics,
+    EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
+    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store,
+    StoreError, Token, Worker, Workspace, WriteMetrics,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,12 +207,19 @@ spy! {
     remove_worker(id: WorkerId, reason: DeadReason, now: UnixMillis) -> ();
     retire_abandoned(before: UnixMillis, now: UnixMillis) -> Vec<WorkerId>;
     set_catch_up(id: WorkerId, catch_up: CatchUp) -> ();
+    set_group(id: WorkerId, group: Option<postern_protocol::api::Group>, now: UnixMillis) -> ();
+    find_grant(id: WorkerId, event: EventId, replay: u32, number: Option<u32>) -> GrantSought;
+    report_grant(report: GrantReport) -> bool;
+    expired_grants(now: UnixMillis) -> Vec<Grant>;
+    extend_grants(until: UnixMillis) -> ();
     set_ordering(id: WorkerId, ordering: postern_protocol::api::Ordering) -> ();
     end_absence(id: WorkerId, now: UnixMillis) -> ();
     catch_up(id: WorkerId, choice: CatchUpChoice, now: UnixMillis) -> CaughtUp;
     redeliver(id: WorkerId, event: EventId, now: UnixMillis) -> Redelivery;
     report_work(id: WorkerId, event: EventId, replay: u32, report: postern_protocol::api::WorkReport) -> bool;
     waiting(id: WorkerId) -> Waiting;
+    group_waiting(id: WorkerId) -> Waiting;
+    groups_waiting() -> (u64, Option<UnixMillis>);
     set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;
     pings_due(now: UnixMillis, idle_since: Option<UnixMillis>, limit: usize) -> Vec<Ping>;
     next_due() -> Option<UnixMillis>;

@@ -84,6 +84,7 @@ describe("timeline", () => {
     size: 10,
     synthetic: false,
     requestId: null,
+    workers: [],
     deliveries: [
       {
         id: "d1",

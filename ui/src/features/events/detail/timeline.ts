@@ -46,12 +46,14 @@ const STATES: Record<DeliveryRecord["state"], string> = {
   skipped: "skipped",
   discarded: "discarded",
   queued: "waits for an earlier event of its entity",
+  claimed: "being worked on",
 };
 
 const WORK: Record<WorkStatus, Pick<Step, "tone" | "title">> = {
   processing: { tone: "held", title: "Work on it began" },
   completed: { tone: "ok", title: "Work on it is completed" },
   failed: { tone: "bad", title: "Work on it failed" },
+  expired: { tone: "bad", title: "Another member may take it: no report came in time" },
 };
 
 function attempt(record: AttemptRecord, offset: (at: number) => string): Step {

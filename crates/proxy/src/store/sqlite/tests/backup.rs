@@ -107,7 +107,14 @@ async fn what_was_backed_up_is_restored() {
     assert_eq!(
         Store::claim_due(
             &store,
-            Claim { now: T0.plus(9), limit: 9, per_worker: 9, bytes: u64::MAX, worker_bytes: u64::MAX }
+            Claim {
+                now: T0.plus(9),
+                limit: 9,
+                per_worker: 9,
+                bytes: u64::MAX,
+                worker_bytes: u64::MAX,
+                lease: Duration::from_secs(60)
+            }
         )
         .await
         .unwrap()
