@@ -93,16 +93,26 @@ pub(super) fn follow<R: Runtime>(app: &AppHandle<R>) {
         loop {
             app.state::<Look>().0.notified().await;
             match events(&app).await {
-                Ok(rows) => {
-                    if let Err(problem) = app.state::<Latest<R>>().show(&app, &rows) {
-                        tracing::warn!(%problem, "the events in the tray's menu are behind");
-                    }
-                }
+                Ok(rows) => show(&app, rows),
                 Err(problem) => tracing::debug!(problem, "no events for the tray's menu"),
             }
             tokio::time::sleep(PAUSE).await;
         }
     });
+}
+
+/// Shows these in one turn of the main thread: a menu that is opened meanwhile
+/// has the old ones or the new ones, never some of each.
+fn show<R: Runtime>(app: &AppHandle<R>, rows: Vec<EventSummary>) {
+    let handle = app.clone();
+    let shown = app.run_on_main_thread(move || {
+        if let Err(problem) = handle.state::<Latest<R>>().show(&handle, &rows) {
+            tracing::warn!(%problem, "the events in the tray's menu are behind");
+        }
+    });
+    if let Err(problem) = shown {
+        tracing::debug!(%problem, "the app ends: its tray shows no more events");
+    }
 }
 
 async fn events<R: Runtime>(app: &AppHandle<R>) -> Result<Vec<EventSummary>, String> {
