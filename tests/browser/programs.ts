@@ -218,25 +218,46 @@ export class Machine {
     await rm(join(this.#data, "sessions"));
   }
 
-  /** Posts a Linear webhook as Linear does; the proxy has answered 200. */
-  async linear(type: string, payload: Record<string, unknown>): Promise<string> {
-    const source = this.#sources.find(({ provider }) => provider === "linear");
-    if (!source) throw new Error("the proxy has no source for Linear");
-    const body = JSON.stringify({ ...payload, type, webhookTimestamp: Date.now() });
-    const response = await fetch(source.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json; charset=utf-8",
-        "linear-event": type,
-        "linear-delivery": randomUUID(),
-        "linear-signature": createHmac("sha256", source.secret).update(body).digest("hex"),
-        "user-agent": "Linear-Webhook",
-      },
-      body,
-    });
+  #source(wanted: string): Source {
+    const source = this.#sources.find(({ provider }) => provider === wanted);
+    if (!source) throw new Error(`the proxy has no source for ${wanted}`);
+    return source;
+  }
+
+  async #post(url: string, headers: Record<string, string>, body: BodyInit): Promise<void> {
+    const response = await fetch(url, { method: "POST", headers, body });
     if (response.status !== 200)
       throw new Error(`the proxy answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** Posts a Linear webhook as Linear does; the proxy has answered 200. */
+  async linear(type: string, payload: Record<string, unknown>): Promise<string> {
+    const { url, secret } = this.#source("linear");
+    const body = JSON.stringify({ ...payload, type, webhookTimestamp: Date.now() });
+    const headers = {
+      "content-type": "application/json; charset=utf-8",
+      "linear-event": type,
+      "linear-delivery": randomUUID(),
+      "linear-signature": createHmac("sha256", secret).update(body).digest("hex"),
+      "user-agent": "Linear-Webhook",
+    };
+    await this.#post(url, headers, body);
     return body;
+  }
+
+  /** Posts any bytes as GitHub does, whose signature asks nothing of them; the proxy has answered 200. */
+  async github(event: string, body: string | Buffer, more: Record<string, string> = {}): Promise<void> {
+    const { url, secret } = this.#source("github");
+    const bytes = Buffer.from(body);
+    const headers = {
+      "content-type": "application/json",
+      "x-github-event": event,
+      "x-github-delivery": randomUUID(),
+      "x-hub-signature-256": `sha256=${createHmac("sha256", secret).update(bytes).digest("hex")}`,
+      "user-agent": "GitHub-Hookshot/1",
+      ...more,
+    };
+    await this.#post(url, headers, new Uint8Array(bytes));
   }
 
   /** An issue's update, as Linear sends it. */

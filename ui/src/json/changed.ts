@@ -19,10 +19,12 @@ export function changes(json: Json): Change[] {
   const from = child(json, 0, "updatedFrom");
   if (from === undefined) return [];
   const data = child(json, 0, "data");
+  const there = new Map<string, number>();
+  if (data !== undefined) for (const node of childrenOf(json, data)) there.set(keyOf(json, node) ?? "", node);
   const found: Change[] = [];
   for (const node of childrenOf(json, from)) {
     const field = keyOf(json, node) ?? "";
-    const now = data === undefined ? undefined : child(json, data, field);
+    const now = there.get(field);
     const before = source(json, node);
     const after = now === undefined ? null : source(json, now);
     if (after === null && NOISE.has(field)) continue;

@@ -30,7 +30,7 @@ export interface Json {
 /** Why a text is not JSON, and where. */
 export class NotJson extends Error {
   constructor(
-    what: string,
+    readonly what: string,
     readonly at: number,
   ) {
     super(`${what} at character ${at + 1}`);

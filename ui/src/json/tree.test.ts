@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { parse, source } from "./parse";
-import { flatten, openAll, opened } from "./tree";
+import { flatten, nodeOf, openAll, opened, openTo } from "./tree";
 
 const shown = (text: string, open?: Set<number>) => {
   const json = parse(text);
-  return flatten(json, open ?? opened(json)).map(({ node, closes }) => (closes ? "end" : source(json, node)));
+  return [...flatten(json, open ?? opened(json))].map((row) => (row < 0 ? "end" : source(json, row)));
 };
 
 describe("flatten", () => {
@@ -25,9 +25,7 @@ describe("flatten", () => {
   });
   it("ends several at once in order", () => {
     const json = parse("[[[1]]]");
-    expect(flatten(json, opened(json)).map(({ node, closes }) => (closes ? -node : node))).toEqual([
-      0, 1, 2, 3, -2, -1, -0,
-    ]);
+    expect([...flatten(json, opened(json))]).toEqual([0, 1, 2, 3, ~2, ~1, ~0]);
   });
 });
 
@@ -54,5 +52,15 @@ describe("openAll", () => {
     const json = parse('{"a":[[1]],"b":[[2]]}');
     const open = openAll(json, 1, new Set([0]));
     expect([...open].sort()).toEqual([0, 1, 2]);
+  });
+});
+
+describe("openTo", () => {
+  it("opens what a node lies in, and no more", () => {
+    const json = parse('{"a":[[1]],"b":[[2]]}');
+    const rows = [...flatten(json, openTo(json, 3, new Set([0])))].filter((row) => row >= 0).map(nodeOf);
+    expect(rows).toEqual([0, 1, 2, 3, 4]);
+    const open = opened(json);
+    expect(openTo(json, 3, open)).toBe(open);
   });
 });

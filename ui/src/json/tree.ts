@@ -3,11 +3,14 @@
 
 import { childrenOf, holds, type Json } from "./parse";
 
-/** A row: a node's own line, or the closing bracket of an open one. */
-export interface TreeRow {
-  node: number;
-  closes: boolean;
-}
+/**
+ * The rows, one number each, so that millions fit: a node's own line is the
+ * node, the closing bracket of an open one its complement.
+ */
+export type TreeRows = Int32Array;
+
+/** The node a row belongs to. */
+export const nodeOf = (row: number): number => (row < 0 ? ~row : row);
 
 /** How much is open at first: whole levels, as long as they fit. */
 export const FIRST_ROWS = 400;
@@ -38,23 +41,42 @@ export function opened(json: Json, budget = FIRST_ROWS): Set<number> {
 }
 
 /** The rows in order. */
-export function flatten(json: Json, open: ReadonlySet<number>): TreeRow[] {
-  const rows: TreeRow[] = [];
+export function flatten(json: Json, open: ReadonlySet<number>): TreeRows {
+  let rows = new Int32Array(1024);
+  let count = 0;
+  const add = (row: number) => {
+    if (count === rows.length) {
+      const wider = new Int32Array(count * 2);
+      wider.set(rows);
+      rows = wider;
+    }
+    rows[count++] = row;
+  };
   const ends: number[] = [];
+  let end = Infinity;
   let node = 0;
   for (;;) {
-    while (ends.length > 0 && node >= (json.after[ends[ends.length - 1] ?? 0] ?? 0)) {
-      rows.push({ node: ends.pop() ?? 0, closes: true });
+    while (node >= end) {
+      add(~(ends.pop() ?? 0));
+      end = ends.length === 0 ? Infinity : (json.after[ends[ends.length - 1] ?? 0] ?? 0);
     }
-    if (node >= json.size) return rows;
-    rows.push({ node, closes: false });
-    if (open.has(node) && (json.children[node] ?? 0) > 0) {
+    if (node >= json.size) return rows.subarray(0, count);
+    add(node);
+    if ((json.children[node] ?? 0) > 0 && open.has(node)) {
       ends.push(node);
+      end = json.after[node] ?? 0;
       node += 1;
     } else {
       node = json.after[node] ?? json.size;
     }
   }
+}
+
+/** Also open what a node lies in, so that its row is there. */
+export function openTo(json: Json, node: number, open: ReadonlySet<number>): ReadonlySet<number> {
+  const wider = new Set(open);
+  for (let at = node; at !== 0;) wider.add((at = json.parent[at] ?? 0));
+  return wider.size === open.size ? open : wider;
 }
 
 /** `node` and every container in it, as long as the rows stay under `budget`. */

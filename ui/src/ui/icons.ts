@@ -8,6 +8,7 @@ export const PATHS = {
   search: "M2.5 7a4.5 4.5 0 1 0 9 0 4.5 4.5 0 1 0-9 0M10.5 10.5l4 4",
   close: "M4 4l8 8M12 4l-8 8",
   down: "M4 6l4 4 4-4",
+  upward: "M4 10l4-4 4 4",
   right: "M6 4l4 4-4 4",
   left: "M10 4l-4 4 4 4",
   check: "M3 8.5l3.2 3.2L13 5",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { range, reveal } from "./virtual";
+import { range, reveal, stretch, TALLEST } from "./virtual";
 
 describe("range", () => {
   it("is what is seen and a little more", () => {
@@ -20,5 +20,15 @@ describe("reveal", () => {
     expect(reveal(3, 100, 100, 10)).toBe(30);
     expect(reveal(0, 100, 100, 10, 10)).toBe(0);
     expect(reveal(12, 0, 100, 10, 10)).toBe(40);
+  });
+});
+
+describe("stretch", () => {
+  it("brings the last row of any list into reach", () => {
+    expect(stretch(900_000, 34, 800)).toBe(1);
+    const by = stretch(5_000_000, 20, 800);
+    expect(by).toBeGreaterThan(3);
+    const last = (TALLEST - 800) * by;
+    expect(range(last, 800, 5_000_000, 20, 0).to).toBe(5_000_000);
   });
 });

@@ -6,6 +6,18 @@ export interface Range {
   to: number;
 }
 
+/** No browser lays out more than about 33 million pixels. */
+export const TALLEST = 31_000_000;
+
+/**
+ * How far the rows move for each pixel scrolled: 1, and more where all of them
+ * are taller than any browser scrolls.
+ */
+export function stretch(count: number, row: number, height: number): number {
+  const whole = count * row;
+  return whole <= TALLEST ? 1 : (whole - height) / (TALLEST - height);
+}
+
 /** Which rows are on the screen, and `over` more on each side. */
 export function range(top: number, height: number, count: number, row: number, over: number): Range {
   const from = Math.max(0, Math.floor(top / row) - over);

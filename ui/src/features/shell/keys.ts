@@ -19,6 +19,13 @@ export const isPalette = (event: KeyboardEvent): boolean =>
   !event.altKey &&
   !event.shiftKey;
 
+/** Whether a search in what is shown was asked for. */
+export const isFind = (event: KeyboardEvent): boolean =>
+  event.key.toLowerCase() === "f" &&
+  (onMac ? event.metaKey && !event.ctrlKey : event.ctrlKey) &&
+  !event.altKey &&
+  !event.shiftKey;
+
 /** For the sheet of keys. */
 export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[] = [
   {
@@ -31,6 +38,7 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ["Esc"], does: "Close the detail" },
       { keys: ["R"], does: "Replay the event" },
       { keys: ["1", "…", "5"], does: "Payload … Raw" },
+      { keys: [`${modifier}F`], does: "Search in the payload" },
       { keys: ["X"], does: "Choose it, for work on several" },
       { keys: ["Shift", "↓"], does: "Choose a stretch" },
       { keys: [`${modifier}A`], does: "Choose all that match" },

@@ -1,6 +1,7 @@
 // A body as the tabs show it.
 
-import { NotJson, parse, type Json } from "../../../json/parse";
+import { NotJson, type Json } from "../../../json/parse";
+import { read } from "../../../json/read";
 import type { EventDetail } from "../../../transport/generated/EventDetail";
 
 /** A header's value as text; bytes that are no text as base64, said so. */
@@ -19,8 +20,11 @@ export type Payload =
   | { kind: "text"; problem: string }
   | { kind: "binary"; problem: string };
 
-/** Reads the body. A form's `payload` field, GitHub's other way of sending, is read as JSON. */
-export function payload(detail: EventDetail): Payload {
+/**
+ * Reads the body: a small one at once, a large one beside the page. A form's
+ * `payload` field, GitHub's other way of sending, is read as JSON.
+ */
+export function payload(detail: EventDetail): Payload | Promise<Payload> {
   const { body } = detail;
   if (body.encoding === "base64") return { kind: "binary", problem: "The body is not text." };
   if (body.text.trim() === "") return { kind: "empty" };
@@ -33,12 +37,15 @@ export function payload(detail: EventDetail): Payload {
       note = "From the form's field “payload”.";
     }
   }
+  const is = (json: Json): Payload => ({ kind: "json", json, note });
+  const isNot = (thrown: unknown): Payload => ({
+    kind: "text",
+    problem: thrown instanceof NotJson ? `Not JSON: ${thrown.message}.` : "It cannot be read.",
+  });
   try {
-    return { kind: "json", json: parse(text), note };
+    const json = read(text);
+    return json instanceof Promise ? json.then(is, isNot) : is(json);
   } catch (thrown) {
-    return {
-      kind: "text",
-      problem: thrown instanceof NotJson ? `Not JSON: ${thrown.message}.` : "Not JSON.",
-    };
+    return isNot(thrown);
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { detail, summary } from "../../../transport/fake/events";
 import type { EventDetail } from "../../../transport/generated/EventDetail";
 import type { EventRecord } from "../../../transport/generated/EventRecord";
+import { SMALL } from "../../../json/read";
 import { payload } from "./body";
 import { curl, providerHeaders, quote } from "./curl";
 import { others, steps } from "./timeline";
@@ -16,11 +17,13 @@ const sample = (more: Partial<EventDetail> = {}): EventDetail => ({
 describe("payload", () => {
   const of = (text: string, type = "application/json") =>
     payload(sample({ headers: [["content-type", type]], body: { encoding: "utf8", text } }));
-  it("is JSON, empty, or neither", () => {
-    expect(of('{"a":1}').kind).toBe("json");
-    expect(of(" ").kind).toBe("empty");
+  it("is JSON, empty, or neither, at once where it is small", () => {
+    expect(of('{"a":1}')).toMatchObject({ kind: "json" });
+    expect(of(" ")).toEqual({ kind: "empty" });
     expect(of("{")).toEqual({ kind: "text", problem: "Not JSON: a key expected at character 2." });
-    expect(payload(sample({ body: { encoding: "base64", base64: "/w==" } })).kind).toBe("binary");
+    expect(payload(sample({ body: { encoding: "base64", base64: "/w==" } }))).toMatchObject({
+      kind: "binary",
+    });
   });
   it("is read out of GitHub's form", () => {
     const read = of(
@@ -28,6 +31,17 @@ describe("payload", () => {
       "application/x-www-form-urlencoded",
     );
     expect(read).toMatchObject({ kind: "json", json: { text: '{"action":"opened"}' } });
+  });
+  it("is read later where it is large, and not again", async () => {
+    const text = `[${"1,".repeat(SMALL)}1]`;
+    const reading = of(text);
+    expect(reading).toBeInstanceOf(Promise);
+    const read = await reading;
+    expect(read).toMatchObject({ kind: "json" });
+    expect(of(text)).toEqual(read);
+    expect(await of(`[${"1,".repeat(SMALL)}`)).toMatchObject({
+      problem: `Not JSON: a value expected at character ${SMALL * 2 + 2}.`,
+    });
   });
 });
 
