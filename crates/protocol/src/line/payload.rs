@@ -5,6 +5,7 @@
 //! skipped without being kept, and skipping does not recurse: memory and stack
 //! are bounded, the time is proportional to the body's length.
 
+use crate::json::Raw;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -37,9 +38,41 @@ pub(super) enum Json<'b> {
 pub(super) fn read(body: &[u8]) -> Option<Json<'_>> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let budget = Cell::new(NODES);
-    let json = Pruned { depth: DEPTH, budget: &budget }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    Some(json)
+    let json = Pruned { depth: DEPTH, budget: &budget }.deserialize(&mut deserializer);
+    match json.and_then(|json| deserializer.end().map(|()| json)) {
+        Ok(json) => Some(json),
+        // It may be JSON all the same: of a number that is too large for a
+        // double, or of half a surrogate pair.
+        Err(_) => Some(walk(crate::json::valid(body)?, DEPTH, &Cell::new(NODES))),
+    }
+}
+
+/// The same of a text that is known to be JSON, whatever its numbers and texts
+/// are; a text that is not Unicode is null.
+fn walk<'b>(raw: Raw<'b>, depth: usize, budget: &Cell<usize>) -> Json<'b> {
+    if depth == 0 || budget.get() == 0 {
+        return Json::Null;
+    }
+    budget.set(budget.get() - 1);
+    match raw.first() {
+        b'{' => {
+            let keyed = raw.members().filter_map(|(key, value)| Some((key.text()?, value)));
+            let kept = keyed.take_while(|_| budget.get() > 0).filter(|(key, _)| key.len() <= KEY);
+            Json::Object(kept.map(|(key, value)| (key, walk(value, depth - 1, budget))).collect())
+        }
+        b'[' => {
+            let mut items = raw.items();
+            let first: Vec<_> =
+                items.by_ref().take(ITEMS).map(|item| walk(item, depth - 1, budget)).collect();
+            let count = first.len() + items.count();
+            Json::List(first, count)
+        }
+        b'"' => raw.text().map_or(Json::Null, Json::brief),
+        b't' => Json::Bool(true),
+        b'f' => Json::Bool(false),
+        b'n' => Json::Null,
+        _ => Json::Number(raw.bytes().iter().take(TEXT).map(|b| char::from(*b)).collect()),
+    }
 }
 
 impl<'b> Json<'b> {

@@ -145,6 +145,22 @@ fn deep_nesting_is_skipped_without_recursion() {
 }
 
 #[test]
+fn numbers_and_texts_that_rust_cannot_hold_leave_the_rest_readable() {
+    for odd in ["1e400", "-123456789012345678901234567890.5e+99999", r#""\ud800""#, r#"{"\udfff":1}"#] {
+        let line =
+            linear(&format!(r#"{{"odd":{odd},"type":"Issue","data":{{"title":"Fix","odd":[{odd}]}}}}"#));
+        assert_eq!((line.name().as_str(), line.subject.as_str()), ("Issue", "Fix"), "{odd}");
+    }
+    let read = payload::read(br#"{"n":1e400,"list":[1,2],"a":1,"a":"last","t":true,"z":null}"#).unwrap();
+    assert_eq!((read.text("n"), read.count("list"), read.text("a")), (Some("1e400"), 2, Some("last")));
+    assert!(read.is_true("t") && read.has("z") && !read.has("y"));
+    assert_eq!(payload::read(b"{\"n\":1e400"), None);
+    assert_eq!(payload::read(b"[1e400] 2"), None);
+    let deep = format!("[1e400,{}{}]", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(payload::read(deep.as_bytes()).unwrap().first_item().as_text(), Some("1e400"));
+}
+
+#[test]
 fn a_long_list_is_counted_but_not_kept() {
     let commits = vec!["{}"; 2048].join(",");
     let body = format!(r#"{{"ref":"refs/heads/main","commits":[{commits}]}}"#);
