@@ -50,7 +50,7 @@ const BODIES: Record<string, string | Buffer> = {
 const label = (name: string): RegExp => {
   const body = BODIES[name] ?? "";
   return ["bytes", "nul", "empty"].includes(name)
-    ? new RegExp(`Unreadable body · ${body.length} B`)
+    ? new RegExp(`Unreadable body · ${body.length} bytes`)
     : new RegExp(`hostile_${name}\\b`);
 };
 
