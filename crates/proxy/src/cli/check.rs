@@ -27,6 +27,11 @@ pub(super) fn run(args: &CheckArgs, common: &Common, terminal: &mut Terminal) ->
     }
 }
 
+/// `1 worker`, `2 workers`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn text(report: &Report, key: &str) -> String {
     let Report { counts, .. } = report;
     let mut lines = vec![
@@ -36,17 +41,23 @@ fn text(report: &Report, key: &str) -> String {
     if report.problems.is_empty() {
         lines.extend([
             "integrity   whole".to_owned(),
-            format!("master key  fits: {} secrets open with {key}", report.secrets),
+            match report.secrets {
+                1 => format!("master key  fits: 1 secret opens with {key}"),
+                secrets => format!("master key  fits: {secrets} secrets open with {key}"),
+            },
         ]);
     } else {
         lines.extend(report.problems.iter().map(|problem| format!("PROBLEM     {problem}")));
     }
     lines.extend([
         format!(
-            "set up      {} workspaces, {} sources, {} tokens, {} workers",
-            counts.workspaces, counts.sources, counts.tokens, counts.workers
+            "set up      {}, {}, {}, {}",
+            counted(counts.workspaces, "workspace"),
+            counted(counts.sources, "source"),
+            counted(counts.tokens, "token"),
+            counted(counts.workers, "worker")
         ),
-        format!("kept        {} events, {} attempts", counts.events, counts.attempts),
+        format!("kept        {}, {}", counted(counts.events, "event"), counted(counts.attempts, "attempt")),
         format!(
             "deliveries  {} waiting, {} held, {} delivered, {} dead, {} discarded, {} skipped",
             counts.pending, counts.held, counts.delivered, counts.dead, counts.discarded, counts.skipped
