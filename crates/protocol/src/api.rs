@@ -68,6 +68,7 @@ mod deliveries;
 mod events;
 mod group;
 mod policy;
+pub mod tunnels;
 mod work;
 mod workers;
 

@@ -79,6 +79,23 @@ codes! {
     /// A tunnel is asked for without an upgrade; something on the way may have
     /// taken it away.
     UpgradeRequired = "tunnel.upgrade_required", 426;
+    /// The tunnel's name is another workspace's, was released not long ago, or
+    /// is kept back.
+    TunnelNameTaken = "tunnel.name_taken", 409;
+    /// The tunnel's name is not reserved by the workspace.
+    TunnelNotReserved = "tunnel.not_reserved", 404;
+    /// No such tunnel.
+    TunnelUnknown = "tunnel.unknown", 404;
+    /// Nobody serves the tunnel now.
+    TunnelOffline = "tunnel.offline", 502;
+    /// The tunnel broke before the answer was complete, or took too long.
+    TunnelBroken = "tunnel.broken", 502;
+    /// The visitor is not let in.
+    TunnelDenied = "tunnel.denied", 403;
+    /// Nothing listens where the tunnel leads to.
+    TargetRefused = "target.refused", 502;
+    /// What the tunnel leads to takes too long.
+    TargetTimeout = "target.timeout", 504;
     /// The proxy cannot be reached (DNS, connect, TLS, timeout).
     ProxyUnreachable = "proxy.unreachable", 502;
     /// The edge is not signed in.
