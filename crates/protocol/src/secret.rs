@@ -53,5 +53,18 @@ pub fn expose<S: serde::Serializer>(secret: &Secret, s: S) -> Result<S::Ok, S::E
     s.serialize_str(secret.reveal())
 }
 
+/// [`expose`] for a secret that may be left out; with
+/// `skip_serializing_if = "Option::is_none"`.
+///
+/// # Errors
+/// Those of the serializer.
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+pub fn expose_given<S: serde::Serializer>(secret: &Option<Secret>, s: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => expose(secret, s),
+        None => s.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -151,7 +151,22 @@ pub struct TunnelOptions {
     pub rate: Option<u32>,
 }
 
-/// What a visitor must show. Secrets are taken, and never given back.
+impl TunnelOptions {
+    /// As they are shown.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        match &mut self.access {
+            TunnelAccess::None => {}
+            TunnelAccess::Basic { password: secret, .. } | TunnelAccess::Bearer { token: secret } => {
+                *secret = None;
+            }
+        }
+        self
+    }
+}
+
+/// What a visitor must show. Secrets are taken, and never given back:
+/// [`TunnelOptions::without_secrets`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum TunnelAccess {
@@ -163,7 +178,11 @@ pub enum TunnelAccess {
         /// 1–100 characters without a colon.
         user: String,
         /// 8–200 characters. Absent in answers; absent in a change: as before.
-        #[serde(default, skip_serializing)]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "crate::secret::expose_given"
+        )]
         #[ts(optional, type = "string")]
         #[schema(value_type = Option<String>, write_only)]
         password: Option<Secret>,
@@ -171,7 +190,11 @@ pub enum TunnelAccess {
     /// `Authorization: Bearer …` (RFC 6750).
     Bearer {
         /// 16–200 characters. Absent in answers; absent in a change: as before.
-        #[serde(default, skip_serializing)]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "crate::secret::expose_given"
+        )]
         #[ts(optional, type = "string")]
         #[schema(value_type = Option<String>, write_only)]
         token: Option<Secret>,
@@ -217,7 +240,9 @@ pub struct ServedNames {
 pub struct ServedName {
     /// The name.
     pub name: TunnelName,
-    /// Whether to take it from another worker that serves it now.
+    /// Whether to take it from another worker that serves it now: once, when
+    /// this is told. Leave it out again once the name is this worker's, or it is
+    /// taken back at each reconnection.
     #[serde(default)]
     pub take_over: bool,
 }
