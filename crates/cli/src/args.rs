@@ -208,10 +208,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TERM", value_parser = capability)]
     pub(crate) capability: Vec<String>,
     /// Share the events with the other members of this claim group: each goes
-    /// to one of them, those of an issue, pull request, … to the same one. For
-    /// as long as this runs; without it every event comes.
+    /// to one of them, those of an issue, pull request, … to the same one.
+    /// Remembered until another is given.
     #[arg(long, value_name = "NAME", env = "POSTERN_GROUP", hide_env = true)]
     pub(crate) group: Option<GroupName>,
+    /// Be in no claim group from now on: every event comes.
+    #[arg(long, conflicts_with = "group")]
+    pub(crate) no_group: bool,
 }
 
 /// A capability term as it was written, once it is known to be one.

@@ -1,8 +1,9 @@
 //! The work of a claim group's member: what the proxy gave to this machine is
 //! reported on, while it is handled and when that has ended.
 //!
-//! One loop reads the truth from the history, woken by each commit and by the
-//! time of the next report; after a restart it simply goes on. A report that
+//! One loop reads the truth from the history, woken by each commit, while there
+//! is anything to report on, and by the time of the next report; after a restart
+//! it simply goes on. A report that
 //! does not reach the proxy is tried again until it does, or until the proxy
 //! says that the claim is lost. Where nothing is forwarded nothing is reported
 //! from here: whoever does the work says how it stands.
@@ -45,9 +46,9 @@ pub(crate) async fn run(shared: Arc<Shared>, handled: CancellationToken) {
         // Marked as seen before the look, so that no change is missed.
         let session = account.borrow_and_update().session().cloned();
         committed.borrow_and_update();
-        let next = match &session {
+        let Looked { any, next } = match &session {
             Some(session) => look(&shared, session).await,
-            None => None,
+            None => Looked { any: false, next: None },
         };
         if last {
             return;
@@ -60,26 +61,36 @@ pub(crate) async fn run(shared: Arc<Shared>, handled: CancellationToken) {
         };
         tokio::select! {
             () = timer => {}
-            _ = committed.changed() => {}
+            () = shared.claimed.notified() => {}
+            _ = committed.changed(), if any => {}
             _ = account.changed() => {}
             () = handled.cancelled() => {}
         }
     }
 }
 
-/// Says what is to be said of each claim; when to look again.
-async fn look(shared: &Shared, session: &Session) -> Option<Duration> {
+/// What a look found.
+struct Looked {
+    /// Whether there are claims.
+    any: bool,
+    /// When to look again.
+    next: Option<Duration>,
+}
+
+/// Says what is to be said of each claim.
+async fn look(shared: &Shared, session: &Session) -> Looked {
     let claims = match shared.history.claims(session.profile.id).await {
         Ok(claims) => claims,
         Err(error) => {
             tracing::warn!(%error, "claims cannot be read; trying again");
-            return Some(AGAIN);
+            return Looked { any: true, next: Some(AGAIN) };
         }
     };
+    let any = !claims.is_empty();
     // As many as the proxy gives out at once, about.
     let waits = futures_util::stream::iter(claims).map(|claim| attend(shared, session, claim));
     let waits: Vec<_> = waits.buffer_unordered(AT_ONCE).collect().await;
-    waits.into_iter().flatten().min()
+    Looked { any, next: waits.into_iter().flatten().min() }
 }
 
 /// Says what is to be said of a claim; when to look again.

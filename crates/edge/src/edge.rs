@@ -204,6 +204,7 @@ async fn settings(config: &EdgeConfig, history: &History) -> Result<Settings, Hi
         via: config.via.unwrap_or(kept.via),
         ordering: config.ordering.unwrap_or(kept.ordering),
         capabilities: config.capabilities.clone().unwrap_or_else(|| kept.capabilities.clone()),
+        group: config.group.clone().unwrap_or_else(|| kept.group.clone()),
         ..kept
     };
     if settings != kept

@@ -15,7 +15,7 @@ use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::registration::Registered;
 use crate::secrets::{KeptIn, LocalSecret, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
-use postern_protocol::api::{CatchUp, Ordering, WorkspaceInfo};
+use postern_protocol::api::{CatchUp, Group, GroupMode, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) awake: Arc<watch::Sender<u64>>,
     /// Wakes the forwarding when its targets have changed.
     pub(crate) retarget: Notify,
+    /// Something was given to this machine as a member of a claim group.
+    pub(crate) claimed: Notify,
     /// Work begun by an operation, to be finished before the edge ends.
     pub(crate) tasks: TaskTracker,
     /// Ends the streams of live changes.
@@ -310,6 +312,12 @@ impl Shared {
     /// In which order the proxy is to deliver, and events are forwarded.
     pub(crate) fn ordering(&self) -> Ordering {
         self.settings.borrow().ordering
+    }
+
+    /// The group the proxy is to have this machine in.
+    pub(crate) fn claim_group(&self) -> Option<Group> {
+        let name = self.settings.borrow().group.clone()?;
+        Some(Group { name, mode: GroupMode::Claim })
     }
 
     /// Something in the status has changed.

@@ -8,7 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use postern_edge::api::{Body, EventDetail, EventKey, EventPage, EventQuery};
 use postern_protocol::ErrorCode;
+use postern_protocol::api::{EventRecord, WorkerReason};
+use serde::Serialize;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Lists a page of the history, newest first.
 pub(crate) async fn list(settings: &Settings, args: EventsList, output: &Output) -> Result<(), Failure> {
@@ -44,14 +47,36 @@ impl Which {
     }
 }
 
-/// Shows everything this machine knows of one event.
+/// How long the proxy is waited for, for what it knows of an event.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// An event, with what the proxy says of it.
+#[derive(Serialize)]
+struct Shown<'e> {
+    #[serde(flatten)]
+    event: &'e EventDetail,
+    /// Why each worker got it or did not; absent: the proxy has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workers: Option<&'e [WorkerReason]>,
+}
+
+/// Shows everything this machine knows of one event, and why each worker of
+/// the workspace got it or did not.
 pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
-    let event: EventDetail = edge.call("event", EventKey { id: args.id }).await?;
-    if !args.raw {
-        return output.show(&event, |style| output::detail(style, &event));
+    let key = EventKey { id: args.id };
+    let event: EventDetail = edge.call("event", &key).await?;
+    if args.raw {
+        return output.bytes(&bytes(&event.body)?);
     }
-    output.bytes(&bytes(&event.body)?)
+    let record = tokio::time::timeout(PATIENCE, edge.call::<EventRecord>("event_record", &key)).await;
+    let workers = match record {
+        Ok(Ok(record)) => Ok(record.workers),
+        Ok(Err(failure)) => Err(failure.message().to_owned()),
+        Err(_) => Err("the proxy does not answer".to_owned()),
+    };
+    let shown = Shown { event: &event, workers: workers.as_deref().ok() };
+    output.show(&shown, |style| output::detail(style, &event, Some(&workers)))
 }
 
 /// A body, byte for byte.

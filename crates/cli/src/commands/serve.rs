@@ -47,7 +47,7 @@ pub(crate) async fn serve(settings: &Settings, args: args::Serve, output: &Outpu
     config.via = args.via.map(Into::into);
     config.ordering = args.ordering.map(Into::into);
     config.capabilities = Some(args.capability).filter(|terms| !terms.is_empty());
-    config.group = args.group;
+    config.group = if args.no_group { Some(None) } else { args.group.map(Some) };
     config.policy.retry = args.retry.map(|args::Retry(policy)| policy);
     config.api = Some(ApiConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, args.ui_port)),

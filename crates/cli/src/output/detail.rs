@@ -3,9 +3,14 @@
 use super::row::outcome;
 use super::{Ink, Style, count, safe, size, span};
 use postern_edge::api::{Altered, Body, Check, EventDetail, HandlerRun, Rejected, RejectedPage};
+use postern_protocol::api::{ReasonCode, WorkerReason};
+
+/// Why each worker got an event or did not, as the proxy says; or why that is
+/// not known.
+type Reasons = Result<Vec<WorkerReason>, String>;
 
 /// `events show`.
-pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
+pub(crate) fn detail(style: &Style, event: &EventDetail, workers: Option<&Reasons>) -> String {
     let summary = &event.summary;
     let mut lines = vec![
         format!(
@@ -44,18 +49,38 @@ pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
         section(&format!("What a program with the local secret for {of} says of it now"), checks);
     }
     section("Runs", event.runs.iter().map(|r| format!("  {}", run(style, r))).collect());
+    section("Workers", workers.map(|workers| reasons(style, workers)).unwrap_or_default());
     section("Headers", event.headers.iter().map(|(name, value)| header(name, value)).collect());
     section("Payload", vec![payload(&event.body)]);
     lines.join("\n")
 }
 
 fn check(style: &Style, check: &Check) -> String {
-    let mark = match check.passed {
+    format!("  {} {}: {}", mark(style, check.passed), safe(&check.name), safe(&check.reason))
+}
+
+fn mark(style: &Style, good: Option<bool>) -> String {
+    match good {
         Some(true) => style.paint(Ink::Good, "✓"),
         Some(false) => style.paint(Ink::Bad, "✗"),
         None => style.paint(Ink::Faint, "–"),
+    }
+}
+
+fn reasons(style: &Style, workers: &Reasons) -> Vec<String> {
+    let workers = match workers {
+        Ok(workers) => workers,
+        Err(why) => return vec![format!("  {} not known: {}", mark(style, None), safe(why))],
     };
-    format!("  {mark} {}: {}", safe(&check.name), safe(&check.reason))
+    let line = |worker: &WorkerReason| {
+        let good = match worker.code {
+            ReasonCode::Delivered => Some(true),
+            ReasonCode::Dead | ReasonCode::Expired | ReasonCode::Discarded => Some(false),
+            _ => None,
+        };
+        format!("  {} {}: {}", mark(style, good), safe(&worker.worker), safe(&worker.reason))
+    };
+    workers.iter().map(line).collect()
 }
 
 fn header(name: &str, value: &[u8]) -> String {

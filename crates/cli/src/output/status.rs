@@ -3,7 +3,7 @@
 use super::{Ink, Style, count, counted, safe, span};
 use postern_edge::api::{Arrival, Connection, Forward, Status, Tunnel};
 use postern_protocol::UnixMillis;
-use postern_protocol::api::Waiting;
+use postern_protocol::api::{GroupName, Waiting};
 
 /// The status in a few lines. Without a `running` edge, what was last known.
 pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
@@ -25,7 +25,7 @@ pub(crate) fn status(style: &Style, status: &Status, running: bool) -> String {
         format!("worker     {}, token kept in {}", safe(&status.name), kept(&session.token_kept_in)),
         format!("state      {state}"),
         format!("receives   {}", arrival(style, &session.arrival, status.now, running)),
-        format!("asks for   {}", asked(&status.settings.capabilities)),
+        format!("asks for   {}", asked(&status.settings.capabilities, status.settings.group.as_ref())),
         format!("forwards   {forwards}"),
         format!(
             "history    {}, {}",
@@ -59,11 +59,15 @@ fn arrival(style: &Style, arrival: &Arrival, now: UnixMillis, running: bool) -> 
     }
 }
 
-/// Which events are asked for, in words.
-fn asked(capabilities: &[String]) -> String {
-    match capabilities {
+/// Which events are asked for, and who shares them, in words.
+fn asked(capabilities: &[String], group: Option<&GroupName>) -> String {
+    let asked = match capabilities {
         [] => "everything".into(),
         terms => safe(&terms.join(" ")),
+    };
+    match group {
+        Some(group) => format!("{asked}, shared in the group {group}"),
+        None => asked,
     }
 }
 

@@ -5,7 +5,9 @@ use postern_edge::api::{
     Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule, Session,
     Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
 };
-use postern_protocol::api::{Circuit, CircuitCause, CircuitState, Waiting, WorkerPolicy, WorkspaceInfo};
+use postern_protocol::api::{
+    Circuit, CircuitCause, CircuitState, ReasonCode, Waiting, WorkerPolicy, WorkerReason, WorkspaceInfo,
+};
 use postern_protocol::{HeaderList, Provider};
 
 const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
@@ -98,6 +100,7 @@ pub(crate) fn session() -> Status {
         rules_version: 1,
         settings: Settings {
             capabilities: vec!["Issue".into(), "!Issue.remove".into()],
+            group: Some("builders".parse().unwrap()),
             ..Settings::default()
         },
         events: 1234,
@@ -212,7 +215,24 @@ fn an_event_in_full() {
             },
         ],
     };
-    insta::assert_snapshot!(detail(&plain(), &shown));
+    let reason = |worker: &str, code, reason: &str| WorkerReason {
+        worker_id: "wrk_01JD3Q0000000000000000000A".parse().unwrap(),
+        worker: worker.into(),
+        code,
+        reason: reason.into(),
+        terms: Vec::new(),
+        delivery_id: None,
+    };
+    let workers = Ok(vec![
+        reason("ada", ReasonCode::Delivered, "It was delivered."),
+        reason("b\u{1b}ob", ReasonCode::Paused, "The worker is paused: the event waits for it."),
+        reason("ci", ReasonCode::Dead, "It was given up: exhausted."),
+    ]);
+    insta::assert_snapshot!(detail(&plain(), &shown, Some(&workers)));
+    let unknown = Err("the proxy does not answer".into());
+    let text = detail(&plain(), &shown, Some(&unknown));
+    assert!(text.contains("\nWorkers\n  – not known: the proxy does not answer\n"), "{text}");
+    assert!(!detail(&plain(), &shown, None).contains("Workers"));
 }
 
 #[test]

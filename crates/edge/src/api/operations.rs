@@ -115,7 +115,10 @@ pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, A
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
     let caught_up = edge.shared.catch_up();
     let before = edge.shared.settings.send_replace(args.clone());
-    let told = |settings: &Settings| (settings.via, settings.ordering, settings.capabilities.clone());
+    let told = |settings: &Settings| {
+        let Settings { via, ordering, capabilities, group, .. } = settings.clone();
+        (via, ordering, capabilities, group)
+    };
     if edge.shared.catch_up() != caught_up || told(&before) != told(&args) {
         // A renewal, or another registration, tells the proxies.
         edge.profiles.all().iter().for_each(|slot| slot.renew.notify_one());

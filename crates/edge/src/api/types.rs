@@ -4,7 +4,9 @@
 use super::{Arrival, ProfileState, Via};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use postern_protocol::api::{CatchUp, Ordering, SourceInfo, Waiting, WorkStatus, WorkerInfo, WorkspaceInfo};
+use postern_protocol::api::{
+    CatchUp, GroupName, Ordering, SourceInfo, Waiting, WorkStatus, WorkerInfo, WorkspaceInfo,
+};
 use postern_protocol::signature::Failure;
 use postern_protocol::{HeaderList, Provider, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -167,6 +169,9 @@ pub struct Settings {
     /// Which events are asked for: capability terms. None: all but Postern's
     /// own.
     pub capabilities: Vec<String>,
+    /// The claim group whose work this machine shares; absent: it gets its
+    /// events for itself.
+    pub group: Option<GroupName>,
     /// For how long events are kept.
     pub keep: Keep,
     /// After how many minutes without any event the path is proven by a quiet
@@ -205,6 +210,7 @@ impl Default for Settings {
             via: Via::Auto,
             ordering: Ordering::None,
             capabilities: Vec::new(),
+            group: None,
             keep: Keep::default(),
             canary_minutes: 5,
         }

@@ -2,7 +2,7 @@
 
 use crate::api::Via;
 use crate::{SecretStore, SystemClock, TunnelTiming};
-use postern_protocol::api::{CatchUp, Group, GroupMode, GroupName, Ordering, PolicyChange};
+use postern_protocol::api::{CatchUp, GroupName, Ordering, PolicyChange};
 use postern_protocol::{Clock, Secret};
 use postern_tls::Files;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,9 +55,9 @@ pub struct EdgeConfig {
     /// Which events are asked for, from now on
     /// ([`crate::api::Settings::capabilities`]); absent: as it was set before.
     pub capabilities: Option<Vec<String>>,
-    /// The claim group whose work this machine shares; absent: it gets its
-    /// events for itself.
-    pub group: Option<GroupName>,
+    /// The claim group whose work this machine shares, or none, from now on
+    /// ([`crate::api::Settings::group`]); absent: as it was set before.
+    pub group: Option<Option<GroupName>>,
     /// How this machine wants to be delivered to; told at registration, and
     /// once after each start. Default: nothing is changed.
     pub policy: PolicyChange,
@@ -88,13 +88,6 @@ impl EdgeConfig {
             policy: PolicyChange::default(),
             timing: Timing::default(),
         }
-    }
-}
-
-impl EdgeConfig {
-    /// The group as the proxy is told.
-    pub(crate) fn claim_group(&self) -> Option<Group> {
-        self.group.clone().map(|name| Group { name, mode: GroupMode::Claim })
     }
 }
 

@@ -62,6 +62,7 @@ impl Common {
             renew: Notify::new(),
             awake: Arc::clone(&self.awake),
             retarget: Notify::new(),
+            claimed: Notify::new(),
             tasks: self.tasks.clone(),
             over: self.stopping.child_token(),
             stopping: self.stopping.clone(),

@@ -47,10 +47,13 @@ pub(super) async fn store(
         notify,
         claim: claim(&headers),
     };
-    let (webhook_id, attempt) = (event.webhook_id.clone(), event.attempt);
+    let (webhook_id, attempt, claimed) = (event.webhook_id.clone(), event.attempt, event.claim.is_some());
     match shared.history.accept(event).await {
         Ok(accepted) => {
             tracing::debug!(event = webhook_id, attempt, request, ?accepted, "delivery received");
+            if claimed {
+                shared.claimed.notify_one();
+            }
             if let Accepted::Again(event) = accepted {
                 crate::handlers::handle_again(shared, session, event);
             }

@@ -24,7 +24,7 @@ impl Registration {
             paused: Some(*session.paused.borrow()),
             catch_up: Some(self.shared.catch_up()),
             ordering: Some(self.shared.ordering()),
-            group: Some(self.shared.config.claim_group()),
+            group: Some(self.shared.claim_group()),
             // Once: what is changed at the proxy later stands.
             policy: if self.policy_told {
                 PolicyChange::default()

@@ -52,7 +52,7 @@ async fn register(
         capabilities: wanted.capabilities,
         ordering: shared.ordering(),
         catch_up: shared.catch_up(),
-        group: shared.config.claim_group(),
+        group: shared.claim_group(),
         signature_style: SignatureStyleName::Standard,
         header_prefix: None,
         policy: shared.config.policy.clone(),

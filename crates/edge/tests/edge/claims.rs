@@ -1,10 +1,10 @@
 //! The work of a claim group's member: what is forwarded is reported on, and
 //! what is another's is left to it.
 
-use crate::proxy::FakeProxy;
+use crate::proxy::{Book, FakeProxy};
 use crate::support::{Delivery, TestClock, TestEdge, config};
 use crate::target::Target;
-use postern_edge::api::{self, EventKey, OutcomeKind, ReportEvent, SetForward};
+use postern_edge::api::{self, EventKey, OutcomeKind, ReportEvent, SetForward, Settings};
 use postern_protocol::api::{GroupMode, WorkStatus};
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ async fn what_is_forwarded_is_reported_on() {
     let proxy = FakeProxy::new().await;
     let (dir, clock) = (Arc::new(tempfile::tempdir().unwrap()), TestClock::new());
     let mut config = config(dir.path(), &clock);
-    config.group = Some("builders".parse().unwrap());
+    config.group = Some(Some("builders".parse().unwrap()));
     let edge = TestEdge::run(config, clock, dir).await;
     edge.sign_in(&proxy).await;
     proxy.until("the group is told", |book| book.group.is_some()).await;
@@ -64,6 +64,27 @@ async fn what_is_forwarded_is_reported_on() {
     assert_eq!(reports(&proxy, 1).await, [("evt_1".into(), WorkStatus::Completed, Some(2))]);
     let first = api::event(&edge.handle, EventKey { id: "evt_1".into() }).await.unwrap();
     assert_eq!(first.runs.len(), 1);
+}
+
+#[tokio::test]
+async fn the_group_is_remembered_until_it_is_left() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let told = |name: Option<&str>| {
+        let name = name.map(ToOwned::to_owned);
+        move |book: &Book| {
+            let group = book.group.clone();
+            group.is_some_and(|group| group.map(|group| group.name.to_string()) == name)
+        }
+    };
+    let group = Some("builders".parse().unwrap());
+    api::set_settings(&edge.handle, Settings { group, ..Settings::default() }).await.unwrap();
+    proxy.until("the group is told", told(Some("builders"))).await;
+    proxy.book().group = None;
+    let edge = edge.restart().await;
+    proxy.until("it is told again", told(Some("builders"))).await;
+    api::set_settings(&edge.handle, Settings::default()).await.unwrap();
+    proxy.until("it is left", told(None)).await;
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
     via: "auto",
     ordering: "none",
     capabilities: [],
+    group: null,
     keep: { days: 90, gib: 10 },
     canaryMinutes: 5,
   },

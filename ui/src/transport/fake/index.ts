@@ -85,6 +85,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     via: "auto",
     ordering: "none",
     capabilities: [],
+    group: params.get("group"),
     keep: { days: 90, gib: 10 },
     canaryMinutes: 5,
   };
@@ -432,6 +433,13 @@ export function fakeTransport(params: URLSearchParams): Transport {
             reason: "The worker is away: the event waits for it.",
             terms: [],
             deliveryId: "dlv_01KAN8R0T6F3M9Q2V7Z1C5X4B9",
+          },
+          {
+            workerId: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8C",
+            worker: "ci",
+            code: "filter_does_not_take",
+            reason: "None of its capabilities takes the event: github:pull_request.*.",
+            terms: ["github:pull_request.*"],
           },
         ],
         deliveries: [

@@ -82,7 +82,7 @@ pub(super) async fn show(
             },
             Some(done) = finished.recv() => match done {
                 Done::Opened(Ok(detail)) => {
-                    model.open(output::detail(&output.style.plain(), &detail));
+                    model.open(output::detail(&output.style.plain(), &detail, None));
                 }
                 Done::Replayed(Ok(run)) => model.note = output::run(&output.style.plain(), &run),
                 Done::Opened(Err(failure)) | Done::Replayed(Err(failure)) => {

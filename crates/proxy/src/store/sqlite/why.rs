@@ -199,16 +199,14 @@ fn of_none(known: &Known, record: &EventRecord, stand: Stand) -> (ReasonCode, St
         let reason = "It has never answered its ownership challenge.".into();
         return (ReasonCode::NotActivated, reason, Vec::new());
     }
-    if record.synthetic && !record.deliveries.is_empty() {
-        return (
-            ReasonCode::MadeForAnother,
-            "The event was made for another worker alone.".into(),
-            Vec::new(),
-        );
-    }
     refused(stand).unwrap_or_else(|| {
-        let reason = "Its capabilities take the event now; when it came they, or its group, were others.";
-        (ReasonCode::ChangedSince, reason.into(), Vec::new())
+        let (code, reason) = if record.synthetic && !record.deliveries.is_empty() {
+            (ReasonCode::MadeForAnother, "The event was made for another worker alone.")
+        } else {
+            let reason = "Its capabilities take the event now; when it came they, or its group, were others.";
+            (ReasonCode::ChangedSince, reason)
+        };
+        (code, reason.into(), Vec::new())
     })
 }
 

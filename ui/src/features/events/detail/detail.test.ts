@@ -5,7 +5,7 @@ import type { EventRecord } from "../../../transport/generated/EventRecord";
 import { SMALL } from "../../../json/read";
 import { payload } from "./body";
 import { curl, providerHeaders, quote } from "./curl";
-import { others, steps } from "./timeline";
+import { reasons, steps } from "./timeline";
 
 const AT = 1_795_000_000_000;
 const sample = (more: Partial<EventDetail> = {}): EventDetail => ({
@@ -98,7 +98,31 @@ describe("timeline", () => {
     size: 10,
     synthetic: false,
     requestId: null,
-    workers: [],
+    workers: [
+      {
+        workerId: "me",
+        worker: "ada",
+        code: "delivered",
+        reason: "It was delivered.",
+        terms: [],
+        deliveryId: "d1",
+      },
+      {
+        workerId: "you",
+        worker: "grace",
+        code: "away",
+        reason: "The worker is away.",
+        terms: [],
+        deliveryId: "d2",
+      },
+      {
+        workerId: "ci",
+        worker: "ci",
+        code: "filter_does_not_take",
+        reason: "None of its capabilities takes the event: github:*.",
+        terms: ["github:*"],
+      },
+    ],
     deliveries: [
       {
         id: "d1",
@@ -166,7 +190,17 @@ describe("timeline", () => {
       "Stored on this machine",
     ]);
   });
-  it("names the other machines", () => {
-    expect(others(record, "me")).toEqual([{ worker: "grace", text: "waiting · 0 attempts", tone: "held" }]);
+  it("says why each worker got it or did not", () => {
+    const list = reasons(record, "me");
+    expect(list.map(({ worker, tone, text }) => `${tone} ${worker}: ${text}`)).toEqual([
+      "held grace: The worker is away.",
+      "idle ci: None of its capabilities takes the event: github:*.",
+    ]);
+    expect(reasons(record, "you").map(({ worker, own, text }) => [worker, own, text])[0]).toEqual([
+      "ada",
+      false,
+      "It was delivered. 2 attempts.",
+    ]);
+    expect(reasons(record, "you").find(({ own }) => own)?.worker).toBe("grace");
   });
 });

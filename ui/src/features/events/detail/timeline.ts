@@ -4,10 +4,10 @@
 import { bytes, counted, latency } from "../../../text/time";
 import type { AttemptOutcome } from "../../../transport/generated/AttemptOutcome";
 import type { AttemptRecord } from "../../../transport/generated/AttemptRecord";
-import type { DeliveryRecord } from "../../../transport/generated/DeliveryRecord";
 import type { EventDetail } from "../../../transport/generated/EventDetail";
 import type { HandlerRun } from "../../../transport/generated/HandlerRun";
 import type { EventRecord } from "../../../transport/generated/EventRecord";
+import type { ReasonCode } from "../../../transport/generated/ReasonCode";
 import type { WorkStatus } from "../../../transport/generated/WorkStatus";
 import type { DotTone } from "../../../ui/tones";
 import { PROVIDERS } from "../filter";
@@ -36,18 +36,34 @@ const ATTEMPTS: Record<AttemptOutcome, string> = {
   clock_skew: "clocks differ too much",
 };
 
-const STATES: Record<DeliveryRecord["state"], string> = {
-  pending: "waiting",
-  sending: "on its way",
-  delivered: "delivered",
-  dead: "given up",
-  expired: "given up: too old",
-  held: "held until chosen",
-  skipped: "skipped",
-  discarded: "discarded",
-  queued: "waits for an earlier event of its entity",
-  claimed: "being worked on",
+const REASONS: Record<ReasonCode, DotTone> = {
+  delivered: "ok",
+  sending: "held",
+  waiting: "held",
+  in_line: "held",
+  away: "held",
+  paused: "held",
+  circuit: "held",
+  rate: "held",
+  unproved: "held",
+  held: "held",
+  claimed: "held",
+  group_waits: "held",
+  dead: "bad",
+  expired: "bad",
+  discarded: "idle",
+  skipped: "idle",
+  other_member: "idle",
+  filter_refuses: "idle",
+  filter_does_not_take: "idle",
+  registered_later: "idle",
+  not_activated: "idle",
+  made_for_another: "idle",
+  changed_since: "idle",
 };
+
+/** Where it says something how often was tried. */
+const TRIED: ReadonlySet<ReasonCode> = new Set(["delivered", "sending", "waiting", "circuit", "dead"]);
 
 const WORK: Record<WorkStatus, Pick<Step, "tone" | "title">> = {
   processing: { tone: "held", title: "Work on it began" },
@@ -163,16 +179,27 @@ function runWords(run: HandlerRun): string {
   return [end, ...by, ...again, ...warning].join(" · ");
 }
 
-/** The other workers' deliveries, one line each. */
-export function others(
-  record: EventRecord,
-  workerId: string | null,
-): { worker: string; text: string; tone: DotTone }[] {
-  return record.deliveries
-    .filter((delivery) => delivery.workerId !== workerId)
-    .map((delivery) => ({
-      worker: delivery.worker,
-      text: `${STATES[delivery.state]} · ${counted(delivery.attempts.length, "attempt")}`,
-      tone: delivery.state === "delivered" ? "ok" : delivery.state === "dead" ? "bad" : "held",
-    }));
+export interface Why {
+  workerId: string;
+  worker: string;
+  own: boolean;
+  tone: DotTone;
+  text: string;
+}
+
+/** Why each worker got the event, or did not; of this machine only what its steps do not say. */
+export function reasons(record: EventRecord, workerId: string | null): Why[] {
+  return record.workers
+    .filter((worker) => worker.workerId !== workerId || worker.code !== "delivered")
+    .map((worker) => {
+      const attempts = record.deliveries.find(({ id }) => id === worker.deliveryId)?.attempts.length ?? 0;
+      const tried = attempts > 1 && TRIED.has(worker.code) ? ` ${counted(attempts, "attempt")}.` : "";
+      return {
+        workerId: worker.workerId,
+        worker: worker.worker,
+        own: worker.workerId === workerId,
+        tone: REASONS[worker.code],
+        text: worker.reason + tried,
+      };
+    });
 }
