@@ -28,7 +28,7 @@ impl Note {
     }
 
     fn single(row: &EventSummary) -> Self {
-        let origin = format!("{} · {}", row.name, row.source);
+        let origin = format!("{} · {}{}", row.name, row.source, by(row.notify.as_deref().unwrap_or(&[])));
         let body = if row.detail.is_empty() { origin } else { format!("{}\n{origin}", row.detail) };
         Self { summary: title(row).to_owned(), body, event: Some(row.id.clone()) }
     }
@@ -43,7 +43,21 @@ impl Note {
         if let more @ 1.. = count.saturating_sub(lines.len()) {
             lines.push(format!("and {more} more"));
         }
-        Self { summary: format!("{count} events"), body: lines.join("\n"), event: None }
+        // Which rule it was, when it was one for all that are named.
+        let rules = |row: &EventSummary| row.notify.clone().unwrap_or_default();
+        let alike = newest.windows(2).all(|pair| rules(&pair[0]) == rules(&pair[1]));
+        let by = newest.first().filter(|_| alike).map(|row| by(&rules(row))).unwrap_or_default();
+        Self { summary: format!("{count} events{by}"), body: lines.join("\n"), event: None }
+    }
+}
+
+/// ` · rule Urgent`: the notify rules that took an event, at most two of them.
+fn by(rules: &[String]) -> String {
+    match rules {
+        [] => String::new(),
+        [one] => format!(" · rule {one}"),
+        [one, two] => format!(" · rules {one}, {two}"),
+        [one, two, more @ ..] => format!(" · rules {one}, {two} and {} more", more.len()),
     }
 }
 
@@ -93,6 +107,21 @@ pub(crate) mod tests {
         let bare = EventSummary { subject: String::new(), detail: String::new(), ..row("evt_1", 5) };
         let note = Note::of(1, &[bare]).unwrap();
         assert_eq!((note.summary.as_str(), note.body.as_str()), ("Issue.update", "Issue.update · linear"));
+    }
+
+    #[test]
+    fn the_rule_that_tells_it_is_named() {
+        let told = |rules: &[&str]| EventSummary {
+            notify: Some(rules.iter().map(|rule| (*rule).to_owned()).collect()),
+            ..row("evt_1", 5)
+        };
+        let body = |rules: &[&str]| Note::of(1, &[told(rules)]).unwrap().body;
+        assert!(body(&["Urgent"]).ends_with("\nIssue.update · linear · rule Urgent"));
+        assert!(body(&["A", "B"]).ends_with(" · rules A, B"));
+        assert!(body(&["A", "B", "C", "D"]).ends_with(" · rules A, B and 2 more"));
+        let several = |rows: &[EventSummary]| Note::of(7, rows).unwrap().summary;
+        assert_eq!(several(&[told(&["A"]), told(&["A"])]), "7 events · rule A");
+        assert_eq!(several(&[told(&["A"]), told(&["B"])]), "7 events");
     }
 
     #[test]

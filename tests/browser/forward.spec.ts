@@ -33,7 +33,7 @@ test("events go on to the target, byte for byte, and its answers are shown", asy
   await expect(row(app, "ENG-2")).toContainText("500");
   const pane = await open(app, "ENG-2");
   await pane.getByRole("tab", { name: "Timeline" }).click();
-  await pane.getByText("The answer").click();
+  await pane.getByText("Request and answer").click();
   await expect(pane.getByText("TypeError: state is undefined")).toBeVisible();
 
   await app.getByRole("button", { name: "Any outcome" }).click();
@@ -123,4 +123,69 @@ test("an old event is signed anew with a local secret, and edited", async ({ app
   const signature = createHmac("sha256", "lin_whs_of_this_laptop").update(got.body).digest("hex");
   expect(got.headers["linear-signature"]).toBe(signature);
   expect(got.headers["postern-altered"]).toBe("edited, resigned");
+});
+
+test("what a run sent is shown beside its answer, and how it differs from what came", async ({
+  app,
+  machine,
+  target,
+}) => {
+  await go(app, "Handlers");
+  await forwardTo(app, target.url("/first"));
+  // What listens here is offered, and keeps the path.
+  await app.getByRole("button", { name: "Add a rule" }).click();
+  const editor = app.getByRole("dialog", { name: "Add a rule" });
+  await editor.getByLabel("Address").fill("https://example.com/second");
+  const port = new URL(target.url("/")).port;
+  const ports = editor.getByRole("group", { name: "Programs that listen on this machine" });
+  const more = ports.getByRole("button", { name: /^\d+ more$/ });
+  await expect(ports.getByRole("button").first()).toBeVisible();
+  if (await more.isVisible()) await more.click();
+  await editor.getByRole("button", { name: new RegExp(`^${port}\\b`) }).click();
+  await expect(editor.getByLabel("Address")).toHaveValue(`http://localhost:${port}/second`);
+  expect(await editor.getByRole("button", { name: /postern/ }).count()).toBe(0);
+  await editor.getByLabel("Name").fill("Preview");
+  await editor.getByLabel("Events", { exact: false }).first().fill("Comment");
+  await editor.getByText("Timeout, retries, headers, host").click();
+  await editor.getByLabel("Headers to add").fill("X-Preview: yes\nUser-Agent: Preview");
+  await editor.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(editor).toBeHidden();
+
+  target.answer = "thank you";
+  await machine.issueUpdate("ENG-8", "To be edited");
+  await target.got("ENG-8");
+  await go(app, "Events");
+  const pane = await open(app, "ENG-8");
+  await pane.getByRole("button", { name: "Replay with…" }).click();
+  const dialog = app.getByRole("dialog", { name: "Replay with changes" });
+  const through = dialog.getByLabel("Send it");
+  await expect(dialog.getByLabel("Address")).toHaveCount(0);
+  // The rule's filter takes no issues: it was chosen all the same.
+  const option = await through.getByRole("option", { name: /Preview/ }).textContent();
+  await through.selectOption({ label: String(option).trim() });
+  const body = dialog.getByLabel("Body");
+  await expect(body).toHaveValue(/To be edited/);
+  await body.fill((await body.inputValue()).replace("To be edited", "Edited once"));
+  await dialog.getByRole("button", { name: "Replay" }).click();
+  await expect(app.getByText(/^Replayed to .*\/second: 200/)).toBeVisible();
+  const got = await target.got("Edited once");
+  expect(got.path).toBe("/second");
+  expect(got.headers["x-preview"]).toBe("yes");
+
+  await pane.getByRole("tab", { name: "Timeline" }).click();
+  const replayed = pane.getByRole("listitem").filter({ hasText: "Replayed to" });
+  await replayed.getByText("Request and answer").click();
+  const sent = replayed.getByRole("region", { name: "What was sent" });
+  await expect(sent).toContainText("POST http://localhost:");
+  await expect(sent.getByRole("listitem").filter({ hasText: "x-preview" })).toContainText("added:");
+  await expect(sent.getByRole("listitem").filter({ hasText: "user-agent" })).toContainText(
+    "it came as Linear-Webhook",
+  );
+  await expect(sent).toContainText("data.title");
+  await expect(sent).toContainText('"Edited once"');
+  await expect(replayed.getByRole("region", { name: "What was answered" })).toContainText("thank you");
+  // What went out unchanged says so.
+  const forwarded = pane.getByRole("listitem").filter({ hasText: "Forwarded to" });
+  await forwarded.getByText("Request and answer").click();
+  await expect(forwarded.getByText(/of body, as it came\.$/)).toBeVisible();
 });

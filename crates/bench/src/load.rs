@@ -177,7 +177,7 @@ impl Post {
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures are of the time at which they are made")]
-fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -11,6 +11,7 @@ mod backlog;
 mod baseline;
 mod crowd;
 mod delivery;
+mod history;
 mod load;
 mod ndjson;
 mod options;
@@ -49,6 +50,8 @@ enum What {
     Crowd(options::Options),
     /// The same while 10,000 and a million deliveries wait, and after a restart.
     Backlog(options::Options),
+    /// Pages, filters and searches in a history of a million events.
+    History(history::HistoryOptions),
     /// The baseline of `intake` and `receiver`: verifies and answers, stores
     /// nothing.
     #[command(hide = true)]
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
         What::Delivery(options) => delivery::run(&options).await,
         What::Crowd(options) => crowd::run(&options).await,
         What::Backlog(options) => backlog::run(&options).await,
+        What::History(options) => history::run(&options).await,
         What::VerifyOnly => baseline::serve().await,
         What::Ndjson => ndjson::serve().await,
     };

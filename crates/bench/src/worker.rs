@@ -21,7 +21,19 @@ const LEASE_SECONDS: u32 = 86_400;
 /// # Errors
 /// When it does not start, or does not register.
 pub(crate) async fn start(home: &Path) -> Result<(Process, Uri)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let (process, url) = start_on(home, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
+    Ok((process, url.await?))
+}
+
+/// The same, with the proxy on this listener; the receiver's URL when the worker
+/// registers.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_on(
+    home: &Path,
+    listener: TcpListener,
+) -> Result<(Process, impl Future<Output = Result<Uri>>)> {
     let proxy = format!("http://{}", listener.local_addr()?);
     let (worker, workspace_id) = (WorkerId::from_bytes([1; 16]), WorkspaceId::from_bytes([1; 16]));
     let (registered, mut registrations) = mpsc::unbounded_channel();
@@ -58,6 +70,9 @@ pub(crate) async fn start(home: &Path) -> Result<(Process, Uri)> {
             break;
         }
     }
-    let registration = registrations.recv().await.ok_or("the worker did not register")?;
-    Ok((process, text(&registration, "webhookUrl")?.parse()?))
+    let url = async move {
+        let registration = registrations.recv().await.ok_or("the worker did not register")?;
+        Ok(text(&registration, "webhookUrl")?.parse()?)
+    };
+    Ok((process, url))
 }

@@ -396,6 +396,9 @@ pub(crate) struct Replay {
     /// Where to [default: as the first rule does that forwards the event].
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
+    /// As this rule sends, by number or name, whether it takes the event or not.
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["to", "from_proxy"])]
+    pub(crate) rule: Option<String>,
     /// Have the proxy deliver it once more, as a new delivery, instead of
     /// sending it from the history.
     #[arg(long, requires = "id", conflicts_with = "to")]

@@ -43,6 +43,7 @@
 //! | `proxy_replay` | [`ProxyReplay`] | [`postern_protocol::api::Replayed`] (done by the proxy) |
 //! | `replay` | [`Replay`] | [`HandlerRun`] |
 //! | `run_request` | [`RunKey`] | [`RunRequest`] |
+//! | `local_ports` | – | [`LocalPorts`] |
 //! | `trigger` | [`Trigger`] | [`Triggered`] |
 //! | `templates` | – | [`Templates`] |
 //! | `sources` | – | [`Sources`] (asked of the proxy) |
@@ -66,6 +67,7 @@ pub(crate) mod live;
 mod local_secrets;
 pub(crate) mod operations;
 mod path_test;
+mod ports;
 mod profiles;
 mod rules;
 pub mod types;
@@ -76,6 +78,7 @@ pub use dead_letters::*;
 pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
+pub use ports::{LocalPort, LocalPorts, local_ports};
 pub use profiles::*;
 pub use rules::*;
 pub use types::*;
@@ -181,6 +184,7 @@ operations! {
     proxy_replay(ProxyReplay);
     replay(Replay);
     run_request(RunKey);
+    local_ports;
     trigger(Trigger);
     templates;
     sources;

@@ -33,6 +33,7 @@ mod handlers;
 mod history;
 mod large;
 mod local;
+mod ports;
 mod private_file;
 mod profiles;
 mod proxy_client;

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 mod answer;
 mod body;
 mod challenge;
+mod guess;
 mod peer;
 mod rejections;
 mod store;
@@ -27,6 +28,7 @@ mod verify;
 
 use answer::Refusal;
 use body::Budget;
+use guess::Guesses;
 pub(crate) use peer::Peer;
 pub(crate) use rejections::{Rejections, record};
 
@@ -36,6 +38,7 @@ struct Receiver {
     profiles: Arc<Profiles>,
     budget: Arc<Budget>,
     rejections: Rejections,
+    guesses: Arc<Guesses>,
 }
 
 /// The receiver's routes: one path per profile.
@@ -45,6 +48,7 @@ pub(crate) fn routes(profiles: Arc<Profiles>, rejections: Rejections) -> Router 
         profiles,
         budget,
         rejections,
+        guesses: Arc::default(),
     })
 }
 
@@ -104,7 +108,7 @@ impl Receiver {
         let headers = verify::headers(&parts.headers);
         verify::required(&headers)?;
         let body = body::read(body, &parts.headers, &self.budget, &shared.config.timing).await?;
-        let delivery = verify::verify(shared, session, headers, body.bytes.clone()).await?;
+        let delivery = verify::verify(shared, session, headers, body.bytes.clone(), &self.guesses).await?;
         let verified = Instant::now();
         if delivery.is_challenge() {
             return challenge::answer(session, &delivery, shared.now());

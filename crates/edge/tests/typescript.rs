@@ -58,6 +58,7 @@ fn export(dir: &Path) {
         Replay,
         RunKey,
         RunRequest,
+        LocalPorts,
         HandlerRun,
         Trigger,
         Triggered,

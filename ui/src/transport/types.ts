@@ -16,6 +16,7 @@ import type { EventRecord } from "./generated/EventRecord";
 import type { Changes } from "./generated/Changes";
 import type { HandlerRun } from "./generated/HandlerRun";
 import type { Live } from "./generated/Live";
+import type { LocalPorts } from "./generated/LocalPorts";
 import type { LocalSecretKey } from "./generated/LocalSecretKey";
 import type { LocalSecrets } from "./generated/LocalSecrets";
 import type { PathTest } from "./generated/PathTest";
@@ -85,6 +86,7 @@ export interface Operations {
   proxy_replay: { args: ProxyReplay; answer: Replayed };
   replay: { args: Replay; answer: HandlerRun };
   run_request: { args: RunKey; answer: RunRequest };
+  local_ports: { args: Nothing; answer: LocalPorts };
   trigger: { args: Trigger; answer: Triggered };
   templates: { args: Nothing; answer: Templates };
   sources: { args: Nothing; answer: Sources };

@@ -25,9 +25,13 @@ struct Replayed {
 pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     edge.unlock().await?;
-    let Some(id) = args.id.clone() else { return several(&edge, args, output).await };
+    let rule = match &args.rule {
+        Some(which) => Some(super::rules::number(&edge, which).await?),
+        None => None,
+    };
+    let Some(id) = args.id.clone() else { return several(&edge, args, rule, output).await };
     let edit = args.body.as_deref().map(edited).transpose()?;
-    let run: HandlerRun = edge.call("replay", Replay { edit, ..one(id, &args) }).await?;
+    let run: HandlerRun = edge.call("replay", Replay { edit, ..one(id, &args, rule) }).await?;
     output.show(&run, |style| output::run(style, &run))?;
     if run.outcome.kind == OutcomeKind::Failed {
         return Err(not_taken("The target did not take the event. The run was kept in the history."));
@@ -36,13 +40,13 @@ pub(crate) async fn replay(settings: &Settings, args: args::Replay, output: &Out
 }
 
 /// As the arguments have it sent.
-fn one(id: String, args: &args::Replay) -> Replay {
+fn one(id: String, args: &args::Replay, rule: Option<u64>) -> Replay {
     let resign = match (args.resign, args.as_it_came) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         _ => None,
     };
-    Replay { id, target: args.to.clone(), resign, edit: None }
+    Replay { id, target: args.to.clone(), rule, resign, edit: None }
 }
 
 /// The file's content in the place of the body.
@@ -64,19 +68,26 @@ fn not_taken(message: impl Into<String>) -> Failure {
     Failure::coded("target.failed", message)
 }
 
-async fn several(edge: &Backend, args: args::Replay, output: &Output) -> Result<(), Failure> {
+async fn several(
+    edge: &Backend,
+    args: args::Replay,
+    rule: Option<u64>,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut events = find(edge, args.which.clone().query(), args.last).await?;
     // As they came: the oldest first.
     events.reverse();
     if events.is_empty() {
         return Err(Failure::coded("not_found", "The history has no such event. Nothing was sent."));
     }
-    if !args.yes && !agreed(events.len(), args.to.as_deref(), output)? {
+    let through = args.rule.as_ref().map(|rule| format!("through the rule {}", safe(rule)));
+    let to = args.to.as_ref().map(|to| format!("to {}", safe(to)));
+    if !args.yes && !agreed(events.len(), through.or(to), output)? {
         return Err(Failure::coded("replay.declined", "Nothing was sent."));
     }
     let (mut runs, mut failed) = (Vec::new(), 0);
     for event in &events {
-        let run: HandlerRun = edge.call("replay", one(event.id.clone(), &args)).await?;
+        let run: HandlerRun = edge.call("replay", one(event.id.clone(), &args, rule)).await?;
         failed += usize::from(run.outcome.kind == OutcomeKind::Failed);
         if !output.json {
             output.print(&format!("{}  {}", safe(&event.name), output::run(&output.style, &run)))?;
@@ -112,13 +123,13 @@ async fn find(edge: &Backend, query: EventQuery, last: Option<u32>) -> Result<Ve
 }
 
 /// Asks whether so many are to be sent.
-fn agreed(count: usize, to: Option<&str>, output: &Output) -> Result<bool, Failure> {
+fn agreed(count: usize, to: Option<String>, output: &Output) -> Result<bool, Failure> {
     if !output.interactive {
         let message =
             format!("This sends {count} events. Say so with --yes: there is no terminal to ask at.");
         return Err(Failure::usage(message));
     }
-    let to = to.map_or("where the rules forward them".to_owned(), |to| format!("to {}", safe(to)));
+    let to = to.unwrap_or_else(|| "where the rules forward them".to_owned());
     let mut error = std::io::stderr();
     write!(error, "Send {count} events {to}? [y/N] ")?;
     error.flush()?;

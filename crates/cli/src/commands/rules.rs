@@ -81,6 +81,12 @@ async fn show(edge: &Backend, list: RuleList, output: &Output) -> Result<(), Fai
 }
 
 /// The place of the rule with this number or name.
+/// The number of the rule that is named, by number or name.
+pub(super) async fn number(edge: &Backend, which: &str) -> Result<u64, Failure> {
+    let list: RuleList = edge.call("rules", ()).await?;
+    Ok(list.rules[place(&list.rules, which)?].id)
+}
+
 fn place(rules: &[Rule], which: &str) -> Result<usize, Failure> {
     let by_id = which.parse::<u64>().ok().and_then(|id| rules.iter().position(|rule| rule.id == id));
     let mut by_name = rules.iter().enumerate().filter(|(_, rule)| rule.name == which).map(|(place, _)| place);

@@ -189,8 +189,9 @@ pub(crate) fn rejected(style: &Style, page: &RejectedPage) -> String {
 
 fn refused(style: &Style, row: &Rejected) -> String {
     let times = if row.count > 1 { format!("  ×{}", count(row.count)) } else { String::new() };
+    let guess = row.guess.as_deref().map(|guess| format!("; probably: {}", safe(guess))).unwrap_or_default();
     format!(
-        "{}  {}  {}  {}  {}{times}  [{}]",
+        "{}  {}  {}  {}  {}{guess}{times}  [{}]",
         style.paint(Ink::Faint, &style.day_and_time(row.at)),
         style.paint(Ink::Bad, &row.status.to_string()),
         safe(&row.request),

@@ -330,6 +330,7 @@ fn refused_requests() {
         request: "POST /hook".into(),
         size: 12,
         count: 41,
+        guess: Some("`x-hub-signature-256` looks like a GitHub signature".into()),
     };
     insta::assert_snapshot!(rejected(&plain(), &RejectedPage { rows: vec![row], total: 5 }));
     insta::assert_snapshot!(rejected(&plain(), &RejectedPage { rows: Vec::new(), total: 0 }));

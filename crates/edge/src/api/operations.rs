@@ -289,7 +289,8 @@ pub(super) fn event_id(id: &str) -> Result<&str, ApiError> {
 /// waits for the outcome.
 ///
 /// # Errors
-/// `not_found`; `edge.no_target` when none is given and no rule forwards it;
+/// `not_found`, of the event or the rule; `edge.no_target` when none is given
+/// and no rule forwards it;
 /// `request.malformed` for what cannot be a target, a header or a body;
 /// `edge.no_local_secret` and `request.unsupported` when it is to be signed anew
 /// and cannot be. A target that fails is no error: the run says so.
@@ -299,19 +300,23 @@ pub async fn replay(edge: &EdgeHandle, args: Replay) -> Result<HandlerRun, ApiEr
     let given = given.map(|text| target(edge, text)).transpose()?;
     let payload = edge.shared.history.payload_of(session.profile.id, args.id.clone()).await?;
     let payload = payload.ok_or_else(|| unknown(&args.id))?;
-    let handler = match given {
-        Some(target) => Handler::plain(target),
-        None => {
-            let rules = Arc::clone(&session.rules.borrow());
-            rules.handlers(&payload).next().ok_or_else(|| {
-                let message = if rules.forwards() {
-                    "no enabled rule that forwards takes this event: give a target"
-                } else {
-                    "no target is set: give one, or set where events are forwarded to"
-                };
-                ApiError::new(ErrorCode::NoTarget, message)
-            })?
+    let rules = Arc::clone(&session.rules.borrow());
+    let handler = match (given, args.rule) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::new(ErrorCode::BadRequest, "give `target` or `rule`, not both"));
         }
+        (Some(target), None) => Handler::plain(target),
+        (None, Some(id)) => rules.handler(id).ok_or_else(|| {
+            ApiError::new(ErrorCode::NotFound, format!("there is no enabled rule {id} that forwards"))
+        })?,
+        (None, None) => rules.handlers(&payload).next().ok_or_else(|| {
+            let message = if rules.forwards() {
+                "no enabled rule that forwards takes this event: give a target"
+            } else {
+                "no target is set: give one, or set where events are forwarded to"
+            };
+            ApiError::new(ErrorCode::NoTarget, message)
+        })?,
     };
     let (provider, source) = (payload.provider, payload.source.clone());
     let resign = match args.resign {

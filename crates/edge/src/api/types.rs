@@ -610,6 +610,10 @@ pub struct Replay {
     pub id: String,
     /// Where to; by default as the first rule does that forwards and takes it.
     pub target: Option<String>,
+    /// In the place of `target`: as this rule sends, whether it takes the event
+    /// or not. Its number, [`Rule::id`](super::Rule::id).
+    #[ts(as = "Option<f64>")]
+    pub rule: Option<u64>,
     /// Whether it is signed anew by the local secret for its source. By
     /// default where the target would refuse it otherwise, for its age or an
     /// edit, and there is one.
@@ -768,4 +772,7 @@ pub struct Rejected {
     /// How many like it (same code and peer) it stands for, 1 and up.
     #[ts(type = "number")]
     pub count: u64,
+    /// What is probably wrong: `x-hub-signature-256` looks like a GitHub
+    /// signature.
+    pub guess: Option<String>,
 }

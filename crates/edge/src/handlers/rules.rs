@@ -82,6 +82,12 @@ impl Rules {
         self.targets().find(|(rule, _)| rule.id == id).map(|(_, to)| to)
     }
 
+    /// Who sends as a rule does, whichever events it takes.
+    pub(crate) fn handler(&self, id: u64) -> Option<Handler> {
+        let (rule, to) = self.targets().find(|(rule, _)| rule.id == id)?;
+        Some(Handler { rule: Some(RunRule { id, name: rule.name.clone() }), to: Arc::clone(to) })
+    }
+
     /// The rules that act on an event, in order.
     pub(crate) fn taking(&self, provider: Provider, event: &Described, body: &[u8]) -> Vec<&Acting> {
         let asked = self.acting.iter().filter(|rule| !rule.takes_all());

@@ -20,6 +20,8 @@ pub(crate) struct Rejection {
     pub(crate) code: &'static str,
     pub(crate) reason: String,
     pub(crate) failure: Option<Failure>,
+    /// What is probably wrong, in words.
+    pub(crate) guess: Option<String>,
     pub(crate) peer_ip: String,
     pub(crate) peer: String,
     pub(crate) request: String,
@@ -51,19 +53,19 @@ impl History {
                             .tx
                             .prepare_cached(
                                 "UPDATE rejected SET at = ?2, reason = ?3, failure = ?4, peer = ?5, request = ?6,
-                                   size = ?7, count = count + ?8 WHERE id = ?1",
+                                   size = ?7, count = count + ?8, guess = coalesce(?9, guess) WHERE id = ?1",
                             )?
-                            .execute(params![id, r.at.0, r.reason, failure, r.peer, r.request, size, count])?,
+                            .execute(params![id, r.at.0, r.reason, failure, r.peer, r.request, size, count, r.guess])?,
                         None => write
                             .tx
                             .prepare_cached(
                                 "INSERT INTO rejected (profile, at, status, code, reason, failure, peer_ip, peer,
-                                   request, size, count)
-                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                   request, size, count, guess)
+                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                             )?
                             .execute(params![
                                 r.profile, r.at.0, r.status, r.code, r.reason, failure, r.peer_ip, r.peer,
-                                r.request, size, count
+                                r.request, size, count, r.guess
                             ])?,
                     };
                 }
@@ -102,7 +104,7 @@ impl History {
                 )?;
                 let rows = tx
                     .prepare_cached(
-                        "SELECT id, at, status, code, reason, failure, peer, request, size, count FROM rejected
+                        "SELECT id, at, status, code, reason, failure, peer, request, size, count, guess FROM rejected
                          WHERE (profile IS NULL OR profile IS ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3",
                     )?
                     .query_map(params![profile, before, limit], |row| {
@@ -118,6 +120,7 @@ impl History {
                             request: row.get(7)?,
                             size: row.get::<_, i64>(8)?.unsigned_abs(),
                             count: row.get::<_, i64>(9)?.unsigned_abs(),
+                            guess: row.get(10)?,
                         })
                     })?
                     .collect::<rusqlite::Result<Vec<_>>>()?;

@@ -339,6 +339,7 @@ async fn refused_requests_are_bounded() {
         code: "signature.mismatch",
         reason: "why".into(),
         failure: None,
+        guess: (n == 2_000).then(|| "it is another's".to_owned()),
         peer_ip: ip.clone(),
         peer: format!("{ip}:1"),
         request: "POST /hook".into(),
@@ -351,6 +352,7 @@ async fn refused_requests_are_bounded() {
     assert_eq!(history.record_rejections(again).await.unwrap(), 1_000);
     let page = history.rejected(Some(profile.id), None, 2).await.unwrap();
     assert_eq!((page.rows[0].count, page.rows[0].peer.as_str()), (6, "10.0.5.249:1"));
+    assert_eq!(page.rows[0].guess.as_deref(), Some("it is another's"), "those after it were not guessed at");
     let later = rejection(600_000 + 3_000, "10.0.5.249".into());
     history.record_rejections(vec![later]).await.unwrap();
     let page = history.rejected(Some(profile.id), None, 2).await.unwrap();

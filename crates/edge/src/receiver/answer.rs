@@ -15,6 +15,8 @@ pub(super) struct Refusal {
     code: ErrorCode,
     message: String,
     failure: Option<Failure>,
+    /// What is probably wrong, for this machine's user alone.
+    guess: Option<String>,
     /// How much of the body was read, in bytes.
     size: u64,
     retry_after: Option<u32>,
@@ -23,7 +25,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, code, message: message.into(), failure: None, size: 0, retry_after: None }
+        Self { status, code, message: message.into(), failure: None, guess: None, size: 0, retry_after: None }
     }
 
     /// No such path. Not 410: that would end the registration.
@@ -70,6 +72,11 @@ impl Refusal {
         Self { status, failure: Some(failure), ..refusal }
     }
 
+    /// With what is probably wrong.
+    pub(super) fn probably(self, guess: Option<String>) -> Self {
+        Self { guess, ..self }
+    }
+
     pub(super) fn response(&self) -> Response {
         let body = ErrorBody::new(self.code, self.message.clone());
         let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -100,6 +107,7 @@ impl Refusal {
             code: self.code.as_str(),
             reason: self.message.clone(),
             failure: self.failure.clone(),
+            guess: self.guess.clone(),
             peer_ip: peer.host(),
             peer: peer.to_string(),
             request,

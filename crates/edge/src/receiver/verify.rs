@@ -1,6 +1,7 @@
 //! Is this delivery from the proxy, unaltered, and of now?
 
 use super::answer::Refusal;
+use super::guess::{Guesses, of_headers};
 use crate::large::on_body;
 use crate::state::{Session, Shared};
 use bytes::Bytes;
@@ -57,7 +58,9 @@ pub(super) fn headers(headers: &HeaderMap) -> HeaderList {
 pub(super) fn required(headers: &HeaderList) -> Result<(), Refusal> {
     for name in [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE] {
         if !headers.iter().any(|(n, _)| n == name) {
-            return Err(Refusal::signature(Failure::MissingHeader { header: name.into() }, 0));
+            let failure = Failure::MissingHeader { header: name.into() };
+            let guess = of_headers(&failure, headers);
+            return Err(Refusal::signature(failure, 0).probably(guess));
         }
     }
     if headers.get(WEBHOOK_ID).is_some_and(|id| id.len() > LONGEST_ID) {
@@ -75,6 +78,7 @@ pub(super) async fn verify(
     session: &Arc<Session>,
     headers: HeaderList,
     body: Bytes,
+    guesses: &Guesses,
 ) -> Result<Delivery, Refusal> {
     let now = shared.now();
     let secrets = session.signing_secrets(now);
@@ -94,7 +98,11 @@ pub(super) async fn verify(
     let Checked { headers, body, provider, verdict } = checked;
     match verdict {
         Ok((verified, described)) => Ok(Delivery { headers, body, verified, described, provider }),
-        Err(failure) => Err(Refusal::signature(failure, body.len() as u64)),
+        Err(failure) => {
+            let size = body.len() as u64;
+            let guess = guesses.of_body(&failure, session.signing_secrets(now), headers, body).await;
+            Err(Refusal::signature(failure, size).probably(guess))
+        }
     }
 }
 

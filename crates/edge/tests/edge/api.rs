@@ -186,3 +186,17 @@ async fn search_finds_words_by_their_beginning() {
     assert_eq!(found("\" OR * NEAR(").await, 0, "no query language");
     assert_eq!(found("--").await, 0);
 }
+
+#[tokio::test]
+async fn ports_of_this_machine_are_offered_and_not_our_own() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let answer = api::call(&edge.handle, "local_ports", Value::Null).await.unwrap();
+    let ports: Vec<_> =
+        answer["ports"].as_array().unwrap().iter().map(|port| port["port"].as_u64()).collect();
+    assert!(ports.is_sorted(), "{ports:?}");
+    let port = |url: &str| url::Url::parse(url).unwrap().port().map(u64::from);
+    assert!(!ports.contains(&port(&edge.hook().await)), "{ports:?}");
+    // Another server in the same process.
+    assert_eq!(ports.contains(&port(&proxy.url)), cfg!(target_os = "linux"), "{ports:?}");
+}

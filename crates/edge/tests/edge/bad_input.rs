@@ -356,6 +356,7 @@ async fn the_local_api_refuses_precisely() {
         "workers",
         "views",
         "local_secrets",
+        "local_ports",
     ];
     for op in postern_edge::api::OPERATIONS.iter().filter(|op| !plain.contains(op)) {
         for body in bodies.iter().take(13) {

@@ -297,3 +297,15 @@ async fn without_its_secrets_it_asks_for_patience() {
     #[cfg(not(unix))]
     let _ = (hook, delivery, clock, dir);
 }
+
+#[tokio::test]
+async fn a_providers_request_at_the_wrong_door_is_known_by_its_signature() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let request = client().post(edge.hook().await).header("x-hub-signature-256", "sha256=00").body("{}");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    assert!(!answer.text().await.unwrap().contains("GitHub"), "the sender is not told");
+    let guess = rejected(&edge, 1).await[0].guess.clone().unwrap();
+    assert!(guess.starts_with("`x-hub-signature-256` looks like a GitHub signature"), "{guess}");
+}

@@ -327,3 +327,29 @@ async fn a_run_of_a_stale_event_says_so() {
         Some("the signature's time is 3 h old; the app's own verification may refuse it")
     );
 }
+
+#[tokio::test]
+async fn a_replay_goes_as_a_chosen_rule_sends() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let (mut first, mut chosen) = (Target::ok().await, Target::ok().await);
+    Delivery::new("evt_1", &edge, &proxy).post(&edge.hook().await).await;
+    settled(&edge, "evt_1").await;
+    let to = ForwardTo { headers: vec![("x-by".into(), "rule".into())], ..ForwardTo::new(chosen.url()) };
+    let other =
+        Rule { action: Action::Forward(to), name: "Other".into(), ..taking(&["Comment"], Rule::forward("")) };
+    let off = Rule { enabled: false, ..Rule::forward(first.url()) };
+    let list = set(&edge, vec![Rule::forward(first.url()), other, notify("Tell"), off]).await.rules;
+    let replay = |rule: u64| Replay { id: "evt_1".into(), rule: Some(rule), ..Replay::default() };
+    // Its filter does not take the event: it was chosen all the same.
+    let run = api::replay(&edge.handle, replay(list[1].id)).await.unwrap();
+    assert_eq!(run.rule.map(|rule| rule.name).as_deref(), Some("Other"));
+    assert_eq!(chosen.next().await.header("x-by"), Some("rule"));
+    for none in [list[2].id, list[3].id, 99] {
+        assert_eq!(api::replay(&edge.handle, replay(none)).await.unwrap_err().code, "not_found");
+    }
+    let both = Replay { target: Some(first.url()), ..replay(list[0].id) };
+    assert_eq!(api::replay(&edge.handle, both).await.unwrap_err().code, "request.malformed");
+    api::replay(&edge.handle, replay(list[0].id)).await.unwrap();
+    first.next().await;
+}

@@ -24,7 +24,7 @@ const WORK: usize = 16 * 1024 * 1024;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Guess {
     /// The request carries another scheme's signature.
-    #[error("`{header}` looks like {}: is the source set up for the right sender?", signature_of(*provider))]
+    #[error("`{header}` looks like {}: is the source set up for the right sender?", Self::signature_of(*provider))]
     OtherScheme {
         /// Whose scheme it looks like; [`Provider::Hmac`] and
         /// [`Provider::Timestamped`] for headers that no known sender uses.
@@ -43,16 +43,20 @@ pub enum Guess {
     },
 }
 
-fn signature_of(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Linear => "a Linear signature",
-        Provider::Github => "a GitHub signature",
-        Provider::StandardWebhooks => "a Standard Webhooks signature",
-        Provider::Stripe => "a Stripe signature",
-        Provider::Slack => "a Slack signature",
-        Provider::Hmac => "an HMAC of the body (provider hmac)",
-        Provider::Timestamped => "a timestamped signature (provider timestamped)",
-        Provider::None | Provider::Postern => "no signature",
+impl Guess {
+    /// A provider's signature in words: `a GitHub signature`.
+    #[must_use]
+    pub fn signature_of(provider: Provider) -> &'static str {
+        match provider {
+            Provider::Linear => "a Linear signature",
+            Provider::Github => "a GitHub signature",
+            Provider::StandardWebhooks => "a Standard Webhooks signature",
+            Provider::Stripe => "a Stripe signature",
+            Provider::Slack => "a Slack signature",
+            Provider::Hmac => "an HMAC of the body (provider hmac)",
+            Provider::Timestamped => "a timestamped signature (provider timestamped)",
+            Provider::None | Provider::Postern => "no signature",
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 import { span } from "../../text/time";
 import type { Rejected } from "../../transport/generated/Rejected";
 
-/** Why a request was refused, in a sentence: the signature's finding where that was it. */
-export function reasonOf(row: Rejected): string {
+/** Why a request was refused, and what is probably wrong. */
+export const reasonOf = (row: Rejected): string =>
+  row.guess === null ? finding(row) : `${finding(row)} Probably: ${row.guess}.`;
+
+/** The signature's finding where that was it, in a sentence. */
+function finding(row: Rejected): string {
   const { failure } = row;
   switch (failure?.kind) {
     case "stale":

@@ -46,6 +46,19 @@ describe("pages", () => {
     expect(new Set(ids(window)).size).toBe(450);
   });
 
+  it("know how many rows stand before a slot, days left out", () => {
+    const days = (from: number, to: number) => ({
+      ...page(from, to, 9),
+      rows: Array.from({ length: to - from }, (_, i) => row(from + i, NOON - (from + i) * DAY * 0.6)),
+    });
+    window.reset(days(0, 5));
+    window.append(days(5, 9), "c5");
+    const slots = Array.from({ length: window.slots }, (_, i) => window.slot(i));
+    const places = slots.flatMap((slot, i) => (slot.kind === "row" ? [window.rowsBefore(i)] : []));
+    expect(slots.filter(({ kind }) => kind === "day").length).toBeGreaterThan(3);
+    expect(places).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   it("do not repeat a row that is known", () => {
     window.reset(page(0, 200, 300));
     window.append(page(190, 300, 300), "c200");

@@ -28,6 +28,8 @@ interface Page {
   last: EventSummary | undefined;
   /** Slots before it. */
   offset: number;
+  /** Rows before it. */
+  first: number;
 }
 
 /** Rows asked for at a time. */
@@ -76,6 +78,7 @@ export class EventWindow {
       lastDay: 0,
       last: undefined,
       offset: 0,
+      first: 0,
     };
     this.#pages.push(added);
     for (const row of rows) this.#known.set(row.id, added);
@@ -243,6 +246,14 @@ export class EventWindow {
     return page.offset + at + page.days.filter((start) => start.offset <= at).length;
   }
 
+  /** How many rows stand before slot `index`: days are none. */
+  rowsBefore(index: number): number {
+    const page = this.#pageAt(index);
+    if (!page) return this.rows;
+    const within = index - page.offset;
+    return page.first + within - page.days.filter((start, n) => start.offset + n < within).length;
+  }
+
   /** The row `steps` rows after (before, where negative) slot `index`, which may be a day's. */
   neighbour(index: number, steps: 1 | -1): { index: number; row: EventSummary } | undefined {
     for (let at = index + steps; at >= 0 && at < this.slots; at += steps) {
@@ -293,8 +304,11 @@ export class EventWindow {
     let offset = 0;
     const previous = this.#pages[from - 1];
     if (previous) offset = previous.offset + previous.count + previous.days.length;
+    let first = previous ? previous.first + previous.count : 0;
     for (const page of this.#pages.slice(from)) {
       page.offset = offset;
+      page.first = first;
+      first += page.count;
       if (page.rows) {
         page.days = [];
         page.rows.forEach((row, at) => {

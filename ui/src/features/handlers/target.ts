@@ -13,3 +13,26 @@ export function checkTarget(text: string): string | null {
   if (url.username !== "" || url.password !== "") return "The address must not hold a user name or password.";
   return null;
 }
+
+/** The same address on another port of this machine: its path stays. */
+export function onPort(text: string, port: number): string {
+  let rest = "/";
+  try {
+    const { pathname, search } = new URL(text.trim());
+    rest = pathname + search;
+  } catch {
+    // Nothing of it can be kept.
+  }
+  return `http://localhost:${port}${rest}`;
+}
+
+/** The port of this machine that an address leads to; null: another machine's, or none. */
+export function portOf(text: string): number | null {
+  try {
+    const { hostname, port, protocol } = new URL(text.trim());
+    if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return null;
+    return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+  } catch {
+    return null;
+  }
+}

@@ -498,19 +498,43 @@ export function fakeTransport(params: URLSearchParams): Transport {
       arrive();
       return { replay: 1, deliveries: 1 };
     },
-    run_request: ({ run: id }) => ({
-      target: "http://localhost:3000/",
-      headers: [["content-type", "application/json; charset=utf-8"]],
-      body: { encoding: "utf8", text: `{"run":${id}}` },
-      altered: null,
+    local_ports: () => ({
+      ports: [
+        { port: 3000, program: "node" },
+        { port: 5173, program: "vite" },
+        { port: 5432, program: null },
+      ],
     }),
-    replay: ({ id, target }) => {
+    // As a rule with a header of its own sent it.
+    run_request: ({ run: n }) => {
+      const event = history.find((event) => event.n === n);
+      if (!event) throw new ApiError("not_found", `what the run ${n} sent is not on record`, false);
+      const { headers, body } = detail(n, event.row);
+      const own = headers.filter(
+        ([name, value]) => !/^(postern|webhook)-/.test(name) && typeof value === "string",
+      );
+      return {
+        target: "http://localhost:3000/api/linear",
+        headers: [
+          ...own.map(([name, value]): [string, string] =>
+            name === "user-agent" ? [name, "Preview"] : [name, String(value)],
+          ),
+          ["postern-event-id", event.row.id],
+        ],
+        body,
+        altered: null,
+      };
+    },
+    replay: ({ id, target, rule }) => {
       const { n, row } = find(id);
       if (targets().length === 0 && target === undefined)
         throw new ApiError("edge.no_target", "Nothing is set to forward to: name a target.", false);
       const outcome = { kind: "succeeded" as const, label: "200 · 11 ms" };
       push([{ ...row, outcome }]);
-      return { ...run(n, { ...row, outcome }, true), target: target ?? targets()[0]?.url ?? "" };
+      return {
+        ...run(n, { ...row, outcome }, true),
+        target: target ?? (targets().find((to) => to.rule === rule) ?? targets()[0])?.url ?? "",
+      };
     },
     trigger: ({ provider, name: event }) => {
       const id = idOf(last);
@@ -588,6 +612,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
           request: "POST /hook",
           size: 1942,
           count: i === 0 ? 14 : 1,
+          guess: i % 3 === 2 ? "`x-hub-signature-256` looks like a GitHub signature" : null,
         };
       }).filter((row) => before === undefined || row.id < before);
       return { rows: rows.slice(0, limit ?? 100), total: number("rejected", 23) };

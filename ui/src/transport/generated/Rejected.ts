@@ -45,4 +45,9 @@ size: number,
 /**
  * How many like it (same code and peer) it stands for, 1 and up.
  */
-count: number, };
+count: number, 
+/**
+ * What is probably wrong: `x-hub-signature-256` looks like a GitHub
+ * signature.
+ */
+guess: string | null, };

@@ -15,6 +15,11 @@ id: string,
  */
 target?: string, 
 /**
+ * In the place of `target`: as this rule sends, whether it takes the event
+ * or not. Its number, [`Rule::id`](super::Rule::id).
+ */
+rule?: number, 
+/**
  * Whether it is signed anew by the local secret for its source. By
  * default where the target would refuse it otherwise, for its age or an
  * edit, and there is one.

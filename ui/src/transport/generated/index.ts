@@ -55,6 +55,8 @@ export type { HostHeader } from "./HostHeader";
 export type { IdFrom } from "./IdFrom";
 export type { Keep } from "./Keep";
 export type { Live } from "./Live";
+export type { LocalPort } from "./LocalPort";
+export type { LocalPorts } from "./LocalPorts";
 export type { LocalSecretInfo } from "./LocalSecretInfo";
 export type { LocalSecretKey } from "./LocalSecretKey";
 export type { LocalSecrets } from "./LocalSecrets";

@@ -24,6 +24,8 @@ export interface Step {
   offset: string;
   /** What was answered, to be folded out. */
   answer: string | null;
+  /** The run it is of, whose request and answer are folded out instead. */
+  run?: HandlerRun;
 }
 
 const ATTEMPTS: Record<AttemptOutcome, string> = {
@@ -160,7 +162,8 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
       text: runWords(run),
       at: run.startedAt,
       offset: offset(run.startedAt),
-      answer: run.responseBody,
+      answer: null,
+      run,
     });
   }
   return list.sort((a, b) => a.at - b.at);
