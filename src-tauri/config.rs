@@ -6,7 +6,10 @@ use postern_edge::{EdgeConfig, FileSecrets};
 use postern_protocol::api::CatchUp;
 use std::path::PathBuf;
 use tauri::{Manager, Runtime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::secrets::DesktopSecrets;
 
@@ -62,10 +65,14 @@ pub(crate) enum ConfigError {
     NoThread(#[source] std::io::Error),
 }
 
-/// Logs to stderr, from here on.
+/// Logs to stderr, from here on, and the last lines into memory.
 pub(crate) fn start_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let started = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let shown = fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    // For the diagnostics.
+    let kept = fmt::layer().with_ansi(false).with_writer(postern_edge::log::writer);
+    let kept = kept.with_filter(LevelFilter::INFO);
+    let started = tracing_subscriber::registry().with(shown).with(kept).try_init();
     if let Err(problem) = started {
         tracing::warn!(%problem, "a logger was there already");
     }

@@ -4,11 +4,13 @@ mod dead_letters;
 mod local_secrets;
 mod profiles;
 mod rules;
+mod transfer;
 
 pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
 pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
 pub(crate) use profiles::Profiles;
 pub(crate) use rules::{DryRun, MoveTo, RuleArgs, Rules};
+pub(crate) use transfer::{Diagnostics, SettingsOf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -116,6 +118,14 @@ pub(crate) enum Command {
     /// The workspaces this machine works for: list, show another, rename, remove.
     #[command(subcommand)]
     Profiles(Profiles),
+    /// Give this machine another name at the proxy.
+    Rename {
+        /// One line of 1 to 100 characters.
+        name: String,
+    },
+    /// Take settings from one machine to another, without secrets.
+    #[command(subcommand)]
+    Settings(SettingsOf),
     /// Send a canary through the whole path, and time each hop.
     Test,
     /// What the proxy gave up: look at it, have it delivered, or discard it.
@@ -129,6 +139,9 @@ pub(crate) enum Command {
     Workers,
     /// Check everything that events need to arrive, and say the cure.
     Doctor(Proxy),
+    /// Write one document for whoever helps: versions, settings, what `doctor`
+    /// finds, the log; without events and secrets.
+    Diagnostics(Diagnostics),
     /// Print a completion script for a shell.
     Completions {
         /// Which one.

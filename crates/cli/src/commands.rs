@@ -18,10 +18,9 @@ mod secret;
 mod serve;
 mod status;
 mod test;
+mod transfer;
 mod trigger;
 mod workers;
-
-pub(crate) use doctor::{Finding, Verdict};
 
 use crate::args::{self, Cli, Command, Events, Forward};
 use crate::backend::Settings;
@@ -68,12 +67,15 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::RotateSecret => rotate_secret::rotate_secret(&settings, output).await,
         Command::LocalSecrets(command) => local_secrets::local_secrets(&settings, command, output).await,
         Command::Profiles(command) => profiles::profiles(&settings, command, output).await,
+        Command::Rename { name } => transfer::rename(&settings, name, output).await,
+        Command::Settings(command) => transfer::settings(&settings, command, output).await,
         Command::Test => test::test(&settings, output).await,
         Command::DeadLetters(command) => dead_letters::dead_letters(&settings, command, output).await,
         Command::Recover(args) => dead_letters::recover(&settings, args, output).await,
         Command::Rejected(args) => rejected::rejected(&settings, args, output).await,
         Command::Workers => workers::workers(&settings, output).await,
         Command::Doctor(args) => doctor::doctor(&settings, args.proxy, output).await,
+        Command::Diagnostics(args) => transfer::diagnostics(&settings, args, output).await,
         Command::Completions { .. } => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::output::Output;
 use postern_edge::api::ApiError;
+pub(crate) use postern_edge::doctor::sentence;
 use postern_edge::{SecretStoreError, StartError};
 use postern_protocol::ErrorCode;
 use std::io;
@@ -161,14 +162,6 @@ impl From<StartError> for Failure {
         }
         Self::coded(code, sentence(&message))
     }
-}
-
-/// `text` with a capital at its start and a full stop at its end.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{start}{}{stop}", letters.as_str())
 }
 
 #[cfg(test)]

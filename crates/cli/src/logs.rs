@@ -1,8 +1,11 @@
 //! What happens inside, on standard error: nothing but trouble by default,
-//! more with each `-v`. `RUST_LOG` overrides both.
+//! more with each `-v`. `RUST_LOG` overrides both. The last lines are kept in
+//! memory beside it, for the diagnostics.
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Sends log lines of the level that `verbose` asks for to standard error.
 pub(crate) fn install(verbose: u8) {
@@ -13,6 +16,10 @@ pub(crate) fn install(verbose: u8) {
         _ => LevelFilter::TRACE,
     };
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let shown = fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    // For the diagnostics.
+    let kept = fmt::layer().with_ansi(false).with_writer(postern_edge::log::writer);
+    let kept = kept.with_filter(LevelFilter::INFO);
     // Installed already: by a test in this process.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(shown).with(kept).try_init();
 }

@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 pub(crate) use crate::failure::sentence;
 use jiff::tz::TimeZone;
+pub(crate) use postern_edge::doctor::span;
 use postern_protocol::UnixMillis;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ mod catch_up;
 mod dead_letters;
 mod detail;
 mod doctor;
+mod imported;
 mod local_secrets;
 mod path_test;
 mod profiles;
@@ -29,12 +31,13 @@ pub(crate) use catch_up::{caught_up, held};
 pub(crate) use dead_letters::{dead_letter, dead_letters, done, recovered, would};
 pub(crate) use detail::{detail, rejected, run};
 pub(crate) use doctor::findings;
+pub(crate) use imported::imported;
 pub(crate) use local_secrets::local_secrets;
 pub(crate) use path_test::path_test;
 pub(crate) use profiles::profiles;
 pub(crate) use row::{live_row, page, templates};
 pub(crate) use rules::{dry_run, rules};
-pub(crate) use status::{connection, kept, state, status, trip};
+pub(crate) use status::{connection, kept, state, status};
 pub(crate) use workers::workers;
 
 /// How to print.
@@ -209,18 +212,6 @@ fn size(bytes: u64) -> String {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{}.{} KB", bytes / 1_000, bytes % 1_000 / 100),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
-    }
-}
-
-/// `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`: a span of time of at least nothing.
-pub(crate) fn span(millis: i64) -> String {
-    match millis.max(0) {
-        ms @ 0..1_000 => format!("{ms} ms"),
-        ms @ 1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        ms @ 10_000..120_000 => format!("{} s", ms / 1_000),
-        ms @ 120_000..7_200_000 => format!("{} min", ms / 60_000),
-        ms @ 7_200_000..172_800_000 => format!("{} h", ms / 3_600_000),
-        ms => format!("{} d", ms / 86_400_000),
     }
 }
 

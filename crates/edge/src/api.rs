@@ -13,6 +13,8 @@
 //! | `switch_profile` | [`ProfileKey`] | [`Status`] |
 //! | `rename_profile` | [`RenameProfile`] | [`Status`] |
 //! | `remove_profile` | [`ProfileKey`] | [`Status`] |
+//! | `rename_worker` | [`RenameWorker`] | [`Status`] |
+//! | `change_token` | [`ChangeToken`] | [`Status`] |
 //! | `set_paused` | [`SetPaused`] | [`Status`] |
 //! | `set_forward` | [`SetForward`] | [`Status`] |
 //! | `rules` | – | [`RuleList`] |
@@ -20,12 +22,16 @@
 //! | `dry_run` | [`DryRunQuery`] | [`DryRun`] |
 //! | `runs` | [`RunQuery`] | [`Runs`] |
 //! | `set_settings` | [`Settings`] | [`Status`] |
+//! | `export_settings` | [`ExportSettings`] | [`Document`] |
+//! | `import_settings` | [`ImportSettings`] | [`Imported`] |
+//! | `diagnostics` | – | [`Document`] |
 //! | `reconnect` | – | [`Status`] |
 //! | `test_path` | – | [`PathTest`] |
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
 //! | `rotate_secret` | – | [`RotatedSecret`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
 //! | `check_condition` | [`Condition`] | [`CheckedCondition`] |
+//! | `check_filter` | [`FilterTerms`] | [`CheckedFilter`] |
 //! | `views` | – | [`Views`] |
 //! | `save_view` | [`View`] | [`Views`] |
 //! | `rename_view` | [`RenameView`] | [`Views`] |
@@ -62,6 +68,8 @@
 
 mod arrival;
 mod dead_letters;
+mod diagnostics;
+mod filters;
 pub mod http;
 pub(crate) mod live;
 mod local_secrets;
@@ -70,19 +78,25 @@ mod path_test;
 mod ports;
 mod profiles;
 mod rules;
+mod transfer;
 pub mod types;
 mod views;
+mod worker;
 
 pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
+pub use diagnostics::diagnostics;
+pub use filters::*;
 pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
 pub use ports::{LocalPort, LocalPorts, local_ports};
 pub use profiles::*;
 pub use rules::*;
+pub use transfer::*;
 pub use types::*;
 pub use views::*;
+pub use worker::*;
 
 use crate::EdgeHandle;
 use postern_protocol::ErrorCode;
@@ -154,6 +168,8 @@ operations! {
     switch_profile(ProfileKey);
     rename_profile(RenameProfile);
     remove_profile(ProfileKey);
+    rename_worker(RenameWorker);
+    change_token(ChangeToken);
     set_paused(SetPaused);
     set_forward(SetForward);
     rules;
@@ -161,12 +177,16 @@ operations! {
     dry_run(DryRunQuery);
     runs(RunQuery);
     set_settings(Settings);
+    export_settings(ExportSettings);
+    import_settings(ImportSettings);
+    diagnostics;
     reconnect;
     test_path;
     catch_up(CatchUpRequest);
     rotate_secret;
     events(EventQuery);
     check_condition(Condition);
+    check_filter(FilterTerms);
     views;
     save_view(View);
     rename_view(RenameView);
@@ -244,10 +264,11 @@ mod tests {
             let Ok(data) = serde_json::from_slice::<Value>(data) else { return };
             // A token is never written.
             let _ = read::<SignIn>("op", data.clone()).inspect_err(refused);
+            let _ = read::<ChangeToken>("op", data.clone()).inspect_err(refused);
             reads!(data:
                 SetPaused, SetForward, Settings, CatchUpRequest, EventQuery, Since, EventKey, ReportEvent,
                 DeadLetterQuery, DeliveryKey, DeadLetterWork, RecoverRequest, ProxyReplay, Replay, Trigger,
-                RejectedQuery,
+                RejectedQuery, RenameWorker, ExportSettings, ImportSettings,
             );
         });
     }

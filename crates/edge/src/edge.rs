@@ -164,6 +164,7 @@ impl Edge {
     pub async fn run(self, stop: CancellationToken) {
         let Self { profiles, begun, lock, receiver, tls, api, rejections: (rejections, refused) } = self;
         let shared = profiles.shown();
+        profiles.set_at_work();
         let parts = TaskTracker::new();
         let (certificates, tls) = tls.unzip();
         if let Some(certificates) = certificates {

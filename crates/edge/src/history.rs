@@ -24,6 +24,7 @@ mod retention;
 mod rules;
 mod runs;
 mod search;
+mod transfer;
 mod views;
 mod writer;
 
@@ -34,6 +35,7 @@ pub(crate) use profiles::{NewProfile, Profile};
 pub(crate) use rejections::Rejection;
 pub(crate) use retention::SPARE_PAGES;
 pub(crate) use runs::{Began, RunEnd, Settled, StoredPayload, Waiting};
+pub(crate) use transfer::Taken;
 pub(crate) use views::Renamed;
 
 /// Why the history did not answer.

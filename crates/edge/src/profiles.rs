@@ -10,6 +10,7 @@
 //! There is always at least one slot; without a sign-in it is empty.
 
 use crate::state::{Account, Shared};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::{mpsc, watch};
 
@@ -24,6 +25,7 @@ pub(crate) struct Profiles {
     make: Make,
     /// To whoever sets slots to work.
     begin: mpsc::UnboundedSender<Arc<Shared>>,
+    at_work: AtomicBool,
 }
 
 impl Profiles {
@@ -31,11 +33,26 @@ impl Profiles {
     /// receiver.
     pub(crate) fn new(make: Make) -> (Arc<Self>, mpsc::UnboundedReceiver<Arc<Shared>>) {
         let (begin, begun) = mpsc::unbounded_channel();
-        let profiles =
-            Arc::new(Self { slots: RwLock::default(), shown: watch::Sender::new(None), make, begin });
+        let profiles = Arc::new(Self {
+            slots: RwLock::default(),
+            shown: watch::Sender::new(None),
+            make,
+            begin,
+            at_work: AtomicBool::new(false),
+        });
         let first = profiles.add();
         profiles.shown.send_replace(Some(first));
         (profiles, begun)
+    }
+
+    /// The edge runs: what was begun is at work from now on.
+    pub(crate) fn set_at_work(&self) {
+        self.at_work.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the edge runs, rather than only looks something up.
+    pub(crate) fn at_work(&self) -> bool {
+        self.at_work.load(Ordering::Relaxed)
     }
 
     /// All slots.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 mod account;
+mod again;
 pub(crate) mod awake;
 mod lease;
 mod pace;
@@ -25,6 +26,7 @@ mod registered;
 mod rotate;
 
 pub(crate) use account::{at_start, sign_in, sign_out, unlock};
+pub(crate) use again::{change_token, rename};
 use pace::Pace;
 pub(crate) use registered::Registered;
 pub(crate) use rotate::rotate_secret;

@@ -236,8 +236,13 @@ impl Shared {
 
     /// What the profile is called on this machine.
     pub(crate) fn profile_name(&self) -> Option<String> {
-        let workspace = self.account.borrow().profile().map(|profile| profile.workspace_name.clone())?;
+        let workspace = self.workspace_name()?;
         Some(self.label.borrow().clone().unwrap_or(workspace))
+    }
+
+    /// What the proxy calls its workspace.
+    pub(crate) fn workspace_name(&self) -> Option<String> {
+        self.account.borrow().profile().map(|profile| profile.workspace_name.clone())
     }
 
     /// Says how the registration of `session` stands, unless another has

@@ -28,6 +28,12 @@ export class App {
     | "rotate_secret"
     | "rename_profile"
     | "remove_profile"
+    | "rename_worker"
+    | "change_token"
+    | "capabilities"
+    | "export_settings"
+    | "import_settings"
+    | "diagnostics"
     | null
   >(null);
 

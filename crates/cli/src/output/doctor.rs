@@ -1,7 +1,7 @@
 //! `doctor`: each check, what was found, and the cure.
 
 use super::{Ink, Style, safe};
-use crate::commands::{Finding, Verdict};
+use postern_edge::doctor::{Finding, Verdict};
 
 /// One line for each check, and one for its cure where it has one.
 pub(crate) fn findings(style: &Style, findings: &[Finding]) -> String {

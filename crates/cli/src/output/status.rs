@@ -2,6 +2,7 @@
 
 use super::{Ink, Style, count, counted, safe, span};
 use postern_edge::api::{Arrival, Connection, Forward, Status, Tunnel};
+use postern_edge::doctor::trip;
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{GroupName, Waiting};
 
@@ -78,7 +79,7 @@ fn tunnel(style: &Style, tunnel: &Tunnel, now: UnixMillis) -> String {
         Tunnel::Connecting { .. } => style.paint(Ink::Busy, "connecting"),
         Tunnel::Up { since, .. } => {
             let up = style.paint(Ink::Good, "up");
-            format!("{up} for {}{}", span(now.since(*since)), trip(tunnel).unwrap_or_default())
+            format!("{up} for {}{}", span(now.since(*since)), safe(&trip(tunnel).unwrap_or_default()))
         }
         Tunnel::Down { since, retry_at, .. } => {
             let next = retry_at.map_or("now".to_owned(), |at| format!("in {}", span(at.since(now))));
@@ -86,15 +87,6 @@ fn tunnel(style: &Style, tunnel: &Tunnel, now: UnixMillis) -> String {
             format!("{down} for {}, next try {next}", span(now.since(*since)))
         }
     }
-}
-
-/// What a tunnel that is up is like: round trip, carrier, HTTP proxy.
-pub(crate) fn trip(tunnel: &Tunnel) -> Option<String> {
-    let Tunnel::Up { carrier, round_trip_micros, http_proxy, .. } = tunnel else { return None };
-    let trip = round_trip_micros.map(|micros| format!(" · {:.1} ms", micros as f64 / 1000.0));
-    let carrier = (carrier == "websocket").then_some(" · over a WebSocket");
-    let gate = http_proxy.as_ref().map(|gate| format!(" · by the HTTP proxy {}", safe(gate)));
-    Some(format!("{}{}{}", trip.unwrap_or_default(), carrier.unwrap_or_default(), gate.unwrap_or_default()))
 }
 
 /// Where a token is kept, in words.

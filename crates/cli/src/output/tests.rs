@@ -424,7 +424,7 @@ fn lists_of_workers() {
 
 #[test]
 fn findings_of_the_doctor() {
-    use crate::commands::{Finding, Verdict};
+    use postern_edge::doctor::{Finding, Verdict};
     let finding = |check, verdict, found: &str, cure: Option<&str>| Finding {
         check,
         verdict,

@@ -95,6 +95,15 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 /// `filter.invalid` for a capability term that cannot be read, with the place;
 /// `request.malformed` for what is out of range; `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
+    check_settings(&args)?;
+    let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
+    edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
+    settings_in_force(edge, args);
+    status(edge).await
+}
+
+/// Whether settings can be so.
+pub(super) fn check_settings(args: &Settings) -> Result<(), ApiError> {
     Filter::parse(&args.capabilities).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
     if args.canary_minutes > Settings::LONGEST_CANARY_MINUTES {
         let message = format!(
@@ -111,8 +120,11 @@ pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, A
         let message = "`keep` has `days` from 1 to 3650 and `gib` from 1 to 1000, or null for no bound";
         return Err(ApiError::new(ErrorCode::BadRequest, message));
     }
-    let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
-    edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
+    Ok(())
+}
+
+/// From now on settings that are kept already count.
+pub(super) fn settings_in_force(edge: &EdgeHandle, args: Settings) {
     let caught_up = edge.shared.catch_up();
     let before = edge.shared.settings.send_replace(args.clone());
     let told = |settings: &Settings| {
@@ -124,7 +136,6 @@ pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, A
         edge.profiles.all().iter().for_each(|slot| slot.renew.notify_one());
     }
     edge.shared.touch();
-    status(edge).await
 }
 
 /// Tries at once whatever waits to reach the proxy again, and makes sure of

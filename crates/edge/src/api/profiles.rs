@@ -73,13 +73,8 @@ pub async fn switch_profile(edge: &EdgeHandle, args: ProfileKey) -> Result<Statu
 /// another profile's.
 pub async fn rename_profile(edge: &EdgeHandle, args: RenameProfile) -> Result<Status, ApiError> {
     let slot = slot(edge, args.id)?;
-    let name = args.name.as_deref().map(str::trim).map(ToOwned::to_owned);
+    let name = args.name.as_deref().map(checked_name).transpose()?;
     if let Some(name) = &name {
-        let length = name.chars().count();
-        if !(1..=LONGEST_NAME).contains(&length) || name.chars().any(char::is_control) {
-            let message = format!("the name must be one line of 1 to {LONGEST_NAME} characters");
-            return Err(ApiError::new(ErrorCode::BadRequest, message));
-        }
         let taken = edge.profiles.all().into_iter().any(|other| {
             !Arc::ptr_eq(&other, &slot)
                 && other.profile_name().is_some_and(|own| own.to_lowercase() == name.to_lowercase())
@@ -106,6 +101,16 @@ pub async fn remove_profile(edge: &EdgeHandle, args: ProfileKey) -> Result<Statu
     let shown = registration::sign_out(&edge.profiles, &slot).await?;
     edge.shared.history.remove_profile(args.id).await?;
     status(&edge.of(shown)).await
+}
+
+/// A profile's name as it is kept.
+pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
+    let name = name.trim();
+    if !(1..=LONGEST_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        let message = format!("the name must be one line of 1 to {LONGEST_NAME} characters");
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
+    Ok(name.to_owned())
 }
 
 fn slot(edge: &EdgeHandle, id: i64) -> Result<Arc<Shared>, ApiError> {

@@ -313,12 +313,17 @@ fn check(
 
 impl RuleProblem {
     fn refusal(self, rules: &[Rule]) -> ApiError {
+        ApiError::new(ErrorCode::BadRequest, self.told(rules))
+    }
+
+    /// Which rule it is, and what is wrong with it.
+    pub(super) fn told(&self, rules: &[Rule]) -> String {
         let name = rules.get(self.rule as usize).map(|rule| rule.name.trim()).filter(|name| !name.is_empty());
         let which = match name {
             Some(name) => format!("rule {} ({name})", self.rule + 1),
             None => format!("rule {}", self.rule + 1),
         };
-        ApiError::new(ErrorCode::BadRequest, format!("{which}: {}", self.message))
+        format!("{which}: {}", self.message)
     }
 }
 

@@ -248,8 +248,17 @@ pub struct SignIn {
     /// A workspace token, `pst_…`.
     #[ts(type = "string")]
     pub token: Secret,
-    /// The worker's name; the machine's by default.
+    /// The worker's name; by default the one it had, or at first the machine's.
     pub name: Option<String>,
+}
+
+/// A document for people to save.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Document {
+    /// What its file is called: `postern-settings.json`.
+    pub name: String,
+    /// JSON, for people to read.
+    pub text: String,
 }
 
 /// `set_paused`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// So many views at most has a profile.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 /// How long a name may be, in characters.
 const LONGEST_NAME: usize = 60;
 /// How long a filter may be, in bytes.
@@ -66,12 +66,7 @@ pub async fn views(edge: &EdgeHandle) -> Result<Views, ApiError> {
 /// empty or too long, and for more than 100 views.
 pub async fn save_view(edge: &EdgeHandle, args: View) -> Result<Views, ApiError> {
     let profile = profile(edge)?;
-    let name = name(&args.name)?;
-    if args.filter.is_empty() || args.filter.len() > LONGEST_FILTER {
-        let message = format!("`filter` must have 1 to {LONGEST_FILTER} bytes");
-        return Err(ApiError::new(ErrorCode::BadRequest, message));
-    }
-    let view = View { name, filter: args.filter };
+    let view = checked(args)?;
     if !edge.shared.history.save_view(profile, view, MOST).await? {
         let message = format!("there are {MOST} views already: remove one first");
         return Err(ApiError::new(ErrorCode::BadRequest, message));
@@ -105,6 +100,16 @@ pub async fn rename_view(edge: &EdgeHandle, args: RenameView) -> Result<Views, A
 pub async fn remove_view(edge: &EdgeHandle, args: ViewKey) -> Result<Views, ApiError> {
     edge.shared.history.remove_view(profile(edge)?, args.name).await?;
     views(edge).await
+}
+
+/// A view as it is kept.
+pub(super) fn checked(view: View) -> Result<View, ApiError> {
+    let name = name(&view.name)?;
+    if view.filter.is_empty() || view.filter.len() > LONGEST_FILTER {
+        let message = format!("`filter` must have 1 to {LONGEST_FILTER} bytes");
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
+    Ok(View { name, filter: view.filter })
 }
 
 fn profile(edge: &EdgeHandle) -> Result<i64, ApiError> {

@@ -42,7 +42,10 @@ pub(crate) struct NewProfile {
     pub(crate) proxy_url: String,
     pub(crate) workspace_id: String,
     pub(crate) workspace_name: String,
+    /// The worker's name.
     pub(crate) name: String,
+    /// Whether that is meant, also for a profile that is there already.
+    pub(crate) named: bool,
     pub(crate) token_digest: Option<String>,
     pub(crate) now: UnixMillis,
 }
@@ -102,7 +105,8 @@ impl History {
                         signed_in)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)
                      ON CONFLICT (proxy_url, workspace_id) DO UPDATE SET
-                       workspace_name = excluded.workspace_name, name = excluded.name,
+                       workspace_name = excluded.workspace_name,
+                       name = iif(?8, excluded.name, name),
                        token_digest = excluded.token_digest, signed_in = 1
                      RETURNING id",
                     params![
@@ -112,7 +116,8 @@ impl History {
                         new.workspace_name,
                         new.name,
                         new.token_digest,
-                        new.now.0
+                        new.now.0,
+                        new.named
                     ],
                     |row| row.get(0),
                 )?;
@@ -135,6 +140,12 @@ impl History {
     /// Makes a profile the current one.
     pub(crate) async fn show_profile(&self, id: i64) -> Result<(), HistoryError> {
         self.writer.write(move |write| set(write.tx, CURRENT, &id.to_string())).await
+    }
+
+    /// Gives the profile's worker another name, which the proxy is yet to be told.
+    pub(crate) async fn rename_worker(&self, id: i64, name: String) -> Result<(), HistoryError> {
+        let sql = "UPDATE profile SET name = ?2, registered_url = NULL WHERE id = ?1";
+        self.writer.write(move |write| write.tx.execute(sql, params![id, name]).map(|_| ())).await
     }
 
     pub(crate) async fn set_label(&self, id: i64, label: Option<String>) -> Result<(), HistoryError> {
@@ -217,6 +228,12 @@ impl History {
         self.writer.write(move |write| write.tx.execute(&sql, params![id, value]).map(|_| ())).await
     }
 
+    /// The number of the newest migration.
+    pub(crate) async fn schema_version(&self) -> Result<i64, HistoryError> {
+        let sql = "SELECT max(version) FROM refinery_schema_history";
+        self.readers.read(move |reader, _| reader.connection.query_row(sql, [], |row| row.get(0))).await
+    }
+
     /// A setting of the machine.
     pub(crate) async fn setting(&self, name: &'static str) -> Result<Option<String>, HistoryError> {
         self.readers.read(move |reader, _| setting(&reader.connection, name)).await
@@ -232,7 +249,7 @@ fn setting(connection: &Connection, name: &str) -> rusqlite::Result<Option<Strin
     connection.query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
-fn set(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+pub(super) fn set(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT INTO setting (name, value) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -135,7 +135,7 @@ fn id(rule: &Rule) -> i64 {
     i64::try_from(rule.id).unwrap_or(i64::MAX)
 }
 
-fn list(connection: &Connection, profile: i64) -> rusqlite::Result<RuleList> {
+pub(super) fn list(connection: &Connection, profile: i64) -> rusqlite::Result<RuleList> {
     let version: i64 = connection
         .query_row("SELECT rules_version FROM profile WHERE id = ?1", [profile], |row| row.get(0))
         .optional()?
@@ -166,7 +166,7 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     })
 }
 
-fn replace(connection: &Connection, profile: i64, rules: &[Rule]) -> rusqlite::Result<()> {
+pub(super) fn replace(connection: &Connection, profile: i64, rules: &[Rule]) -> rusqlite::Result<()> {
     let text = |value: serde_json::Result<String>| {
         value.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
     };

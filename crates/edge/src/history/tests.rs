@@ -20,6 +20,7 @@ fn profile(workspace: &str) -> NewProfile {
         workspace_id: workspace.into(),
         workspace_name: "Acme".into(),
         name: "laptop".into(),
+        named: true,
         token_digest: None,
         now: NOW,
     }

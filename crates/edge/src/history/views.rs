@@ -35,11 +35,7 @@ impl History {
                 if others >= most {
                     return Ok(false);
                 }
-                write.tx.execute(
-                    "INSERT INTO view (profile, name, filter) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (profile, name) DO UPDATE SET filter = excluded.filter",
-                    params![profile, view.name, view.filter],
-                )?;
+                put(write.tx, profile, &view)?;
                 Ok(true)
             })
             .await
@@ -75,6 +71,16 @@ impl History {
             })
             .await
     }
+}
+
+/// Keeps a view, in place of one of its name.
+pub(super) fn put(connection: &Connection, profile: i64, view: &View) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO view (profile, name, filter) VALUES (?1, ?2, ?3)
+         ON CONFLICT (profile, name) DO UPDATE SET filter = excluded.filter",
+        params![profile, view.name, view.filter],
+    )?;
+    Ok(())
 }
 
 fn all(connection: &Connection, profile: i64) -> rusqlite::Result<Vec<View>> {

@@ -73,23 +73,9 @@ pub(crate) async fn sign_in(
     args: SignIn,
 ) -> Result<Arc<Shared>, ApiError> {
     let proxy_url = base_url(&args.proxy_url)?;
-    let token = Secret::new(args.token.reveal().trim());
-    if token.reveal().is_empty() || token.reveal().contains(|c: char| !c.is_ascii_graphic()) {
-        return Err(ApiError::new(
-            ErrorCode::BadRequest,
-            "the token is not one: it begins with pst_ and has no spaces",
-        ));
-    }
-    let name = match args.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
-        Some(name) => name.to_owned(),
-        None => shared.config.default_name.clone(),
-    };
-    if name.chars().count() > LONGEST_NAME {
-        return Err(ApiError::new(
-            ErrorCode::BadRequest,
-            format!("the name is longer than {LONGEST_NAME} characters"),
-        ));
-    }
+    let token = checked_token(&args.token)?;
+    let name = args.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let name = name.map(checked_name).transpose()?;
     let workspace = shared.proxies.proxy(&proxy_url).workspace(&token).await?;
     let same = |account: &Account| {
         account.profile().is_some_and(|profile| {
@@ -110,6 +96,26 @@ pub(crate) async fn sign_in(
     tell_apart(profiles, &slot).await?;
     profiles.show(&slot);
     Ok(slot)
+}
+
+/// A token as people paste it.
+pub(super) fn checked_token(token: &Secret) -> Result<Secret, ApiError> {
+    let token = Secret::new(token.reveal().trim());
+    if token.reveal().is_empty() || token.reveal().contains(|c: char| !c.is_ascii_graphic()) {
+        let message = "the token is not one: it begins with pst_ and has no spaces";
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
+    Ok(token)
+}
+
+/// A worker's name as the proxy takes it.
+pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains(char::is_control) {
+        let message = format!("the name must be one line of 1 to {LONGEST_NAME} characters");
+        return Err(ApiError::new(ErrorCode::BadRequest, message));
+    }
+    Ok(name.to_owned())
 }
 
 /// Gives a profile whose workspace is called as another profile is a name of
@@ -138,8 +144,7 @@ async fn tell_apart(profiles: &Profiles, slot: &Arc<Shared>) -> Result<(), Histo
 /// Finds out the workspace of a token from the environment.
 pub(super) async fn resolve(shared: &Shared, proxy_url: &str, token: &Secret) -> Result<(), ProxyError> {
     let workspace = shared.proxies.proxy(proxy_url).workspace(token).await?;
-    let name = shared.config.default_name.clone();
-    let entered = enter(shared, proxy_url.to_owned(), workspace, name, token.clone(), KeptIn::Environment);
+    let entered = enter(shared, proxy_url.to_owned(), workspace, None, token.clone(), KeptIn::Environment);
     entered.await.map_err(|e| ProxyError::Unreachable(e.message))
 }
 
@@ -147,7 +152,7 @@ async fn enter(
     shared: &Shared,
     proxy_url: String,
     workspace: WorkspaceInfo,
-    name: String,
+    name: Option<String>,
     token: Secret,
     kept_in: KeptIn,
 ) -> Result<(), ApiError> {
@@ -156,7 +161,8 @@ async fn enter(
         proxy_url,
         workspace_id: workspace.id.to_string(),
         workspace_name: workspace.name,
-        name,
+        named: name.is_some(),
+        name: name.unwrap_or_else(|| shared.config.default_name.clone()),
         token_digest: (kept_in == KeptIn::Environment).then(|| digest(&token)),
         now: shared.now(),
     };
@@ -223,7 +229,8 @@ pub(crate) async fn unlock(shared: &Shared, account: &Account) -> Result<(), Unl
     Ok(())
 }
 
-async fn start_session(
+/// Puts a session into the slot.
+pub(super) async fn start_session(
     shared: &Shared,
     profile: Profile,
     secrets: ProfileSecrets,

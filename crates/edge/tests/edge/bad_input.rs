@@ -355,6 +355,7 @@ async fn the_local_api_refuses_precisely() {
         "sources",
         "workers",
         "views",
+        "diagnostics",
         "local_secrets",
         "local_ports",
     ];

@@ -20,6 +20,7 @@ mod proxy;
 mod receiver;
 mod registration;
 mod rules;
+mod settings;
 mod support;
 mod target;
 mod tunnel;

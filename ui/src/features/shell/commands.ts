@@ -70,6 +70,16 @@ export function commands(app: App, templates: readonly Template[], views: readon
         at < 9 ? `G ${at + 1}` : "",
       );
   });
+  add("settings", "Export settings…", () => (app.overlay = "export_settings"));
+  add("settings", "Import settings…", () => (app.overlay = "import_settings"));
+  add("settings", "Diagnostics…", () => (app.overlay = "diagnostics"));
+  const session = app.backend.status?.session;
+  if (session) {
+    add("settings", "Rename this machine…", () => (app.overlay = "rename_worker"));
+    if (session.tokenKeptIn !== "environment")
+      add("settings", "Change the token…", () => (app.overlay = "change_token"));
+    add("connection", "Choose which events are asked for…", () => (app.overlay = "capabilities"));
+  }
   add("connection", "Add a workspace…", () => (app.adding = true));
   if (profiles.length > 0) {
     add("connection", "Rename this workspace…", () => (app.overlay = "rename_profile"));

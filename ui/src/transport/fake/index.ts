@@ -18,6 +18,7 @@ import type { Settings } from "../generated/Settings";
 import type { Status } from "../generated/Status";
 import type { View } from "../generated/View";
 import type { Tunnel } from "../generated/Tunnel";
+import type { WorkerInfo } from "../generated/WorkerInfo";
 import {
   ApiError,
   type Answer,
@@ -176,6 +177,27 @@ export function fakeTransport(params: URLSearchParams): Transport {
           connection: profile.id === shown ? connection : connectionOf(i === 2 ? "paused" : "live"),
         }));
 
+  const worker = (
+    letter: string,
+    called: string,
+    state: WorkerInfo["state"],
+    capabilities: string[],
+  ): WorkerInfo => ({
+    id: `wrk_01KAN8QF2Y7H3N5W9E6S1G4D8${letter}`,
+    name: called,
+    state,
+    capabilities,
+    ordering: settings.ordering,
+    catchUp: "ask",
+    waiting: { count: state === "paused" ? 3 : 0, oldest: null, held: null },
+    leasedUntil: start - 720_000,
+    createdAt: start,
+    challengeError: null,
+    transportFailures: 0,
+    transportError: null,
+    policy: {},
+  });
+
   const status = (): Status => ({
     version: "0.1.0",
     name,
@@ -263,6 +285,60 @@ export function fakeTransport(params: URLSearchParams): Transport {
       shown = others[0]?.id ?? 0;
       return set(others.length === 0 ? { state: "signed_out" } : connection);
     },
+    rename_worker: ({ name: wanted }) => {
+      name = wanted;
+      return set(connection);
+    },
+    change_token: ({ token }) => {
+      if (token.length < 8) throw new ApiError("auth.invalid", "The proxy does not know this token.", false);
+      return set(connection);
+    },
+    export_settings: ({ appearance }) => ({
+      name: "postern-settings.json",
+      text: JSON.stringify(
+        { format: "postern-settings", version: 1, settings, appearance, profiles: [] },
+        null,
+        2,
+      ),
+    }),
+    import_settings: ({ document, apply, appearance }) => {
+      if (!document.includes("postern-settings"))
+        throw new ApiError(
+          "request.malformed",
+          "the document is not JSON: expected value at line 1 column 1",
+          false,
+        );
+      const change = (profile: string | null, what: string, from: string | null, to: string | null) => ({
+        profile,
+        what,
+        from,
+        to,
+      });
+      const acme = "Acme Engineering";
+      return {
+        changes: [
+          change(null, "Prove the path", "every 5 minutes", "every 15 minutes"),
+          change(null, "Keep events", "90 days, up to 10 GiB", "30 days, any size"),
+          change(
+            acme,
+            "Rule “api”",
+            null,
+            "Issue · forward to http://localhost:3000/api/linear · with x-api-key",
+          ),
+          change(acme, "Rule “old”", "all events · forward to http://localhost:4000/", null),
+          change(acme, "View “Logins”", "q=log", "q=login&provider=linear"),
+        ],
+        missing: ["Acme Engineering, rule “api”: the header x-api-key"],
+        left: ["Globex at https://in.globex.example: this machine is not signed in there"],
+        appearance: appearance ?? null,
+        applied: apply,
+        status: set(connection),
+      };
+    },
+    diagnostics: () => ({
+      name: "postern-diagnostics.json",
+      text: JSON.stringify({ format: "postern-diagnostics", version: 1, settings, log: [] }, null, 2),
+    }),
     set_paused: ({ paused }) => set(connectionOf(paused ? "paused" : "live")),
     set_forward: ({ url }) => {
       const others = rules.rules.filter(({ filter }) => filter.length > 0);
@@ -382,6 +458,13 @@ export function fakeTransport(params: URLSearchParams): Transport {
       const at = payload.search(/[^=!]=[^=]/);
       const reason = "expected `==`, `!=` or `in`; equality is written `==`";
       return { problem: at < 0 ? null : { at: at + 2, reason } };
+    },
+    check_filter: ({ terms }) => {
+      const term = terms.findIndex((text) => text.includes("[") && !text.includes("]"));
+      const at = (terms[term]?.indexOf("[") ?? 0) + 2;
+      return {
+        problem: term < 0 ? null : { term, at, reason: "the condition does not end: `]` is missing" },
+      };
     },
     views: () => ({ views: [...views] }),
     save_view: (view) => {
@@ -579,6 +662,14 @@ export function fakeTransport(params: URLSearchParams): Transport {
           secrets: 1,
         },
       ],
+    }),
+    workers: () => ({
+      own: "wrk_01KAN8QF2Y7H3N5W9E6S1G4D8A",
+      workers: [
+        worker("A", name, "active", settings.capabilities),
+        worker("B", "grace-desktop", "away", ["Issue", "Comment.create"]),
+        worker("C", "ci-runner", "paused", []),
+      ].slice(0, number("workers", 3)),
     }),
     local_secrets: () => ({ secrets: localSecrets }),
     set_local_secret: ({ source = null, scheme }) => {

@@ -13,6 +13,6 @@ proxyUrl: string,
  */
 token: string, 
 /**
- * The worker's name; the machine's by default.
+ * The worker's name; by default the one it had, or at first the machine's.
  */
 name: string | null, };

@@ -73,12 +73,12 @@ pub(super) async fn check(address: &str) -> Vec<Finding> {
 /// The proxy's clock minus this one, in seconds.
 fn skew(date: &str) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
-    Some(theirs - postern_edge::SystemClock.now().seconds())
+    Some(theirs - crate::SystemClock.now().seconds())
 }
 
 pub(super) fn clock(skew: i64) -> Finding {
     let way = if skew > 0 { "ahead of" } else { "behind" };
-    let found = format!("The proxy's is {} {way} this machine's.", crate::output::span(skew.abs() * 1000));
+    let found = format!("The proxy's is {} {way} this machine's.", super::span(skew.abs() * 1000));
     let cure = "Have both machines set their clocks from the network (NTP).";
     match skew.abs() {
         0..=CLOSE => Finding::ok("clock", "It agrees with the proxy's."),

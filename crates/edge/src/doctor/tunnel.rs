@@ -1,9 +1,8 @@
 //! The tunnel, as the running worker knows it.
 
 use super::Finding;
-use crate::failure::sentence;
-use crate::output;
-use postern_edge::api::{Arrival, Status, Tunnel};
+use super::{sentence, span, trip};
+use crate::api::{Arrival, Status, Tunnel};
 
 const CHECK: &str = "tunnel";
 
@@ -17,7 +16,7 @@ pub(super) fn check(status: &Status) -> Option<Finding> {
             return Some(Finding::ok(CHECK, found));
         }
     };
-    let age = |since| output::span(status.now.since(since));
+    let age = |since| span(status.now.since(since));
     Some(match tunnel {
         Tunnel::Idle => {
             let cure = "See the line about the worker: it registers first.";
@@ -28,7 +27,7 @@ pub(super) fn check(status: &Status) -> Option<Finding> {
             Finding::warn(CHECK, found, "Try again in a moment.")
         }
         Tunnel::Up { since, .. } => {
-            let trip = output::trip(tunnel).unwrap_or_default();
+            let trip = trip(tunnel).unwrap_or_default();
             Finding::ok(CHECK, format!("Connected for {}{trip}, {reason}.", age(*since)))
         }
         Tunnel::Down { since, problem, cure, .. } => {

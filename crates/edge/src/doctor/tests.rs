@@ -1,7 +1,61 @@
 use super::*;
-use crate::output::tests::{by_tunnel, down, session, up};
-use postern_edge::api::Tunnel;
+use crate::api::{Arrival, Settings, Tunnel};
 use postern_protocol::api::Waiting;
+use serde_json::json;
+use std::net::Ipv4Addr;
+use tokio::net::TcpListener;
+
+const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
+
+fn session() -> Status {
+    let target =
+        json!({ "rule": 1, "name": "app", "url": "http://localhost:3000/hooks", "all": true, "last": null });
+    serde_json::from_value(json!({
+        "version": "0.1.0",
+        "name": "ada-laptop",
+        "session": {
+            "proxyUrl": "https://postern.example",
+            "workspace": { "id": "ws_01K9Z0000000000000000000AA", "name": "Acme" },
+            "workerId": "wrk_01K9Z0000000000000000000AA",
+            "arrival": { "way": "address", "url": "http://127.0.0.1:41234/hook/k", "reason": "since the proxy is on this machine" },
+            "tokenKeptIn": "keychain",
+        },
+        "profiles": [],
+        "connection": {
+            "state": "live", "provenAt": NOON.0 - 12_000, "unproven": null, "renewedAt": NOON.0 - 20_000,
+            "leasedUntil": NOON.0 + 60_000, "skewMs": -4_200, "waiting": { "count": 3, "oldest": NOON },
+        },
+        "targets": [target],
+        "rulesVersion": 1,
+        "settings": Settings::default(),
+        "events": 1234,
+        "rejected": 0,
+        "cursor": 1,
+        "now": NOON,
+    }))
+    .unwrap()
+}
+
+fn by_tunnel(tunnel: Tunnel) -> Status {
+    let mut status = session();
+    let reason = "since this machine has no HTTPS address of its own".into();
+    status.session.as_mut().unwrap().arrival = Arrival::Tunnel { tunnel, reason };
+    status
+}
+
+fn up() -> Tunnel {
+    Tunnel::Up {
+        since: NOON.plus(-720_000),
+        carrier: "websocket".into(),
+        round_trip_micros: Some(4_123),
+        http_proxy: Some("gate.test:3128".into()),
+    }
+}
+
+fn down(retry_at: Option<UnixMillis>) -> Tunnel {
+    let problem = "the proxy cannot be reached: no connection: connection refused".into();
+    Tunnel::Down { since: NOON.plus(-61_000), problem, cure: Some("Check the network.".into()), retry_at }
+}
 
 #[test]
 fn the_clock_is_judged_by_what_deliveries_bear() {
