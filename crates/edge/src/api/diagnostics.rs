@@ -73,13 +73,16 @@ pub async fn diagnostics(edge: &EdgeHandle) -> Result<Document, ApiError> {
     Ok(Document { name: "postern-diagnostics.json".into(), text })
 }
 
-/// Terms without what they ask of payloads.
-fn settings(mut settings: Settings) -> Settings {
+/// Without names, and terms without what they ask of payloads.
+fn settings(mut settings: Settings) -> Value {
     for term in &mut settings.capabilities {
         if let Some(condition) = term.find('[') {
             term.replace_range(condition.., "[…]");
         }
     }
+    let group = settings.group.take().is_some();
+    let mut settings = json!(settings);
+    settings["group"] = json!(group);
     settings
 }
 

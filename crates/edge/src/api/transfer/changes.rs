@@ -41,6 +41,7 @@ fn label(name: &str) -> String {
         "capabilities" => "Events asked for",
         "keep" => "Keep events",
         "canaryMinutes" => "Prove the path",
+        "group" => "Claim group",
         other => other,
     }
     .to_owned()
@@ -87,6 +88,7 @@ fn words(name: &str, value: &Value) -> String {
 
 fn plain(value: &Value) -> String {
     match value {
+        Value::Null => "none".into(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
