@@ -19,8 +19,8 @@ const PREFIXES: [&str; 4] = ["pst_", "psw_", "whsec_", "lin_whs_"];
 const AT_LEAST: usize = 20;
 
 /// How things stand in the evening.
-const EVENING: [(&str, f64); 14] = [
-    ("postern_workers{state=\"active\"}", 4.0),
+const EVENING: [(&str, f64); 15] = [
+    ("postern_workers{state=\"active\"}", 6.0),
     ("postern_workers{state=\"pending\"}", 0.0),
     ("postern_workers{state=\"away\"}", 0.0),
     ("postern_workers{state=\"paused\"}", 0.0),
@@ -30,6 +30,7 @@ const EVENING: [(&str, f64); 14] = [
     ("postern_deliveries_waiting{state=\"away\"}", 0.0),
     ("postern_deliveries_waiting{state=\"paused\"}", 0.0),
     ("postern_deliveries_waiting{state=\"unreachable\"}", 0.0),
+    ("postern_deliveries_waiting{state=\"group\"}", 0.0),
     ("postern_deliveries_waiting{state=\"held\"}", 2.0),
     ("postern_deliveries_pending", 0.0),
     ("postern_delivery_attempts_in_flight", 0.0),
@@ -88,13 +89,15 @@ impl Day {
 
     /// Everything stops, and everything is counted.
     pub(crate) async fn ends(mut self) {
-        for laptop in [&self.ada, &self.bob] {
+        let [one, other] = &self.builders;
+        for laptop in [&self.ada, &self.bob, one, other] {
             laptop.none("events to be forwarded", "SELECT count(*) FROM event WHERE pending").await;
             laptop.none("handlers to end", "SELECT count(*) FROM run WHERE micros IS NULL").await;
         }
         self.the_metrics_agree().await;
         let mut logs = Vec::new();
-        for laptop in [&mut self.ada, &mut self.bob] {
+        let [one, other] = &mut self.builders;
+        for laptop in [&mut self.ada, &mut self.bob, one, other] {
             let (status, log) = laptop.edge.take().unwrap().stop_with_log().await;
             assert!(status.success(), "{log}");
             logs.push(log);
@@ -106,13 +109,14 @@ impl Day {
         self.the_proxys_books(&mut wrong);
         self.the_laptops_histories(&mut wrong);
         self.bobs_order(&mut wrong);
+        self.the_builders_work(&mut wrong);
         self.the_servers_arrivals(&mut wrong);
         self.the_logs(&logs, &mut wrong);
         let shown = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n  ");
         assert!(wrong.is_empty(), "{} things are wrong:\n  {shown}", wrong.len());
-        for home in [self.central.folder(), self.ada.machine.folder(), self.bob.machine.folder()] {
-            leftovers::no_process(home);
-        }
+        let laptops = [&self.ada, &self.bob].into_iter().chain(&self.builders);
+        leftovers::no_process(self.central.folder());
+        laptops.for_each(|laptop| leftovers::no_process(laptop.machine.folder()));
         self.tells("every event is accounted for");
     }
 

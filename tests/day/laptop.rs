@@ -31,6 +31,16 @@ impl Laptop {
         Self { id, machine, edge: Some(edge), target }
     }
 
+    /// Killed as by a power cut, and started again with these options.
+    pub(crate) async fn is_killed_and_starts_again(&mut self, options: &[&str]) {
+        if let Some(edge) = self.edge.take() {
+            edge.kill_9().await;
+        }
+        let edge = self.machine.serve_with(options).await;
+        edge.live().await;
+        self.edge = Some(edge);
+    }
+
     pub(crate) fn edge(&self) -> &EdgeProcess {
         self.edge.as_ref().unwrap()
     }

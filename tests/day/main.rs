@@ -1,10 +1,10 @@
 //! A day of a team, told in order, with the programs as they are shipped: one
-//! proxy, a laptop behind the tunnel, a machine with an address, servers of the
-//! team's own. Things go wrong as they do on working days. In the evening every
-//! event that a provider was told had arrived is accounted for, at every worker
-//! that it was for: delivered byte for byte, or skipped, held, discarded by
-//! somebody's word; none lost, none invented, none twice but where the proxy
-//! died before it could write a delivery down.
+//! proxy, a laptop behind the tunnel, a machine with an address, two that share
+//! their work, servers of the team's own. Things go wrong as they do on working
+//! days. In the evening every event that a provider was told had arrived is
+//! accounted for, at every worker that it was for: delivered byte for byte, or
+//! skipped, held, discarded by somebody's word; none lost, none invented, none
+//! twice but where the proxy died before it could write a delivery down.
 //!
 //! What a moment needs is waited for, never a while. Where a small disk can be
 //! mounted (root on Linux) the proxy lives on one, and it is filled; elsewhere
@@ -15,6 +15,7 @@
 #![expect(clippy::print_stdout, reason = "the day is told, and what was left out")]
 
 mod afternoon;
+mod builders;
 mod central;
 mod evening;
 mod laptop;
@@ -60,6 +61,7 @@ async fn day(disk: &Path, small: bool) {
     }
     day.the_proxy_dies().await;
     day.the_proxy_is_upgraded().await;
+    day.a_builder_dies().await;
 
     day.counts_from_here().await;
     day.a_receiver_has_a_bug().await;
@@ -92,6 +94,8 @@ struct Day {
     ada: Laptop,
     /// At an address; gets everything, each issue's events in their order.
     bob: Laptop,
+    /// A claim group: of both, one gets each event.
+    builders: [Laptop; 2],
     /// Gets pull requests.
     ci: Server,
     /// Gets issues.
@@ -116,6 +120,8 @@ impl Day {
         let github_url = central.source(Provider::Github, &github).await;
         let ada = Laptop::starts(&central, &["--via", "tunnel"]).await;
         let bob = Laptop::starts(&central, &["--via", "address", "--ordering", "entity"]).await;
+        let group = ["--via", "tunnel", "--group", "builders"];
+        let builders = [Laptop::starts(&central, &group).await, Laptop::starts(&central, &group).await];
         let ci = Server::start(&central, "ci", json!({ "capabilities": ["github:*"] })).await;
         let staging = Server::start(&central, "staging", json!({ "capabilities": ["Issue"] })).await;
         let mut secrets = vec![linear.clone(), github.clone(), central.token.clone()];
@@ -131,6 +137,7 @@ impl Day {
             ledger,
             ada,
             bob,
+            builders,
             ci,
             staging,
             fates: BTreeMap::new(),
