@@ -24,6 +24,7 @@ pub(super) mod order;
 pub(super) mod order_model;
 pub(super) mod outcomes;
 pub(super) mod policies;
+pub(super) mod reasons;
 pub(super) mod retention;
 pub(super) mod work;
 pub(super) mod workers;
@@ -353,6 +354,8 @@ macro_rules! run_on {
                 no_member_takes_all_the_bytes;
             group_model:
                 no_sequence_of_calls_breaks_a_group;
+            reasons:
+                a_delivery_says_how_it_stands, who_has_none_is_told_apart, members_of_a_group_are_told_apart;
             work:
                 reports_are_kept_once, nobody_reports_of_what_is_not_theirs;
             retention:
