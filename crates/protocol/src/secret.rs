@@ -58,7 +58,6 @@ pub fn expose<S: serde::Serializer>(secret: &Secret, s: S) -> Result<S::Ok, S::E
 ///
 /// # Errors
 /// Those of the serializer.
-#[expect(clippy::ref_option, reason = "serde hands it over so")]
 pub fn expose_given<S: serde::Serializer>(secret: &Option<Secret>, s: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) => expose(secret, s),
