@@ -37,6 +37,8 @@ export class Events {
   readonly fresh = new Set<string>();
 
   #held = new Map<string, EventSummary>();
+  /** What came live while the newest page is being loaded, which may be older. */
+  #meanwhile: EventSummary[] | undefined;
   #atTop = true;
   #query = 0;
   #loading = new Set<string>();
@@ -81,6 +83,7 @@ export class Events {
     const query = ++this.#query;
     this.looking = false;
     this.#loading.clear();
+    this.#meanwhile = [];
     if (this.window.slots === 0 || this.phase === "failed") this.phase = "loading";
     try {
       const page = await this.backend.call("events", toQuery(this.filter, null, PAGE, Date.now()));
@@ -90,9 +93,13 @@ export class Events {
       this.error = null;
       this.phase = "ready";
       this.#note(page.rows);
+      const newer = this.#meanwhile?.filter((row) => row.seq > page.cursor) ?? [];
+      this.#meanwhile = undefined;
+      this.#merge(newer);
       this.version += 1;
     } catch (thrown) {
       if (query !== this.#query) return;
+      this.#meanwhile = undefined;
       this.error = ApiError.from(thrown);
       this.phase = "failed";
       if (this.error.retryable) this.#later(2000);
@@ -196,9 +203,15 @@ export class Events {
       void this.load();
       return;
     }
+    this.#meanwhile?.push(...changes.rows);
+    this.#merge(changes.rows);
+    this.#draw();
+  }
+
+  #merge(rows: EventSummary[]): void {
     const arrived: EventSummary[] = [];
     const now = Date.now();
-    for (const row of changes.rows) {
+    for (const row of rows) {
       if (this.#watched?.id === row.id) this.#watched.seen(row);
       const expected = this.#expected.get(row.id);
       if (expected) {
@@ -218,12 +231,11 @@ export class Events {
         arrived.push(row);
       }
     }
-    this.#note(changes.rows);
+    this.#note(rows);
     if (arrived.length > 0) {
       if (this.#atTop) this.#insert(arrived, true);
       else this.#hold(arrived);
     }
-    this.#draw();
   }
 
   #insert(rows: EventSummary[], live = false): void {

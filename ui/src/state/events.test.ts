@@ -62,6 +62,14 @@ describe("arrivals", () => {
     expect(events.pending).toBe(0);
   });
 
+  it("stay when the page that was on its way is older than they are", async () => {
+    const loading = events.load();
+    events.take(batch(row(3), row(1, { seq: 9, detail: "changed" })));
+    await loading;
+    expect(ids()).toEqual(["evt_3", "evt_2", "evt_1"]);
+    expect(events.window.get("evt_1")?.detail).toBe("changed");
+  });
+
   it("wait, counted, while the reader is further down", async () => {
     await events.load();
     events.atTop = false;
