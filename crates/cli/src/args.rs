@@ -5,12 +5,14 @@ mod local_secrets;
 mod profiles;
 mod rules;
 mod transfer;
+mod tunnel;
 
 pub(crate) use dead_letters::{DeadLetters, DeadLettersList, Discard, Recover, Redrive, Work};
 pub(crate) use local_secrets::{LocalSecretOf, LocalSecrets, LocalSecretsSet};
 pub(crate) use profiles::Profiles;
 pub(crate) use rules::{DryRun, MoveTo, RuleArgs, Rules};
 pub(crate) use transfer::{Diagnostics, SettingsOf};
+pub(crate) use tunnel::{Tunnel, TunnelCommand, TunnelOpen, Visitors};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -39,6 +41,8 @@ Environment:
   POSTERN_DATA_DIR  the data folder, instead of --data-dir
   POSTERN_PROFILE   the workspace a command is about, instead of --profile
   POSTERN_GROUP     the claim group to be in, instead of `serve --group`
+  POSTERN_TUNNEL_SECRET
+                    what visitors of a tunnel must show, instead of the prompt
   NO_COLOR          no colours, also on a terminal";
 
 /// Webhooks, delivered to this machine.
@@ -85,6 +89,8 @@ pub(crate) enum Command {
     Open,
     /// Show events as they arrive, and forward them for as long as this runs.
     Listen(Listen),
+    /// Give a port of this machine a public address, for as long as this runs.
+    Tunnel(Tunnel),
     /// Look into the history.
     #[command(subcommand)]
     Events(Events),

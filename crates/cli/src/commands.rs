@@ -20,6 +20,7 @@ mod status;
 mod test;
 mod transfer;
 mod trigger;
+mod tunnel;
 mod workers;
 
 use crate::args::{self, Cli, Command, Events, Forward};
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
             args.plain |= cli.global.verbose > 0;
             listen::listen(&settings, args, output).await
         }
+        Command::Tunnel(args) => tunnel::tunnel(&settings, args, output).await,
         Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
         Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
         Command::Events(Events::Status(args)) => catch_up::report(&settings, args, output).await,

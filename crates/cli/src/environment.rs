@@ -10,6 +10,8 @@ pub(crate) struct Environment {
     /// `POSTERN_TOKEN`: a workspace token. Not a flag, because arguments are
     /// seen by every user of the machine.
     pub(crate) token: Option<Secret>,
+    /// `POSTERN_TUNNEL_SECRET`: what visitors of a public tunnel must show.
+    pub(crate) tunnel_secret: Option<Secret>,
     /// Whether colours are wanted: standard output is a terminal that has
     /// them, and `NO_COLOR` is not set (<https://no-color.org>).
     pub(crate) colour: bool,
@@ -28,6 +30,7 @@ impl Environment {
         let dumb = set("TERM").is_none_or(|terminal| terminal == "dumb") && cfg!(unix);
         Self {
             token: set("POSTERN_TOKEN").map(|token| Secret::new(token.trim())),
+            tunnel_secret: set("POSTERN_TUNNEL_SECRET").map(Secret::new),
             colour: std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb,
             terminal: std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb,
             host: host(),

@@ -25,6 +25,7 @@ mod profiles;
 mod row;
 mod rules;
 mod status;
+mod tunnel;
 mod workers;
 
 pub(crate) use catch_up::{caught_up, held};
@@ -38,6 +39,7 @@ pub(crate) use profiles::profiles;
 pub(crate) use row::{live_row, page, templates};
 pub(crate) use rules::{dry_run, rules};
 pub(crate) use status::{connection, kept, state, status};
+pub(crate) use tunnel::{leads, request as tunnel_request, state as tunnel_state, tunnels};
 pub(crate) use workers::workers;
 
 /// How to print.

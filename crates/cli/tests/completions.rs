@@ -83,6 +83,8 @@ const LINES: &[(&str, &[&str])] = &[
     ("postern serve --via ", &["address", "auto", "tunnel"]),
     ("postern events list --provider git", &["github"]),
     ("postern trigger git", &["github"]),
+    ("postern tunnel rel", &["release"]),
+    ("postern tunnel --keep", &["--keep-host"]),
     ("postern trigger linear Comment.", &["Comment.create", "Comment.remove", "Comment.update"]),
 ];
 

@@ -58,6 +58,19 @@
 //! | `local_secrets` | – | [`LocalSecrets`] |
 //! | `set_local_secret` | [`SetLocalSecret`] | [`LocalSecrets`] |
 //! | `remove_local_secret` | [`LocalSecretKey`] | [`LocalSecrets`] |
+//! | `tunnels` | – | [`Tunnels`] |
+//! | `add_tunnel` | [`AddTunnel`] | [`PublicTunnel`] |
+//! | `change_tunnel` | [`ChangeTunnel`] | [`PublicTunnel`] |
+//! | `set_tunnel_on` | [`SetTunnelOn`] | [`PublicTunnel`] |
+//! | `remove_tunnel` | [`TunnelKey`] | [`Tunnels`] |
+//! | `tunnel_requests` | [`TunnelRequestQuery`] | [`TunnelRequestPage`] |
+//! | `tunnel_request` | [`TunnelRequestKey`] | [`TunnelRequestDetail`] |
+//! | `replay_tunnel_request` | [`ReplayTunnelRequest`] | [`TunnelRequest`] |
+//! | `clear_tunnel_requests` | [`ClearTunnelRequests`] | [`TunnelRequestPage`] |
+//! | `export_har` | [`TunnelRequestQuery`] | an HTTP archive (HAR 1.2) |
+//! | `reserved_tunnels` | – | [`ReservedTunnels`] (asked of the proxy) |
+//! | `reserve_tunnel` | [`ReserveName`] | [`postern_protocol::api::tunnels::TunnelInfo`] (done by the proxy) |
+//! | `release_tunnel` | [`TunnelKey`] | [`ReservedTunnels`] (done by the proxy) |
 //!
 //! Live changes: HTTP `GET /api/live?after={cursor}` answers NDJSON-in-SSE
 //! (`text/event-stream`, each `data:` a [`Live`]); Tauri emits the same
@@ -65,12 +78,15 @@
 //! second; whoever missed some asks `events_since`. `&listen={url}` makes the
 //! stream a temporary forward target too, for as long as it is open, for events
 //! that the capability terms in `&filter={terms}` take, one term to a line.
+//! `&tunnels={names}` serves those public tunnels for as long as the stream is
+//! open, names separated by commas.
 
 mod arrival;
 mod dead_letters;
 mod diagnostics;
 mod filters;
 pub mod http;
+mod inspector;
 pub(crate) mod live;
 mod local_secrets;
 pub(crate) mod operations;
@@ -79,6 +95,7 @@ mod ports;
 mod profiles;
 mod rules;
 mod transfer;
+mod tunnels;
 pub mod types;
 mod views;
 mod worker;
@@ -87,6 +104,7 @@ pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
 pub use diagnostics::diagnostics;
 pub use filters::*;
+pub use inspector::*;
 pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
@@ -94,6 +112,7 @@ pub use ports::{LocalPort, LocalPorts, local_ports};
 pub use profiles::*;
 pub use rules::*;
 pub use transfer::*;
+pub use tunnels::*;
 pub use types::*;
 pub use views::*;
 pub use worker::*;
@@ -213,6 +232,19 @@ operations! {
     local_secrets;
     set_local_secret(SetLocalSecret);
     remove_local_secret(LocalSecretKey);
+    tunnels;
+    add_tunnel(AddTunnel);
+    change_tunnel(ChangeTunnel);
+    set_tunnel_on(SetTunnelOn);
+    remove_tunnel(TunnelKey);
+    tunnel_requests(TunnelRequestQuery);
+    tunnel_request(TunnelRequestKey);
+    replay_tunnel_request(ReplayTunnelRequest);
+    clear_tunnel_requests(ClearTunnelRequests);
+    export_har(TunnelRequestQuery);
+    reserved_tunnels;
+    reserve_tunnel(ReserveName);
+    release_tunnel(TunnelKey);
 }
 
 /// Absent arguments are an empty object, which suits all that are optional.

@@ -11,6 +11,7 @@ use crate::Running;
 use crate::api::{ApiError, Live};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use lines::Lines;
+use postern_protocol::api::tunnels::TunnelName;
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
@@ -148,6 +149,31 @@ impl Client {
         if let Some((target, filter)) = listen {
             url.query_pairs_mut().append_pair("listen", target).append_pair("filter", &filter.join("\n"));
         }
+        self.stream(url).await
+    }
+
+    /// As [`Self::live`] from now on; public tunnels are served for as long as
+    /// the stream is open.
+    ///
+    /// # Errors
+    /// As [`Self::live`]; `not_found`.
+    pub async fn serve_tunnels(
+        &self,
+        names: &[TunnelName],
+        take_over: bool,
+    ) -> Result<impl Stream<Item = Result<Live, ApiError>> + Send + Unpin + use<>, ApiError> {
+        let mut url = self.url("api/live");
+        let names: Vec<_> = names.iter().map(TunnelName::as_str).collect();
+        url.query_pairs_mut()
+            .append_pair("tunnels", &names.join(","))
+            .append_pair("take_over", &take_over.to_string());
+        self.stream(url).await
+    }
+
+    async fn stream(
+        &self,
+        url: Url,
+    ) -> Result<impl Stream<Item = Result<Live, ApiError>> + Send + Unpin + use<>, ApiError> {
         // Without a limit of time: it is open as long as somebody listens.
         let response = self.send(self.http.get(url)).await?;
         let pid = self.pid;

@@ -9,6 +9,7 @@ use crate::api::Settings;
 use crate::api::http::{self, Access};
 use crate::handlers::Forwarder;
 use crate::history::{History, HistoryError, Rejection};
+use crate::inspector::Inspector;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::receiver::{self, Rejections};
@@ -117,7 +118,7 @@ impl Edge {
             }
             None => None,
         };
-        let (lock, history, access) = open(&config).await?;
+        let (lock, history, inspector, access) = open(&config).await?;
         let receiver = listen::receiver(&config, &history).await?;
         let api = listen::api(&config).await?;
         let webhook_base = listen::webhook_base(&config, &receiver)?;
@@ -138,6 +139,7 @@ impl Edge {
             stopping: CancellationToken::new(),
             config,
             history,
+            inspector,
         };
         let (profiles, begun) = Profiles::new(Box::new(move |profiles| Arc::new(common.slot(profiles))));
         let shared = profiles.shown();
@@ -217,12 +219,12 @@ async fn settings(config: &EdgeConfig, history: &History) -> Result<Settings, Hi
 }
 
 /// Takes the folder, then opens what is in it.
-async fn open(config: &EdgeConfig) -> Result<(Lock, History, Access), StartError> {
+async fn open(config: &EdgeConfig) -> Result<(Lock, History, Arc<Inspector>, Access), StartError> {
     let (dir, now) = (config.data_dir.clone(), config.clock.now());
     let opened = tokio::task::spawn_blocking(move || {
         let lock = Lock::take(&dir)?;
         let history = History::open(&dir, now)?;
-        Ok((lock, history, Access::open(dir.join("sessions"))))
+        Ok((lock, history, Inspector::open(&dir), Access::open(dir.join("sessions"))))
     });
     opened.await.unwrap_or(Err(StartError::History(HistoryError::Closed)))
 }

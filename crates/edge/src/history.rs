@@ -25,6 +25,7 @@ mod rules;
 mod runs;
 mod search;
 mod transfer;
+mod tunnels;
 mod views;
 mod writer;
 
@@ -36,6 +37,7 @@ pub(crate) use rejections::Rejection;
 pub(crate) use retention::SPARE_PAGES;
 pub(crate) use runs::{Began, RunEnd, Settled, StoredPayload, Waiting};
 pub(crate) use transfer::Taken;
+pub(crate) use tunnels::KeptTunnel;
 pub(crate) use views::Renamed;
 
 /// Why the history did not answer.

@@ -32,6 +32,7 @@ mod fuzz;
 mod handle;
 mod handlers;
 mod history;
+mod inspector;
 mod large;
 mod local;
 pub mod log;
@@ -47,6 +48,7 @@ mod serve;
 mod state;
 mod templates;
 mod tunnel;
+mod tunnels;
 
 pub use clock::SystemClock;
 pub use edge::{ApiConfig, Edge, EdgeConfig, EnvironmentToken, Running, StartError, Timing};

@@ -2,6 +2,7 @@
 
 use crate::api::ApiError;
 use crate::state::with_causes;
+use postern_protocol::api::tunnels::{ReserveTunnel, TunnelInfo, TunnelList, TunnelName, TunnelOptions};
 use postern_protocol::api::{
     CanaryReport, CanaryRequest, CatchUpRequest, CaughtUp, ClaimRenewed, DeadLetterFilter, DeliveryDetail,
     DeliveryList, DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress, RecoverRequest,
@@ -270,6 +271,38 @@ impl ProxyClient {
     ) -> Result<ClaimRenewed, ProxyError> {
         let path = format!("/edge/events/{event}/status");
         json(self.request(Method::POST, &path, Some(credential)).json(report)).await
+    }
+
+    /// The workspace's names for public tunnels.
+    pub(crate) async fn tunnels(&self, credential: &Secret) -> Result<TunnelList, ProxyError> {
+        json(self.request(Method::GET, "/edge/tunnels", Some(credential))).await
+    }
+
+    pub(crate) async fn reserve_tunnel(
+        &self,
+        credential: &Secret,
+        request: &ReserveTunnel,
+    ) -> Result<TunnelInfo, ProxyError> {
+        json(self.request(Method::POST, "/edge/tunnels", Some(credential)).json(request)).await
+    }
+
+    pub(crate) async fn set_tunnel_options(
+        &self,
+        name: &TunnelName,
+        credential: &Secret,
+        options: &TunnelOptions,
+    ) -> Result<TunnelInfo, ProxyError> {
+        let path = format!("/edge/tunnels/{name}/options");
+        json(self.request(Method::PUT, &path, Some(credential)).json(options)).await
+    }
+
+    pub(crate) async fn release_tunnel(
+        &self,
+        name: &TunnelName,
+        credential: &Secret,
+    ) -> Result<(), ProxyError> {
+        let path = format!("/edge/tunnels/{name}");
+        send(self.request(Method::DELETE, &path, Some(credential))).await.map(|_| ())
     }
 
     /// The worker leaves.

@@ -10,11 +10,13 @@ use crate::arrival::{self, Facts, Way};
 use crate::canary::{Expected, Proof};
 use crate::handlers::{Listeners, Rules};
 use crate::history::{Committed, History, HistoryError, Profile};
+use crate::inspector::Inspector;
 use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::registration::Registered;
 use crate::secrets::{KeptIn, LocalSecret, ProfileSecrets, SecretStoreError, WorkerSecrets};
 use crate::tunnel::WayOut;
+use crate::tunnels::{Exchanges, Tunnels};
 use postern_protocol::api::{CatchUp, Group, GroupMode, Ordering, WorkspaceInfo};
 use postern_protocol::{ErrorCode, Provider, Secret, UnixMillis};
 use std::collections::HashMap;
@@ -47,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) label: watch::Sender<Option<String>>,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) tunnel: watch::Sender<Tunnel>,
+    pub(crate) inspector: Arc<Inspector>,
+    /// The requests through its public tunnels.
+    pub(crate) exchanges: Arc<Exchanges>,
     pub(crate) settings: Arc<watch::Sender<Settings>>,
     pub(crate) rejected: watch::Sender<u64>,
     pub(crate) listeners: Listeners,
@@ -125,6 +130,7 @@ pub(crate) struct Session {
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) paused: watch::Sender<bool>,
     pub(crate) rules: watch::Sender<Arc<Rules>>,
+    pub(crate) tunnels: Arc<Tunnels>,
     /// The newest run of each rule.
     pub(crate) last_runs: watch::Sender<HashMap<u64, HandlerRun>>,
     /// When something arrived, or should have.
@@ -141,7 +147,7 @@ impl Session {
         kept_in: KeptIn,
         proxy: ProxyClient,
         webhook_base: &str,
-        (rules, last_runs): (RuleList, HashMap<u64, HandlerRun>),
+        ((rules, last_runs), tunnels): ((RuleList, HashMap<u64, HandlerRun>), Tunnels),
     ) -> Self {
         Self {
             webhook_url: format!("{webhook_base}{}", path(&profile)),
@@ -152,6 +158,7 @@ impl Session {
             changing: tokio::sync::Mutex::new(()),
             paused: watch::Sender::new(profile.paused),
             rules: watch::Sender::new(Arc::new(Rules::new(rules))),
+            tunnels: Arc::new(tunnels),
             last_runs: watch::Sender::new(last_runs),
             proof: Proof::default(),
             expected: Expected::default(),
@@ -365,6 +372,7 @@ impl Shared {
             connection,
             targets: session.map(|session| session.targets()).unwrap_or_default(),
             rules_version: session.map_or(0, |session| session.rules.borrow().version()),
+            tunnels: session.map(|s| s.tunnels.states(&self.tunnel.borrow())).unwrap_or_default(),
             settings: self.settings.borrow().clone(),
             events: events.unwrap_or(0).unsigned_abs(),
             rejected: *self.rejected.borrow(),

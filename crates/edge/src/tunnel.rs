@@ -2,7 +2,7 @@
 //! come through where the proxy cannot post to it.
 //!
 //! One agent keeps it for whoever is signed in, for as long as the proxy has
-//! the worker on record without an address. What comes through takes exactly
+//! the worker on record without an address, or public tunnels are on. What comes through takes exactly
 //! the receiver's way: verified, known ids dropped, committed, and only then
 //! answered. A line that ends is dialled anew, at once when the machine woke or
 //! changed networks; a credential that the proxy refuses has the worker
@@ -11,8 +11,8 @@
 use crate::api::Tunnel;
 use crate::edge::StartError;
 use crate::receiver::Peer;
-use crate::registration::Registered;
 use crate::state::{Session, Shared};
+use crate::tunnels;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -21,6 +21,7 @@ use http::{Request, Uri};
 use line::Line;
 use postern_protocol::PROTOCOL_VERSION;
 use postern_protocol::api::TUNNEL_DELIVERY_URI;
+use postern_protocol::api::tunnels::HEADER_NAME;
 use postern_tunnel::{Agent, AgentConfig, Carrier, Dialer, Hello, Proxies, Tls, TunnelBody};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -69,9 +70,25 @@ pub(crate) async fn run(shared: Arc<Shared>, routes: Router, stop: CancellationT
     }
 }
 
-/// Whether deliveries come through the tunnel, once that is registered.
-fn by_tunnel(registered: &Option<Registered>) -> Option<bool> {
-    registered.as_ref().map(|registered| registered.to.is_none())
+/// Whether the line is needed, once the worker is registered: for deliveries,
+/// where they come through it, or for public tunnels.
+fn needed(session: &Session) -> Option<bool> {
+    let by_tunnel = session.registered.borrow().as_ref().map(|registered| registered.to.is_none())?;
+    Some(by_tunnel || session.tunnels.any_on())
+}
+
+/// Waits until the line is needed, or is not.
+async fn until(session: &Session, wanted: bool) {
+    let (mut registered, mut tunnels) = (session.registered.subscribe(), session.tunnels.changes());
+    while needed(session) != Some(wanted) {
+        let changed = tokio::select! {
+            changed = registered.changed() => changed,
+            changed = tunnels.changed() => changed,
+        };
+        if changed.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Keeps a session's tunnel whenever its deliveries come through one.
@@ -82,10 +99,10 @@ async fn attend(
     instance: &str,
     over: &CancellationToken,
 ) {
-    let (mut registered, mut worker) = (session.registered.subscribe(), session.worker.subscribe());
+    let mut worker = session.worker.subscribe();
     loop {
         let ready = async {
-            let _ = registered.wait_for(|registered| by_tunnel(registered) == Some(true)).await;
+            until(session, true).await;
             let known = worker.wait_for(Option::is_some).await;
             known.ok().and_then(|worker| worker.as_ref().map(|worker| worker.credential.clone()))
         };
@@ -96,7 +113,7 @@ async fn attend(
         let Some(credential) = credential else { continue };
         let way_out = &shared.way_out;
         let dialer = Dialer::new(&session.profile.proxy_url, way_out.proxies.clone(), way_out.tls.clone());
-        let elsewhere = registered.wait_for(|registered| by_tunnel(registered) == Some(false));
+        let unneeded = until(session, false);
         match dialer {
             Ok(dialer) => {
                 let stop = over.child_token();
@@ -108,12 +125,13 @@ async fn attend(
                     jitter: Arc::new(rand::random),
                 };
                 let http_proxy = dialer.http_proxy().map(str::to_owned);
-                let (agent, handle) = Agent::new(dialer, config, service(session, routes));
+                let (agent, handle) = Agent::new(dialer, config, service(shared, session, routes));
                 let agent = AbortOnDropHandle::new(tokio::spawn(agent.run(stop.clone())));
-                let mut line = Line::new(shared, session, handle, credential, http_proxy);
+                let mut line = Line::new(shared, session, handle.clone(), credential, http_proxy);
                 tokio::select! {
                     () = line.watch() => {}
-                    _ = elsewhere => {}
+                    () = tunnels::serve_names(shared, &session.tunnels, &handle) => {}
+                    () = unneeded => {}
                     () = over.cancelled() => {}
                 }
                 stop.cancel();
@@ -125,7 +143,7 @@ async fn attend(
                 let (since, problem) = (shared.now(), e.to_string());
                 shared.set_tunnel(Tunnel::Down { since, problem, cure: None, retry_at: None });
                 tokio::select! {
-                    _ = elsewhere => {}
+                    () = unneeded => {}
                     () = over.cancelled() => {}
                 }
             }
@@ -150,17 +168,24 @@ fn carrier(name: &str) -> Option<Carrier> {
     [Carrier::Upgrade, Carrier::WebSocket].into_iter().find(|carrier| carrier.to_string() == name)
 }
 
-/// What answers the proxy: the receiver. Deliveries are told by where they are
-/// posted to; the connection says whose they are, so their path is the
-/// session's. Anything else finds nothing here.
+/// What answers the proxy: the receiver, or, where the proxy says so, a public
+/// tunnel's target. Deliveries are told by where they are posted to; the
+/// connection says whose they are, so their path is the session's. Anything else
+/// finds nothing here.
 fn service(
+    shared: &Arc<Shared>,
     session: &Session,
     routes: &Router,
 ) -> impl Fn(Request<TunnelBody>) -> BoxFuture<'static, Response> + Clone + Send + Sync + 'static {
     let (delivery, path) = (Uri::from_static(TUNNEL_DELIVERY_URI), session.path());
     let path: Uri = path.parse().unwrap_or_default();
     let routes = routes.clone();
+    let (exchanges, public) = (Arc::clone(&shared.exchanges), Arc::clone(&session.tunnels));
     move |request| {
+        if request.headers().contains_key(HEADER_NAME) {
+            let (exchanges, public) = (Arc::clone(&exchanges), Arc::clone(&public));
+            return Box::pin(async move { tunnels::answer(&exchanges, &public, request).await });
+        }
         let mut request = request.map(Body::new);
         let is_delivery = *request.uri() == delivery;
         *request.uri_mut() = if is_delivery { path.clone() } else { Uri::default() };

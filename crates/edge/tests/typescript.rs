@@ -78,6 +78,20 @@ fn export(dir: &Path) {
         LocalSecrets,
         SetLocalSecret,
         LocalSecretKey,
+        Tunnels,
+        LiveRequests,
+        AddTunnel,
+        ChangeTunnel,
+        SetTunnelOn,
+        TunnelKey,
+        ReservedTunnels,
+        ReserveName,
+        TunnelRequestQuery,
+        TunnelRequestPage,
+        TunnelRequestKey,
+        TunnelRequestDetail,
+        ReplayTunnelRequest,
+        ClearTunnelRequests,
     );
     let names = files(dir).into_keys().filter(|name| name != "index.ts");
     let index: String = names

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) profile: Option<String>,
     /// `POSTERN_TOKEN`.
     pub(crate) token: Option<Secret>,
+    /// `POSTERN_TUNNEL_SECRET`.
+    pub(crate) tunnel_secret: Option<Secret>,
     /// This machine's name.
     host: String,
 }
@@ -55,7 +57,8 @@ impl Settings {
                 Failure::usage("There is no home folder to keep data in: name a folder with --data-dir or POSTERN_DATA_DIR.")
             })?,
         };
-        Ok(Self { data_dir, profile, token: environment.token, host: environment.host })
+        let Environment { token, tunnel_secret, host, .. } = environment;
+        Ok(Self { data_dir, profile, token, tunnel_secret, host })
     }
 
     /// An edge that works: with `POSTERN_TOKEN` it signs in by itself, at

@@ -28,7 +28,7 @@ pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Out
         Filter::parse(&args.filter).map_err(|error| Failure::usage(output::sentence(&error.to_string())))?;
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone());
-    let (client, own) = attach(settings, args.proxy.proxy.clone()).await?;
+    let (client, own) = attach(settings, args.proxy.proxy.clone(), "postern listen").await?;
     let listened = tokio::select! {
         listened = follow(settings, client, &args, &filter, output) => listened,
         () = stop.cancelled() => Ok(()),
@@ -40,9 +40,13 @@ pub(crate) async fn listen(settings: &Settings, args: args::Listen, output: &Out
 }
 
 /// The running edge, or one that this command runs, reached the same way.
-async fn attach(settings: &Settings, proxy: Option<String>) -> Result<(Client, Option<Own>), Failure> {
+pub(super) async fn attach(
+    settings: &Settings,
+    proxy: Option<String>,
+    program: &str,
+) -> Result<(Client, Option<Own>), Failure> {
     let mut config = settings.edge(proxy)?;
-    config.program = "postern listen".into();
+    config.program = program.into();
     config.api = Some(ApiConfig { ui: Some(ui::router()), ..ApiConfig::default() });
     match Own::start(settings, config).await? {
         Started::Other(client) => Ok((client, None)),
@@ -80,7 +84,7 @@ async fn follow(
     let mut shown = Shown::default();
     let mut state = None;
     while let Some(batch) = live.next().await {
-        let Live { changes, status } = batch?;
+        let Live { changes, status, .. } = batch?;
         for event in changes.into_iter().flat_map(|changes| changes.rows) {
             if wanted(&edge, filter, &event).await? && shown.is_news(&event) {
                 output.show(&event, |style| output::live_row(style, &event))?;

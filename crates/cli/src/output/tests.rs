@@ -98,6 +98,7 @@ pub(crate) fn session() -> Status {
         },
         targets: vec![target()],
         rules_version: 1,
+        tunnels: Vec::new(),
         settings: Settings {
             capabilities: vec!["Issue".into(), "!Issue.remove".into()],
             group: Some("builders".parse().unwrap()),

@@ -3,19 +3,22 @@
 //! Each client reads from the history at its own pace from its own cursor, so
 //! that a slow one misses nothing and holds nobody up.
 
-use super::{Changes, Live, Status};
+use super::{Changes, Live, LiveRequests, Status, TunnelRequest};
 use crate::EdgeHandle;
 use crate::state::Shared;
 use futures_util::Stream;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 /// The least time between two batches.
 const INTERVAL: Duration = Duration::from_millis(17);
 /// How long to wait when the history does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So many requests through public tunnels at most in one batch.
+const REQUESTS: usize = 200;
 
 /// The status first, then changes after `cursor`, and the status whenever it
 /// changes. Ends with the edge.
@@ -30,6 +33,8 @@ pub(crate) fn stream(edge: &EdgeHandle, cursor: Option<u64>) -> impl Stream<Item
         shown: None,
         last: None,
         more: cursor.is_some(),
+        requests: shared.exchanges.watch(),
+        gathered: LiveRequests { rows: Vec::new(), missed: 0 },
         shared: Arc::clone(shared),
     };
     futures_util::stream::unfold(client, |mut client| async move {
@@ -52,6 +57,9 @@ struct Client {
     last: Option<Instant>,
     /// Whether the history has more for us already.
     more: bool,
+    requests: broadcast::Receiver<TunnelRequest>,
+    /// Those for the next batch.
+    gathered: LiveRequests,
 }
 
 impl Client {
@@ -70,14 +78,19 @@ impl Client {
                 continue;
             };
             let changes = if std::mem::take(&mut self.other) { Some(self.afresh(changes)) } else { changes };
-            let status = self.status();
-            if changes.is_some() || status.is_some() {
+            let (status, requests) = (self.status(), self.requests());
+            if changes.is_some() || status.is_some() || requests.is_some() {
                 self.last = Some(Instant::now());
-                return Some(Live { changes, status });
+                return Some(Live { changes, status, requests });
             }
             tokio::select! {
                 changed = self.committed.changed() => changed.ok()?,
                 changed = self.changed.changed() => changed.ok()?,
+                request = self.requests.recv() => match request {
+                    Ok(request) => self.gathered.rows.push(request),
+                    Err(RecvError::Lagged(missed)) => self.gathered.missed += missed,
+                    Err(RecvError::Closed) => return None,
+                },
                 () = self.shared.stopping.cancelled() => return None,
             }
         }
@@ -87,6 +100,9 @@ impl Client {
     fn follow(&mut self) -> bool {
         let shown = self.edge.current().shared;
         let other = !Arc::ptr_eq(&shown, &self.shared);
+        if other {
+            self.requests = shown.exchanges.watch();
+        }
         self.shared = shown;
         other
     }
@@ -113,6 +129,21 @@ impl Client {
                 None
             }
         }
+    }
+
+    /// The requests through public tunnels since the last batch.
+    fn requests(&mut self) -> Option<LiveRequests> {
+        loop {
+            match self.requests.try_recv() {
+                Ok(request) if self.gathered.rows.len() < REQUESTS => self.gathered.rows.push(request),
+                Ok(_) => self.gathered.missed += 1,
+                Err(TryRecvError::Lagged(missed)) => self.gathered.missed += missed,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        let none = LiveRequests { rows: Vec::new(), missed: 0 };
+        let gathered = std::mem::replace(&mut self.gathered, none);
+        (!gathered.rows.is_empty() || gathered.missed > 0).then_some(gathered)
     }
 
     /// The status, when it has changed in more than time and cursor.

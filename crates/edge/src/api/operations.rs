@@ -444,7 +444,7 @@ pub(crate) fn target(edge: &EdgeHandle, text: &str) -> Result<Target, ApiError> 
     Target::parse(text, &edge.shared.own_ports)
 }
 
-fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
+pub(super) fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
     match limit.unwrap_or(100) {
         limit @ 1..=500 => Ok(limit),
         limit => {
@@ -457,7 +457,7 @@ fn unknown(id: &str) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("there is no event `{id}` in this machine's history"))
 }
 
-fn credential(session: &Arc<Session>) -> Result<Secret, ApiError> {
+pub(super) fn credential(session: &Session) -> Result<Secret, ApiError> {
     session.worker.borrow().as_ref().map(|worker| worker.credential.clone()).ok_or_else(|| {
         ApiError::new(ErrorCode::Unavailable, "this machine is not registered with the proxy yet")
     })

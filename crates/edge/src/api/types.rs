@@ -1,7 +1,7 @@
 //! What the local API's operations take and give. TypeScript is generated
 //! from these types (`ui/src/transport/generated/`).
 
-use super::{Arrival, ProfileState, Via};
+use super::{Arrival, LiveRequests, ProfileState, PublicTunnel, Via};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use postern_protocol::api::{
@@ -44,6 +44,8 @@ pub struct Status {
     /// Moves with every change of the rules ([`super::RuleList::version`]).
     #[ts(type = "number")]
     pub rules_version: u64,
+    /// This machine's public tunnels, by name.
+    pub tunnels: Vec<PublicTunnel>,
     /// What the user may set.
     pub settings: Settings,
     /// Events in this profile's history.
@@ -383,6 +385,10 @@ pub struct Live {
     pub changes: Option<Changes>,
     /// The status, when something in it changed.
     pub status: Option<Status>,
+    /// Requests through public tunnels; absent: there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub requests: Option<LiveRequests>,
 }
 
 /// One row of the list.

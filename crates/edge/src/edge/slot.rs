@@ -7,11 +7,13 @@ use crate::canary;
 use crate::claims;
 use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::History;
+use crate::inspector::Inspector;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::registration::Registration;
 use crate::state::{Account, Shared};
 use crate::tunnel::{self, WayOut};
+use crate::tunnels::Exchanges;
 use axum::Router;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -22,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub(super) struct Common {
     pub(super) config: EdgeConfig,
     pub(super) history: History,
+    pub(super) inspector: Arc<Inspector>,
     pub(super) proxies: Clients,
     pub(super) forwarder: Arc<Forwarder>,
     pub(super) webhook_base: String,
@@ -54,6 +57,8 @@ impl Common {
             label: watch::Sender::new(None),
             connection: watch::Sender::new(Connection::SignedOut),
             tunnel: watch::Sender::new(Tunnel::Idle),
+            exchanges: Exchanges::new(Arc::clone(&self.config.clock), Arc::clone(&self.inspector)),
+            inspector: Arc::clone(&self.inspector),
             settings: Arc::clone(&self.settings),
             rejected: watch::Sender::new(0),
             listeners: Listeners::new(),

@@ -6,6 +6,7 @@ use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyError, base_url};
 use crate::secrets::{KeptIn, ProfileSecrets, SecretStoreError};
 use crate::state::{Account, Session, Shared, with_causes};
+use crate::tunnels::Tunnels;
 use postern_protocol::api::WorkspaceInfo;
 use postern_protocol::{ErrorCode, Secret};
 use sha2::{Digest, Sha256};
@@ -245,7 +246,10 @@ pub(super) async fn start_session(
     };
     let proxy = shared.proxies.proxy(&profile.proxy_url);
     let rules = shared.history.rules(profile.id).await?;
-    let session = Session::new(profile, secrets, token, kept_in, proxy, &shared.webhook_base, rules);
+    let tunnels =
+        Tunnels::new(profile.id, shared.history.tunnels(profile.id).await?, shared.own_ports.clone());
+    let base = &shared.webhook_base;
+    let session = Session::new(profile, secrets, token, kept_in, proxy, base, (rules, tunnels));
     shared.label.send_replace(session.profile.label.clone());
     let account = Account::SignedIn(Arc::new(session));
     shared.account.send_replace(account.clone());

@@ -358,6 +358,8 @@ async fn the_local_api_refuses_precisely() {
         "diagnostics",
         "local_secrets",
         "local_ports",
+        "tunnels",
+        "reserved_tunnels",
     ];
     for op in postern_edge::api::OPERATIONS.iter().filter(|op| !plain.contains(op)) {
         for body in bodies.iter().take(13) {

@@ -72,7 +72,7 @@ fn answer(proxy: &FakeProxy, request: &mut Request) -> Result<Response, Refused>
         }
     }
     proxy.check()?;
-    if !proxy.book().workers.values().any(|worker| worker.credential == credential && worker.url.is_none()) {
+    if !proxy.book().workers.values().any(|worker| worker.credential == credential) {
         return Err(Refused(ErrorCode::Unauthorized));
     }
     let upgrading = match upgrading {

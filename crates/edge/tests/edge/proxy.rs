@@ -4,9 +4,10 @@ use crate::connect::{self, Links};
 use crate::support::{TestClock, client};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
+use postern_protocol::api::tunnels::{TunnelInfo, TunnelList, TunnelOptions};
 use postern_protocol::api::*;
 use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
 use postern_protocol::signature::standard;
@@ -59,6 +60,8 @@ pub(crate) struct Book {
     pub(crate) mute: bool,
     /// Reports are answered that the claim is lost.
     pub(crate) lost: bool,
+    /// Reserved names, with the options last told.
+    pub(crate) tunnel_options: BTreeMap<String, serde_json::Value>,
 }
 
 /// Why no canary arrives.
@@ -126,6 +129,7 @@ impl FakeProxy {
             reports: Vec::new(),
             mute: false,
             lost: false,
+            tunnel_options: BTreeMap::new(),
         };
         let proxy = Self {
             url,
@@ -149,6 +153,9 @@ impl FakeProxy {
             .route("/v1/workspace", get(workspace))
             .route("/v1/sources", get(sources))
             .route("/v1/events/trigger", post(trigger))
+            .route("/edge/tunnels", get(tunnels).post(reserve_tunnel))
+            .route("/edge/tunnels/{name}", delete(release_tunnel))
+            .route("/edge/tunnels/{name}/options", put(tunnel_options))
             .route("/edge/register", post(register))
             .route("/edge/connect", get(connect::connect))
             .route("/edge/workers/{id}/lease", post(lease))
@@ -541,4 +548,56 @@ async fn trigger(
 
 fn hex(bytes: [u8; 8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn tunnel(name: &str, options: &serde_json::Value) -> TunnelInfo {
+    let options: TunnelOptions = serde_json::from_value(options.clone()).unwrap();
+    TunnelInfo {
+        name: name.parse().unwrap(),
+        url: format!("https://{name}.example.com"),
+        worker: None,
+        options,
+        created_at: UnixMillis(0),
+        used_at: None,
+    }
+}
+
+async fn tunnels(State(proxy): State<FakeProxy>) -> Result<Response, Refused> {
+    proxy.check()?;
+    let tunnels = proxy.book().tunnel_options.iter().map(|(name, options)| tunnel(name, options)).collect();
+    Ok(Json(TunnelList { tunnels }).into_response())
+}
+
+async fn reserve_tunnel(
+    State(proxy): State<FakeProxy>,
+    Json(request): Json<serde_json::Value>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let name = request["name"].as_str().map_or_else(|| hex(rand::random())[..16].to_owned(), str::to_owned);
+    let mut book = proxy.book();
+    let options = book.tunnel_options.entry(name.clone()).or_insert_with(|| serde_json::json!({}));
+    if let Some(told) = request.get("options") {
+        *options = told.clone();
+    }
+    Ok(Json(tunnel(&name, options)).into_response())
+}
+
+async fn tunnel_options(
+    State(proxy): State<FakeProxy>,
+    Path(name): Path<String>,
+    Json(options): Json<serde_json::Value>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let info = tunnel(&name, &options);
+    proxy.book().tunnel_options.insert(name, options);
+    Ok(Json(info).into_response())
+}
+
+async fn release_tunnel(
+    State(proxy): State<FakeProxy>,
+    Path(name): Path<String>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    proxy.book().tunnel_options.remove(&name).ok_or(Refused(ErrorCode::TunnelNotReserved))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

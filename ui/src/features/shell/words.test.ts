@@ -33,6 +33,7 @@ const status = (connection: Connection, more: Partial<Status> = {}): Status => (
   connection,
   targets: [],
   rulesVersion: 0,
+  tunnels: [],
   settings: {
     notifications: true,
     catchUp: null,

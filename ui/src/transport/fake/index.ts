@@ -218,6 +218,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     connection,
     targets: targets(),
     rulesVersion: rules.version,
+    tunnels: [],
     settings,
     events: history.length,
     rejected: number("rejected", 23),

@@ -2,6 +2,7 @@
 import type { Connection } from "./Connection";
 import type { Forward } from "./Forward";
 import type { ProfileState } from "./ProfileState";
+import type { PublicTunnel } from "./PublicTunnel";
 import type { Session } from "./Session";
 import type { Settings } from "./Settings";
 import type { UnixMillis } from "./UnixMillis";
@@ -39,6 +40,10 @@ targets: Array<Forward>,
  * Moves with every change of the rules ([`super::RuleList::version`]).
  */
 rulesVersion: number, 
+/**
+ * This machine's public tunnels, by name.
+ */
+tunnels: Array<PublicTunnel>, 
 /**
  * What the user may set.
  */

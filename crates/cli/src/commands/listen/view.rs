@@ -57,7 +57,7 @@ pub(super) async fn show(
         tokio::select! {
             batch = live.next() => {
                 let Some(batch) = batch else { return Ok(()) };
-                let Live { changes, status } = batch?;
+                let Live { changes, status, .. } = batch?;
                 for event in changes.into_iter().flat_map(|changes| changes.rows) {
                     if wanted(&edge, filter, &event).await? {
                         model.put(event);

@@ -3,13 +3,14 @@
 use super::arguments::Arguments;
 use super::body;
 use crate::EdgeHandle;
-use crate::api::{self, ApiError};
+use crate::api::{self, ApiError, TunnelHold};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt};
+use postern_protocol::api::tunnels::TunnelName;
 use postern_protocol::filter::Filter;
 use postern_protocol::{ErrorCode, Secret};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,11 @@ pub(super) struct Listening {
     listen: Option<String>,
     /// Capability terms for `listen`, one to a line.
     filter: Option<String>,
+    /// Public tunnels to serve meanwhile, their names separated by commas.
+    tunnels: Option<String>,
+    /// Whether to take them from other workers that serve them.
+    #[serde(default)]
+    take_over: bool,
     profile: Option<String>,
 }
 
@@ -112,10 +118,17 @@ pub(super) async fn live(
     let filter = Filter::parse(&terms).map_err(|e| ApiError::new(ErrorCode::FilterInvalid, e.to_string()))?;
     let edge = Addressed { profile: query.profile }.of(&edge)?;
     let listener = query.listen.as_deref().map(|target| edge.add_listener(target, filter)).transpose()?;
+    let tunnels = query.tunnels.as_deref().map(|names| hold(&edge, names, query.take_over)).transpose()?;
     let events = edge.live(query.after).map(move |live| {
-        // The temporary target lives as long as the stream.
-        let _ = &listener;
+        // They live as long as the stream.
+        let _ = (&listener, &tunnels);
         Ok(Event::default().data(serde_json::to_string(&live).unwrap_or_default()))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+fn hold(edge: &EdgeHandle, names: &str, take_over: bool) -> Result<TunnelHold, ApiError> {
+    let names: Result<Vec<TunnelName>, _> = names.split(',').map(str::parse).collect();
+    let names = names.map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("`tunnels`: {e}")))?;
+    edge.hold_tunnels(&names, take_over)
 }
