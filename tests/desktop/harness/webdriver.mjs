@@ -6,6 +6,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DEADLINE, eventually } from "./processes.mjs";
 
+/** Keys without a letter, by their names. */
+const KEYS = { Control: "\uE009", Enter: "\uE007", Escape: "\uE00C" };
+
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
 /** A port that was free a moment ago, for a program that cannot say which it took. */
@@ -48,6 +51,11 @@ export class Page {
     return page;
   }
 
+  /** The file with the app's process id, made as it is started. */
+  get pidFile() {
+    return this.#pid;
+  }
+
   /** What the app has written to stdout and stderr. */
   async log() {
     return readFile(this.#log, "utf8").catch(() => "");
@@ -66,6 +74,21 @@ export class Page {
     signal("SIGTERM");
     await eventually("the end of the app", () => !signal(0));
     await this.#driver.stop();
+  }
+
+  /** Goes to an address; not in the app, which has one page. */
+  async visit(url) {
+    await this.#request("POST", "/url", { url });
+  }
+
+  /** Presses keys together, as their names in KEYS or as they are. */
+  async press(...keys) {
+    const values = keys.map((key) => KEYS[key] ?? key);
+    const actions = [
+      ...values.map((value) => ({ type: "keyDown", value })),
+      ...values.toReversed().map((value) => ({ type: "keyUp", value })),
+    ];
+    await this.#request("POST", "/actions", { actions: [{ type: "key", id: "keyboard", actions }] });
   }
 
   /** Runs JavaScript in the page and gives its value. */

@@ -43,6 +43,8 @@ export class Events {
   #query = 0;
   #loading = new Set<string>();
   #frame = 0;
+  /** As {@link phase} says, for those who must not follow it. */
+  #failed = false;
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #expected = new Map<string, (row: EventSummary) => void>();
   #watched: { id: string; seen: (row: EventSummary) => void } | undefined;
@@ -57,6 +59,9 @@ export class Events {
       stop();
       cancelAnimationFrame(this.#frame);
       clearTimeout(this.#refresh);
+      // Nothing is due any more: the next start asks anew.
+      this.#frame = 0;
+      this.#refresh = undefined;
     };
   }
 
@@ -84,7 +89,8 @@ export class Events {
     this.looking = false;
     this.#loading.clear();
     this.#meanwhile = [];
-    if (this.window.slots === 0 || this.phase === "failed") this.phase = "loading";
+    // A failure stays in view until it is over: it is tried again every few seconds.
+    if (this.window.slots === 0 && !this.#failed) this.phase = "loading";
     try {
       const page = await this.backend.call("events", toQuery(this.filter, null, PAGE, Date.now()));
       if (query !== this.#query) return;
@@ -92,6 +98,7 @@ export class Events {
       this.#drop();
       this.error = null;
       this.phase = "ready";
+      this.#failed = false;
       this.#note(page.rows);
       const newer = this.#meanwhile?.filter((row) => row.seq > page.cursor) ?? [];
       this.#meanwhile = undefined;
@@ -102,6 +109,7 @@ export class Events {
       this.#meanwhile = undefined;
       this.error = ApiError.from(thrown);
       this.phase = "failed";
+      this.#failed = true;
       if (this.error.retryable) this.#later(2000);
     }
   }

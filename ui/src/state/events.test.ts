@@ -163,3 +163,32 @@ describe("failures", () => {
     expect(events.phase).toBe("ready");
   });
 });
+
+describe("a list that was left and is shown again", () => {
+  it("draws what arrives, though a frame was due when it was left", async () => {
+    const stop = events.start();
+    await vi.advanceTimersByTimeAsync(0);
+    events.take(batch(row(3)));
+    stop();
+    events.start();
+    await vi.advanceTimersByTimeAsync(0);
+    const before = events.version;
+    events.take(batch(row(4)));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(events.version).toBe(before + 1);
+  });
+});
+
+describe("a failure", () => {
+  it("stays in view while it is tried again", async () => {
+    broken = true;
+    await events.load();
+    expect(events.phase).toBe("failed");
+    const again = events.load();
+    expect(events.phase).toBe("failed");
+    broken = false;
+    await again;
+    await events.load();
+    expect(events.phase).toBe("ready");
+  });
+});

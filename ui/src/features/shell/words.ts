@@ -224,7 +224,12 @@ export function hops(status: Status, link: Link, latest: EventSummary | null, no
   const list: Hop[] = [
     {
       name: provider ? PROVIDERS[provider] : "Providers",
-      note: latest ? ago(latest.receivedAt, now) : "no event yet",
+      note: latest
+        ? ago(latest.receivedAt, now)
+        : // None of them is in view.
+          status.events > 0
+          ? counted(status.events, "event")
+          : "no event yet",
       tone: latest ? "ok" : "idle",
       strong: false,
       title: latest ? `The last event came from ${PROVIDERS[latest.provider]}` : "Nothing has come in yet",

@@ -251,7 +251,7 @@ export function detail(n: number, row: EventSummary): EventDetail {
       ["postern-event", row.name],
       ["postern-source", row.source],
       ["postern-provider", row.provider],
-      ["postern-attempt", "1"],
+      ["postern-attempt", "2"],
       ["postern-received-at", String(row.receivedAt)],
       ["x-odd", { base64: "/+7d" }],
     ],
@@ -297,7 +297,7 @@ export function detail(n: number, row: EventSummary): EventDetail {
               },
             ],
           },
-    attempt: 1,
+    attempt: 2,
     runs: forwarded,
   };
 }
