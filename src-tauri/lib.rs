@@ -9,6 +9,7 @@
 
 mod commands;
 mod config;
+mod download;
 mod edge;
 mod failure;
 mod link;

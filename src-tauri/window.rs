@@ -1,5 +1,6 @@
 //! The window.
 
+use crate::download;
 use crate::link::{Next, Place};
 use tauri::plugin::TauriPlugin;
 use tauri::webview::{NewWindowResponse, WebviewWindowBuilder};
@@ -47,6 +48,7 @@ pub(crate) fn open<R: Runtime>(app: &AppHandle<R>, visible: bool) -> tauri::Resu
         .visible(visible)
         .on_navigation(move |url| is_own(url, own.as_ref()))
         .on_new_window(|_, _| NewWindowResponse::Deny)
+        .on_download(download::handle)
         .build()?;
     still_scrolling(&window)
 }
@@ -56,6 +58,8 @@ pub(crate) fn open<R: Runtime>(app: &AppHandle<R>, visible: bool) -> tauri::Resu
 fn is_own(url: &Url, dev: Option<&Url>) -> bool {
     match url.scheme() {
         "tauri" => true,
+        // What the page has made and saves as a file.
+        "blob" => Url::parse(url.path()).is_ok_and(|of| of.scheme() != "blob" && is_own(&of, dev)),
         "http" | "https" if url.host_str() == Some("tauri.localhost") => true,
         _ => tauri::is_dev() && dev.is_some_and(|dev| dev.origin() == url.origin()),
     }
@@ -119,6 +123,10 @@ mod tests {
         let own = |url: &str| is_own(&url.parse().unwrap(), None);
         assert!(own("tauri://localhost/index.html"));
         assert!(own("http://tauri.localhost/"));
+        assert!(own("blob:tauri://localhost/0d8f1c1e-5a7b-4c55-9d3a-6f1f4d0f8a11"));
+        assert!(!own("blob:https://linear.app/0d8f1c1e-5a7b-4c55-9d3a-6f1f4d0f8a11"));
+        assert!(!own("blob:blob:tauri://localhost/x"));
+        assert!(!own("blob:null/x"));
         assert!(!own("https://linear.app/acme/issue/ENG-42"));
         assert!(!own("http://localhost:3000/"));
         assert!(!own("file:///etc/passwd"));

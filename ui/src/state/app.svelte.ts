@@ -1,6 +1,7 @@
 // The stores, made once and reached by context.
 
 import { createContext } from "svelte";
+import { flat } from "../text/safe";
 import type { Transport } from "../transport/types";
 import { Backend } from "./backend.svelte";
 import { Clock } from "./clock.svelte";
@@ -45,11 +46,27 @@ export class App {
 
   constructor(transport: Transport) {
     this.backend = new Backend(transport);
-    this.desktop = new Desktop(transport.desktop, (place) => {
-      if ("event" in place) this.router.go({ page: "events", id: place.event });
-      else this.toasts.show("bad", place.problem);
-    });
+    this.desktop = new Desktop(
+      transport.desktop,
+      (place) => {
+        if ("event" in place) this.router.go({ page: "events", id: place.event });
+        else this.toasts.show("bad", place.problem);
+      },
+      (saved) => {
+        if ("problem" in saved) this.toasts.show("bad", saved.problem);
+        else
+          this.toasts.show("ok", `Saved as ${flat(saved.path)}`, {
+            action: { label: "Copy path", run: () => this.#copy(saved.path) },
+          });
+      },
+    );
     this.events = new Events(this.backend);
+  }
+
+  #copy(text: string): void {
+    navigator.clipboard.writeText(text).catch(() => {
+      this.toasts.show("bad", "It could not be copied: the clipboard is not allowed here.");
+    });
   }
 
   /** Starts all of them; returns what stops them. */

@@ -1,6 +1,6 @@
 // The desktop app around the page, where there is one.
 
-import type { Desktop as Shell, EdgeState, Place } from "../transport/desktop";
+import type { Desktop as Shell, EdgeState, Place, Saved } from "../transport/desktop";
 
 export class Desktop {
   /** Which edge works for the app; null in a browser, and before it is known. */
@@ -11,12 +11,17 @@ export class Desktop {
   constructor(
     readonly shell: Shell | undefined,
     private readonly go: (place: Place) => void,
+    private readonly saved: (saved: Saved) => void,
   ) {}
 
   /** Follows the shell; returns what stops it. */
   start(): () => void {
     if (!this.shell) return () => undefined;
-    const stops = [this.shell.edge((edge) => this.#take(edge)), this.shell.places(this.go)];
+    const stops = [
+      this.shell.edge((edge) => this.#take(edge)),
+      this.shell.places(this.go),
+      this.shell.saved(this.saved),
+    ];
     return () => stops.forEach((stop) => stop());
   }
 

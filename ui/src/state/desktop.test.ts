@@ -13,10 +13,12 @@ function desktop() {
         return nothing;
       },
       places: () => nothing,
+      saved: () => nothing,
       facts: () => Promise.resolve({ dataFolder: "/data", startsAtLogin: null }),
       setStartAtLogin: () => Promise.resolve(),
       openDataFolder: () => Promise.resolve(),
     },
+    nothing,
     nothing,
   );
   state.start();
@@ -27,7 +29,7 @@ const attached = { state: "attached", pid: 7, program: "postern serve" } as cons
 
 describe("which edge works for the app", () => {
   it("is not known in a browser", () => {
-    const state = new Desktop(undefined, nothing);
+    const state = new Desktop(undefined, nothing, nothing);
     state.start()();
     expect(state.edge).toBeNull();
   });

@@ -12,6 +12,9 @@ export type EdgeState =
 /** Where the page shall go: to an event that is there or not, or nowhere, and why. */
 export type Place = { event: string } | { problem: string };
 
+/** What became of a file that the page saves: where it is, or why it is nowhere. */
+export type Saved = { path: string } | { problem: string };
+
 export interface Facts {
   /** Where history and settings are. */
   dataFolder: string;
@@ -24,6 +27,8 @@ export interface Desktop {
   edge(heard: (edge: EdgeState) => void): () => void;
   /** Tells where to go: what the app was started with, and whenever a link, a notification or the tray asks. */
   places(heard: (place: Place) => void): () => void;
+  /** Tells of each file that the page has saved. Returns what stops it. */
+  saved(heard: (saved: Saved) => void): () => void;
   /** All of these reject with an ApiError and nothing else. */
   facts(): Promise<Facts>;
   setStartAtLogin(on: boolean): Promise<void>;

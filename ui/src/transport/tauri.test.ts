@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Live } from "./generated/Live";
-import type { Place } from "./desktop";
+import type { Place, Saved } from "./desktop";
 import type { Link } from "./types";
 
 const ipc = vi.hoisted(() => ({
@@ -97,5 +97,22 @@ describe("the transport over Tauri", () => {
     stop?.();
     await vi.advanceTimersByTimeAsync(0);
     expect(ipc.listeners.has("postern://navigate")).toBe(false);
+  });
+
+  it("tells what became of files, until it is stopped", async () => {
+    const heard: Saved[] = [];
+    const stop = tauriTransport().desktop?.saved((saved) => heard.push(saved));
+    await vi.advanceTimersByTimeAsync(0);
+    const tell = ipc.listeners.get("postern://saved");
+    tell?.({ payload: { path: "/home/ada/Downloads/a.json" } });
+    tell?.({ payload: { problem: "The file could not be written." } });
+    stop?.();
+    tell?.({ payload: { path: "/late" } });
+    expect(heard).toEqual([
+      { path: "/home/ada/Downloads/a.json" },
+      { problem: "The file could not be written." },
+    ]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ipc.listeners.has("postern://saved")).toBe(false);
   });
 });

@@ -2,7 +2,7 @@
 
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
-import type { Desktop, EdgeState, Facts, Place } from "./desktop";
+import type { Desktop, EdgeState, Facts, Place, Saved } from "./desktop";
 import type { Live } from "./generated/Live";
 import { ApiError, type Answer, type Args, type LiveListener, type Op, type Transport } from "./types";
 
@@ -52,9 +52,21 @@ function places(heard: (place: Place) => void): () => void {
   };
 }
 
+function saved(heard: (saved: Saved) => void): () => void {
+  let stopped = false;
+  const unlisten = listen<Saved>("postern://saved", ({ payload }) => {
+    if (!stopped) heard(payload);
+  });
+  return () => {
+    stopped = true;
+    void unlisten.then((stop) => stop());
+  };
+}
+
 const desktop: Desktop = {
   edge,
   places,
+  saved,
   facts: () => ask<Facts>("desktop_facts"),
   setStartAtLogin: (on) => ask<undefined>("set_start_at_login", { on }),
   openDataFolder: () => ask<undefined>("open_data_folder"),
