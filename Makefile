@@ -34,10 +34,10 @@ bench: ## measure intake, receiver and delivery, in release builds (minutes)
 	@scripts/setup build
 	@scripts/bench
 
-package: ## the desktop app, and the CLI with it, as .deb and .rpm, in target/release/bundle
+package: ## the desktop app, the CLI and the proxy, as .deb and .rpm, in target/release/bundle
 	@scripts/setup build
 	npm run --silent build
-	cargo build --locked --release -p postern -p postern-desktop --features postern-desktop/custom-protocol
+	cargo build --locked --release -p postern -p postern-proxy -p postern-desktop --features postern-desktop/custom-protocol
 	npx tauri bundle --bundles deb,rpm
 
 clean: ## remove what was built

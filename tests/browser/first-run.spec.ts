@@ -53,6 +53,24 @@ test("from sign-in to the first event in view", async ({ fresh, machine }) => {
   expect(fresh.url()).toMatch(/#\/events\/evt_/);
 });
 
+test("whoever has no proxy runs one here: to the first event, and again after a restart", async ({
+  fresh,
+  machine,
+}) => {
+  await accessible(fresh, "the form");
+  await fresh.getByRole("button", { name: "Run one here" }).focus();
+  await fresh.keyboard.press("Enter");
+  await live(fresh);
+  await fresh.getByRole("button", { name: "Send a test event" }).click();
+  await expect(detail(fresh).getByText("verified", { exact: true })).toBeVisible();
+  // It belongs to the worker: it ends with it, and comes back where it was.
+  await machine.killEdge();
+  await machine.serve();
+  await live(fresh);
+  await fresh.keyboard.press("Escape");
+  await expect(row(fresh, "Issue.create")).toBeVisible();
+});
+
 test("signing out asks first, and leads back to the sign-in", async ({ app, machine }) => {
   await app.getByRole("navigation").getByRole("link", { name: "Settings" }).click();
   await app.getByRole("button", { name: "Sign out…" }).click();

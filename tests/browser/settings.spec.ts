@@ -53,7 +53,7 @@ test("settings are exported, changed and imported again", async ({ app }) => {
   expect(saved.suggestedFilename()).toBe("postern-settings.json");
   const document = await readFile(await saved.path(), "utf8");
   expect(document).not.toContain(SECRET);
-  await app.keyboard.press("Escape");
+  await expect(shown).toBeHidden();
 
   // Another choice here, and a document that differs once more.
   await app.getByRole("radio", { name: "Dark" }).check();

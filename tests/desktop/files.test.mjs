@@ -32,12 +32,12 @@ test("files are saved in the folder for downloads, and the window says where", a
     await (await page.byRole("button", "Save as a file")).click();
     equal((await saved(name)).format, "postern-settings");
     await page.shows(join(downloads, name));
-    await (await page.byRole("button", "Close")).click();
+    await (await page.byRole("button", "Dismiss")).click();
   }
   await (await page.byRole("button", "Show…")).click();
   await (await page.byRole("button", "Save as a file")).click();
   await page.shows(join(downloads, "postern-diagnostics.json"));
-  await (await page.byRole("button", "Close")).click();
+  await (await page.byRole("button", "Dismiss")).click();
   const diagnostics = await readFile(join(downloads, "postern-diagnostics.json"), "utf8");
   equal(JSON.parse(diagnostics).program, "the desktop app");
   ok(!diagnostics.includes(proxy.token));
@@ -63,7 +63,7 @@ test("the machine is renamed without signing out", async (t) => {
   await go(page, "Settings");
   await (await page.byRole("button", "Rename…")).click();
   await (await page.byRole("textbox", "Name")).fill("ada-laptop");
-  await (await page.byRole("button", "Rename")).click();
+  await (await page.byRole("button", /^Rename$/)).click();
   await page.shows("This machine is called ada-laptop.");
   await eventually("the proxy to know", async () => {
     const headers = { authorization: `Bearer ${proxy.token}` };

@@ -1,8 +1,6 @@
 //! Settings from machine to machine, diagnostics, another name: as the command
 //! line does it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use postern_testkit::{Machine, Process, Proxy};
 use serde_json::{Value, json};
 use std::fs;

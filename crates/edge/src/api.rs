@@ -9,6 +9,7 @@
 //! | --- | --- | --- |
 //! | `status` | – | [`Status`] |
 //! | `sign_in` | [`SignIn`] | [`Status`] |
+//! | `run_local_proxy` | – | [`Status`] |
 //! | `sign_out` | – | [`Status`] |
 //! | `switch_profile` | [`ProfileKey`] | [`Status`] |
 //! | `rename_profile` | [`RenameProfile`] | [`Status`] |
@@ -88,6 +89,7 @@ mod filters;
 pub mod http;
 mod inspector;
 pub(crate) mod live;
+mod local_proxy;
 mod local_secrets;
 pub(crate) mod operations;
 mod path_test;
@@ -105,6 +107,7 @@ pub use dead_letters::*;
 pub use diagnostics::diagnostics;
 pub use filters::*;
 pub use inspector::*;
+pub use local_proxy::run_local_proxy;
 pub use local_secrets::*;
 pub use operations::*;
 pub use path_test::{Hop, HopPlace, HopState, PathTest};
@@ -183,6 +186,7 @@ macro_rules! operations {
 operations! {
     status;
     sign_in(SignIn);
+    run_local_proxy;
     sign_out;
     switch_profile(ProfileKey);
     rename_profile(RenameProfile);

@@ -10,6 +10,7 @@ use crate::api::http::{self, Access};
 use crate::handlers::Forwarder;
 use crate::history::{History, HistoryError, Rejection};
 use crate::inspector::Inspector;
+use crate::local_proxy::LocalProxy;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::receiver::{self, Rejections};
@@ -137,6 +138,7 @@ impl Edge {
             awake: Arc::new(watch::Sender::new(0)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            local_proxy: Arc::new(LocalProxy::new(config.proxy_program.clone(), &config.data_dir)),
             config,
             history,
             inspector,
@@ -179,6 +181,8 @@ impl Edge {
         if let Some((listener, routes)) = api {
             parts.spawn(serve(listener, None, routes, head, stop.clone()));
         }
+        let local_proxy = Arc::clone(&shared.local_proxy);
+        parts.spawn(local_proxy.run(Arc::clone(&profiles), stop.clone()));
         parts.spawn(receiver::record(profiles, refused, stop.clone()));
         parts.spawn(registration::awake::run(Arc::clone(&shared), stop.clone()));
         parts.spawn(housekeeping::run(Arc::clone(&shared), stop.clone()));

@@ -35,6 +35,7 @@ mod history;
 mod inspector;
 mod large;
 mod local;
+mod local_proxy;
 pub mod log;
 mod ports;
 mod private_file;

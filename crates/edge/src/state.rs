@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) claimed: Notify,
     /// Work begun by an operation, to be finished before the edge ends.
     pub(crate) tasks: TaskTracker,
+    /// The proxy on this machine, for whoever has none.
+    pub(crate) local_proxy: Arc<crate::local_proxy::LocalProxy>,
     /// Ends the streams of live changes.
     pub(crate) stopping: CancellationToken,
     /// Ends the work of this slot.

@@ -66,6 +66,7 @@ export type Nothing = Record<string, never>;
 export interface Operations {
   status: { args: Nothing; answer: Status };
   sign_in: { args: SignIn; answer: Status };
+  run_local_proxy: { args: Nothing; answer: Status };
   sign_out: { args: Nothing; answer: Status };
   switch_profile: { args: ProfileKey; answer: Status };
   rename_profile: { args: RenameProfile; answer: Status };

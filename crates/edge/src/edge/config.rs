@@ -61,6 +61,9 @@ pub struct EdgeConfig {
     /// How this machine wants to be delivered to; told at registration, and
     /// once after each start. Default: nothing is changed.
     pub policy: PolicyChange,
+    /// The program `postern-proxy`, for whoever has no proxy yet: the one beside
+    /// this program, or wherever the system finds it.
+    pub proxy_program: PathBuf,
     /// Intervals and limits.
     pub timing: Timing,
 }
@@ -86,9 +89,16 @@ impl EdgeConfig {
             capabilities: None,
             group: None,
             policy: PolicyChange::default(),
+            proxy_program: proxy_program(),
             timing: Timing::default(),
         }
     }
+}
+
+fn proxy_program() -> PathBuf {
+    let name = format!("postern-proxy{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(&name));
+    beside.filter(|path| path.exists()).unwrap_or_else(|| name.into())
 }
 
 /// The local HTTP API's listener.

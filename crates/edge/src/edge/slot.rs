@@ -8,6 +8,7 @@ use crate::claims;
 use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::History;
 use crate::inspector::Inspector;
+use crate::local_proxy::LocalProxy;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::registration::Registration;
@@ -37,6 +38,7 @@ pub(super) struct Common {
     pub(super) awake: Arc<watch::Sender<u64>>,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
+    pub(super) local_proxy: Arc<LocalProxy>,
 }
 
 impl Common {
@@ -44,6 +46,7 @@ impl Common {
     pub(super) fn slot(&self, profiles: &Arc<Profiles>) -> Shared {
         Shared {
             config: self.config.clone(),
+            local_proxy: Arc::clone(&self.local_proxy),
             profiles: Arc::downgrade(profiles),
             history: self.history.clone(),
             proxies: self.proxies.clone(),

@@ -356,6 +356,7 @@ async fn the_local_api_refuses_precisely() {
         "workers",
         "views",
         "diagnostics",
+        "run_local_proxy",
         "local_secrets",
         "local_ports",
         "tunnels",

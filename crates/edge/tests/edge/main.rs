@@ -14,6 +14,7 @@ mod forward;
 mod http;
 mod inspector;
 mod lifecycle;
+mod local_proxy;
 mod local_secrets;
 mod order;
 mod profiles;

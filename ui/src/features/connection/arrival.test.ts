@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { timeOfDay } from "../../text/time";
 import type { Session } from "../../transport/generated/Session";
 import type { Tunnel } from "../../transport/generated/Tunnel";
-import { carriedBy, sentence, tunnelSentence } from "./arrival";
+import { carriedBy, chosenWay, sentence, tunnelSentence } from "./arrival";
 
 const NOW = 1_000_000;
 const session = (arrival: Session["arrival"]): Session => ({
@@ -59,4 +59,13 @@ it("says what carries the tunnel where that is out of the ordinary", () => {
 it("makes a sentence of a problem", () => {
   expect(sentence("the proxy cannot be reached")).toBe("The proxy cannot be reached.");
   expect(sentence("Done!")).toBe("Done!");
+});
+
+it("says which way was chosen, and why", () => {
+  const reason = "since this machine has no HTTPS address of its own";
+  expect(chosenWay({ way: "tunnel", tunnel: { state: "idle" }, reason })).toBe(
+    "Events come through a tunnel, since this machine has no HTTPS address of its own.",
+  );
+  const address = { way: "address", url: "http://127.0.0.1:1/", reason: "as you set it" } as const;
+  expect(chosenWay(address)).toBe("Events come to an address of this machine, as you set it.");
 });

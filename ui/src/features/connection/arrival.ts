@@ -1,6 +1,7 @@
 // How events arrive at this machine, in words.
 
 import { latency, span, timeOfDay } from "../../text/time";
+import type { Arrival } from "../../transport/generated/Arrival";
 import type { Session } from "../../transport/generated/Session";
 import type { Tunnel } from "../../transport/generated/Tunnel";
 import type { Via } from "../../transport/generated/Via";
@@ -46,6 +47,12 @@ export function tunnelSentence(session: Session | null, now: number): string | n
     }
   }
 }
+
+/** Which way events come, and why it was chosen. */
+export const chosenWay = (arrival: Arrival): string =>
+  arrival.way === "tunnel"
+    ? `Events come through a tunnel, ${arrival.reason}.`
+    : `Events come to an address of this machine, ${arrival.reason}.`;
 
 /** `over a WebSocket, by the HTTP proxy gate:3128`, where there is something to say. */
 export function carriedBy(tunnel: Tunnel): string {

@@ -270,6 +270,15 @@ export function fakeTransport(params: URLSearchParams): Transport {
       name = args.name ?? name;
       return set(connectionOf("live"));
     },
+    run_local_proxy: () => {
+      if (params.has("noproxy"))
+        throw new ApiError(
+          "request.unsupported",
+          "the program postern-proxy is not on this machine: install it, or sign in to a proxy elsewhere",
+          false,
+        );
+      return set(connectionOf("live"));
+    },
     sign_out: () => set({ state: "signed_out" }),
     switch_profile: ({ id }) => {
       shown = id;
