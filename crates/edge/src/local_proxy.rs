@@ -11,19 +11,19 @@ use postern_protocol::{ErrorCode, Secret};
 use serde::Deserialize;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// How long it may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to end in order.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How often to look whether it is there.
 const LOOK: Duration = Duration::from_secs(2);
 /// The environment that is ours and not the proxy's.
@@ -61,7 +61,7 @@ impl LocalProxy {
     /// in its words, when it does not come up.
     pub(crate) async fn start(&self) -> Result<(Held<'_>, String, Secret), ApiError> {
         let mut child = self.child.lock().await;
-        if !runs(&mut child) && !self.is_left_over().await {
+        if !runs(&mut child) {
             *child = Some(self.spawn().await?);
         }
         let failed = |error: io::Error| self.failed(&error.to_string());
@@ -88,7 +88,6 @@ impl LocalProxy {
             // Somebody signs in just now.
             let Ok(mut child) = self.child.try_lock() else { continue };
             match (wanted(), runs(&mut child)) {
-                (true, false) if self.is_left_over().await => {}
                 (true, false) => match self.spawn().await {
                     Ok(started) => {
                         *child = Some(started);
@@ -103,15 +102,6 @@ impl LocalProxy {
         end(&mut *self.child.lock().await).await;
     }
 
-    /// Whether one answers that an edge before this one left when it was killed.
-    async fn is_left_over(&self) -> bool {
-        let address = self.url().and_then(|url| url::Url::parse(&url).ok()?.port());
-        match address.filter(|_| self.dir.join("dev.json").exists()) {
-            Some(port) => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
-            None => false,
-        }
-    }
-
     /// Where it was last.
     fn url(&self) -> Option<String> {
         fs::read_to_string(self.dir.join("address")).ok()
@@ -124,11 +114,11 @@ impl LocalProxy {
         let port = self.url().and_then(|url| url::Url::parse(&url).ok()?.port()).unwrap_or(0);
         let mut command = Command::new(&self.program);
         command
-            .args(["--json", "dev", "--admin-listen", "127.0.0.1:0", "--listen"])
+            .args(["--json", "dev", "--until-eof", "--admin-listen", "127.0.0.1:0", "--listen"])
             .arg(format!("127.0.0.1:{port}"))
             .arg("--dir")
             .arg(&self.dir)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true);
@@ -173,11 +163,16 @@ fn runs(child: &mut Option<Child>) -> bool {
     child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
 }
 
-/// What it has committed is on its disk: nothing is lost by ending it so.
+/// Closes its input, by which it ends in order; it would so, too, were this
+/// process killed.
 async fn end(child: &mut Option<Child>) {
-    if let Some(mut child) = child.take()
-        && let Err(error) = child.kill().await
-    {
+    let Some(mut child) = child.take() else { return };
+    drop(child.stdin.take());
+    if tokio::time::timeout(DRAIN, child.wait()).await.is_ok() {
+        return;
+    }
+    // What it has committed is on its disk: nothing is lost by that.
+    if let Err(error) = child.kill().await {
         tracing::warn!(%error, "this machine's own proxy could not be ended");
     }
 }

@@ -52,7 +52,7 @@ for folder; do :; done
 echo pst_good >"$folder/token"
 echo $$ >>'{own}/starts'
 echo '{{"proxyUrl":"{url}","adminUrl":"http://127.0.0.1:1","tokenFile":"'"$folder"'/token","sources":[]}}'
-exec sleep 1000"#
+exec cat >/dev/null"#
     );
     let first = edge(&dir, &clock, &script).await;
     let status = api::run_local_proxy(&first.handle).await.unwrap();

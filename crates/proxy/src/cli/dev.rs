@@ -34,6 +34,9 @@ pub(super) struct DevArgs {
     /// Where health and metrics are; a free port when --listen has port 0
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<SocketAddr>,
+    /// Stop when standard input ends, too: when the program that started this one has gone
+    #[arg(long)]
+    until_eof: bool,
 }
 
 /// `dev.json`.
@@ -86,6 +89,7 @@ pub(super) async fn run(
     token(&store, workspace, &token_file, now).await?;
 
     let signals = Signals::listen()?;
+    let signals = if args.until_eof { signals.or_end_of_input() } else { signals };
     let listeners = listen(&config).await?;
     let bound = Bound::of(&config, &listeners)?;
     let base = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());

@@ -10,6 +10,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -111,6 +112,17 @@ pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// The end of standard input, where that counts as one.
+    input: Option<oneshot::Receiver<()>>,
+}
+
+/// Returns once, at the end of the input; never where it does not count.
+async fn ended(input: &mut Option<oneshot::Receiver<()>>) {
+    match input.as_mut() {
+        Some(end) => drop(end.await),
+        None => std::future::pending().await,
+    }
+    *input = None;
 }
 
 impl Signals {
@@ -118,12 +130,25 @@ impl Signals {
     pub(super) fn listen() -> Result<Self, CliError> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).map_err(CliError::Runtime);
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, input: None })
     }
 
     #[cfg(not(unix))]
     pub(super) fn listen() -> Result<Self, CliError> {
-        Ok(Self {})
+        Ok(Self { input: None })
+    }
+
+    /// Counts the end of standard input as a signal.
+    pub(super) fn or_end_of_input(mut self) -> Self {
+        let (ended, end) = oneshot::channel();
+        // A thread of its own: the runtime would wait for one of its to have read.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = ended.send(());
+        });
+        self.input = Some(end);
+        self
     }
 
     #[cfg(unix)]
@@ -131,14 +156,20 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = ended(&mut self.input) => {}
         }
     }
 
     #[cfg(not(unix))]
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            tracing::warn!("signals cannot be listened for");
-            std::future::pending().await
+        tokio::select! {
+            heard = tokio::signal::ctrl_c() => {
+                if heard.is_err() {
+                    tracing::warn!("signals cannot be listened for");
+                    std::future::pending().await
+                }
+            }
+            () = ended(&mut self.input) => {}
         }
     }
 
