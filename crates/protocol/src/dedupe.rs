@@ -19,8 +19,7 @@
 use crate::HeaderList;
 use crate::header::{HeaderName, WEBHOOK_ID};
 use crate::json;
-use crate::signature::linear::timestamp_range;
-use crate::signature::{Scheme, slack};
+use crate::signature::{Scheme, Verified, linear, slack};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -129,11 +128,24 @@ pub fn key(
     headers: &HeaderList,
     body: &[u8],
 ) -> Option<DedupeKey> {
+    key_of_verified(scheme, configured, headers, body, None)
+}
+
+/// The same [`key`], made of what the verification found, where there was one:
+/// that spares reading the body again.
+#[must_use]
+pub fn key_of_verified(
+    scheme: &Scheme,
+    configured: Option<&IdFrom>,
+    headers: &HeaderList,
+    body: &[u8],
+    verified: Option<&Verified>,
+) -> Option<DedupeKey> {
     let whole = |id| DedupeKey { id, digest: digest(&[body]), digest_counts: true };
     let signed = |id| DedupeKey { id, digest: digest(&[body]), digest_counts: false };
     match scheme {
         Scheme::Linear => Some(match delivery_id(headers, LINEAR_DELIVERY) {
-            Some(id) => DedupeKey { id, digest: linear_digest(body), digest_counts: true },
+            Some(id) => DedupeKey { id, digest: linear_digest(body, verified), digest_counts: true },
             None => whole(String::new()),
         }),
         Scheme::Github => delivery_id(headers, GITHUB_DELIVERY).map(whole),
@@ -166,9 +178,13 @@ fn body_id(body: &[u8], pointer: &str) -> Option<String> {
     }
 }
 
-fn linear_digest(body: &[u8]) -> [u8; 32] {
-    match timestamp_range(body) {
-        Some(cut) => digest(&[&body[..cut.start], &body[cut.end..]]),
+fn linear_digest(body: &[u8], verified: Option<&Verified>) -> [u8; 32] {
+    let time = match verified {
+        Some(verified) => verified.time_in_body,
+        None => linear::timestamp_range(body).map(|at| (at.start, at.end)),
+    };
+    match time {
+        Some((start, end)) => digest(&[&body[..start], &body[end..]]),
         None => digest(&[body]),
     }
 }

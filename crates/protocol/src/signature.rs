@@ -48,6 +48,15 @@ pub struct Verified {
     pub secret: usize,
     /// The signed time, where the scheme signs one.
     pub signed_at: Option<UnixMillis>,
+    /// Where in the body that time stands, from byte to byte, if it stands there.
+    pub time_in_body: Option<(usize, usize)>,
+}
+
+impl Verified {
+    /// By the secret at this place, with no time.
+    pub(crate) fn by(secret: usize) -> Self {
+        Self { secret, signed_at: None, time_in_body: None }
+    }
 }
 
 /// Why a signature does not hold.

@@ -1,8 +1,9 @@
 //! The one writer: many requests, one transaction, one sync.
 //!
 //! Whoever wants something written hands in a closure and waits. The writer
-//! takes all that have queued up while the last commit ran, runs them in one
-//! transaction and answers each after the commit. When one of them fails, the
+//! takes all that have queued up while the last commit ran, and those that come
+//! while it runs them, runs them in one transaction and answers each after the
+//! commit. When one of them fails, the
 //! transaction is undone and each is tried alone, so that it fails for itself
 //! only; hence closures may run more than once.
 
@@ -122,17 +123,19 @@ struct Thread {
 impl Thread {
     fn run(mut self, requests: &mpsc::Receiver<Box<dyn Job>>) {
         while let Ok(first) = requests.recv() {
-            let mut batch = vec![first];
-            batch.extend(requests.try_iter().take(BATCH - 1));
-            self.write(batch);
+            self.write(first, &mut requests.try_iter().take(BATCH - 1));
             self.checkpoint.after_commit(self.pages.load(Ordering::Relaxed), &self.connection);
         }
     }
 
-    fn write(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        match self.commit(&mut batch) {
+    /// Writes it, and what comes meanwhile.
+    fn write(&mut self, first: Box<dyn Job>, more: &mut dyn Iterator<Item = Box<dyn Job>>) {
+        let mut batch = vec![first];
+        match self.commit(&mut batch, more) {
             Ok(()) => batch.into_iter().for_each(|job| job.answer(Ok(()))),
-            Err(_) if batch.len() > 1 => batch.into_iter().for_each(|job| self.write(vec![job])),
+            Err(_) if batch.len() > 1 => {
+                batch.into_iter().for_each(|job| self.write(job, &mut std::iter::empty()));
+            }
             Err(e) => {
                 let e = HistoryError::from(e);
                 batch.into_iter().for_each(|job| job.answer(Err(e.clone())));
@@ -140,13 +143,22 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn commit(
+        &mut self,
+        batch: &mut Vec<Box<dyn Job>>,
+        more: &mut dyn Iterator<Item = Box<dyn Job>>,
+    ) -> rusqlite::Result<()> {
         let before = self.committed.borrow().seq;
         let mut seq = before;
         let mut added = HashMap::new();
         let tx = self.connection.transaction()?;
-        for job in batch {
+        let mut ran = 0;
+        while let Some(job) = batch.get_mut(ran) {
             job.run(&mut Write { tx: &tx, seq: &mut seq, added: &mut added })?;
+            ran += 1;
+            if ran == batch.len() {
+                batch.extend(more.next());
+            }
         }
         for (profile, n) in &added {
             tx.prepare_cached("UPDATE profile SET events = events + ?2 WHERE id = ?1")?

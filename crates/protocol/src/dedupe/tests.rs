@@ -1,12 +1,17 @@
 use super::*;
-use crate::Provider;
 use crate::signature::{Hmac, Timestamped};
+use crate::{Provider, Secret};
 use proptest::prelude::*;
 
+/// The same, whether it is made of a verification or of the body alone.
 fn linear(id: &str, body: &str) -> String {
-    key(&Scheme::Linear, None, &[(LINEAR_DELIVERY, id)].into_iter().collect(), body.as_bytes())
-        .unwrap()
-        .as_text()
+    let secret = [Secret::new("s")];
+    let signature = linear::sign(&secret[0], body.as_bytes());
+    let headers = [(LINEAR_DELIVERY, id), (linear::SIGNATURE, &signature)].into_iter().collect();
+    let verified = linear::verify(&secret, &headers, body.as_bytes(), None).unwrap();
+    let key = key(&Scheme::Linear, None, &headers, body.as_bytes());
+    assert_eq!(key_of_verified(&Scheme::Linear, None, &headers, body.as_bytes(), Some(&verified)), key);
+    key.unwrap().as_text()
 }
 
 #[test]
@@ -168,7 +173,7 @@ proptest! {
         let body = |at: i64| format!(
             "{before}{{{after}\"data\":{{\"webhookTimestamp\":{text}}},{before}\"webhookTimestamp\"{after}:{before}{at}{after},\"x\":{text}}}"
         );
-        let range = timestamp_range(body(one).as_bytes()).unwrap();
+        let range = linear::timestamp_range(body(one).as_bytes()).unwrap();
         prop_assert_eq!(&body(one)[range], one.to_string());
         prop_assert_eq!(linear("d", &body(one)), linear("d", &body(other)));
     }

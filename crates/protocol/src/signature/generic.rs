@@ -141,7 +141,7 @@ impl Hmac {
         let claimed = self.claimed(mac::header(headers, self.header.as_str())?)?;
         let keys = secrets.iter().map(|s| s.reveal().as_bytes());
         let secret = mac::find_by(keys, |key| self.algorithm.tag(key, body), &[claimed])?;
-        Ok(Verified { secret, signed_at: None })
+        Ok(Verified::by(secret))
     }
 
     fn claimed(&self, value: &str) -> Result<Vec<u8>, Failure> {

@@ -27,7 +27,7 @@ pub fn verify(secrets: &[Secret], headers: &HeaderList, body: &[u8]) -> Verdict 
         .ok_or_else(|| mac::malformed(SIGNATURE, format!("it does not begin with `{PREFIX}`")))?;
     let claimed = mac::hex_tag(SIGNATURE, digits)?;
     let secret = mac::find(secrets.iter().map(|s| s.reveal().as_bytes()), &[body], &[claimed])?;
-    Ok(Verified { secret, signed_at: None })
+    Ok(Verified::by(secret))
 }
 
 #[cfg(test)]

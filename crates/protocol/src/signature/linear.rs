@@ -43,11 +43,14 @@ pub fn verify(
 ) -> Verdict {
     let claimed = mac::hex_tag(SIGNATURE, mac::header(headers, SIGNATURE)?)?;
     let secret = mac::find(secrets.iter().map(|s| s.reveal().as_bytes()), &[body], &[claimed])?;
-    match signed_at(body) {
-        Ok(at) => mac::judge(secret, at, freshness),
-        Err(_) if freshness.is_none() => Ok(Verified { secret, signed_at: None }),
-        Err(failure) => Err(failure),
-    }
+    let text = timestamp(body);
+    let time_in_body = text.ok().and_then(|text| within(body, text)).map(|at| (at.start, at.end));
+    let verified = match millis(text) {
+        Ok(at) => mac::judge(secret, at, freshness)?,
+        Err(_) if freshness.is_none() => Verified::by(secret),
+        Err(failure) => return Err(failure),
+    };
+    Ok(Verified { time_in_body, ..verified })
 }
 
 /// Only the one field; everything else is skipped without being built, and
@@ -74,14 +77,21 @@ fn timestamp(body: &[u8]) -> Result<&str, &'static str> {
 /// Where the value of the top-level `webhookTimestamp` lies in `body`; `None`
 /// when `body` is not one JSON object that has it once.
 pub(crate) fn timestamp_range(body: &[u8]) -> Option<Range<usize>> {
-    let value = timestamp(body).ok()?;
-    // The value is borrowed from the body, so its address says where it lies.
-    let start = value.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
-    Some(start..start + value.len())
+    within(body, timestamp(body).ok()?)
+}
+
+/// Where a text that is borrowed from the body lies in it: its address says so.
+fn within(body: &[u8], text: &str) -> Option<Range<usize>> {
+    let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+    Some(start..start + text.len())
 }
 
 pub(super) fn signed_at(body: &[u8]) -> Result<UnixMillis, Failure> {
-    let text = timestamp(body).map_err(|reason| mac::malformed(TIMESTAMP, reason))?;
+    millis(timestamp(body))
+}
+
+fn millis(text: Result<&str, &str>) -> Result<UnixMillis, Failure> {
+    let text = text.map_err(|reason| mac::malformed(TIMESTAMP, reason))?;
     text.parse()
         .map(UnixMillis)
         .map_err(|_| mac::malformed(TIMESTAMP, "it is not a whole number of milliseconds"))

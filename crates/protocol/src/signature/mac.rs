@@ -109,5 +109,5 @@ pub(super) fn judge(secret: usize, signed_at: UnixMillis, freshness: Option<Fres
             return Err(Failure::Future { by_ms: ahead, tolerance_ms: tolerance });
         }
     }
-    Ok(Verified { secret, signed_at: Some(signed_at) })
+    Ok(Verified { signed_at: Some(signed_at), ..Verified::by(secret) })
 }

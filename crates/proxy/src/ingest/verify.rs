@@ -63,14 +63,16 @@ struct Refusal {
 fn judge(posted: Posted, terms: Terms, oldest: UnixMillis) -> Result<Verified, Box<Refusal>> {
     let Posted { headers, body, received_at } = &posted;
     let verdict = signature::verify(&terms.scheme, &terms.secrets, headers, body, None);
-    let judged = verdict.map_or(Ok(()), |verdict| {
-        let signed_at = verdict?.signed_at;
-        signed_at.and_then(|at| outside(at, *received_at, oldest)).map_or(Ok(()), Err)
+    let judged = verdict.transpose().and_then(|verified| {
+        let signed_at = verified.and_then(|verified| verified.signed_at);
+        signed_at.and_then(|at| outside(at, *received_at, oldest)).map_or(Ok(verified), Err)
     });
-    if let Err(failure) = judged {
-        return Err(Box::new(Refusal { failure, posted, terms }));
-    }
-    let dedupe = dedupe::key(&terms.scheme, terms.id_from.as_ref(), headers, body);
+    let verified = match judged {
+        Ok(verified) => verified,
+        Err(failure) => return Err(Box::new(Refusal { failure, posted, terms })),
+    };
+    let dedupe =
+        dedupe::key_of_verified(&terms.scheme, terms.id_from.as_ref(), headers, body, verified.as_ref());
     let described = line::describe(terms.scheme.provider(), headers, body);
     Ok(Verified { dedupe, described, posted })
 }

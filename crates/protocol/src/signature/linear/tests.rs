@@ -29,7 +29,11 @@ fn a_known_signature_is_made() {
 
 #[test]
 fn the_signed_time_comes_from_the_body() {
-    assert_eq!(judge(&body(NOW), None), Ok(Verified { secret: 1, signed_at: Some(UnixMillis(NOW)) }));
+    let body = body(NOW);
+    let verified = judge(&body, None).unwrap();
+    assert_eq!((verified.secret, verified.signed_at), (1, Some(UnixMillis(NOW))));
+    let (from, to) = verified.time_in_body.unwrap();
+    assert_eq!(body[from..to], *NOW.to_string().as_bytes());
 }
 
 #[test]
@@ -74,7 +78,8 @@ fn an_unreadable_time_is_malformed_only_where_freshness_is_asked_for() {
         &[0xff, 0xfe, 0x00],
     ];
     for body in bodies {
-        assert_eq!(judge(body, None), Ok(Verified { secret: 1, signed_at: None }), "{body:?}");
+        let verified = judge(body, None).unwrap();
+        assert_eq!((verified.secret, verified.signed_at), (1, None), "{body:?}");
         let failure = judge(body, fresh()).unwrap_err();
         assert!(
             matches!(failure, Failure::Malformed { ref field, .. } if field == TIMESTAMP),

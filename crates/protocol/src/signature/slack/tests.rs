@@ -17,7 +17,7 @@ fn judge(at: &str, value: &str) -> Verdict {
 fn slacks_vector_is_made_and_accepted() {
     let at = UnixMillis(1_531_420_618_000);
     assert_eq!(sign(&SECRET.into(), at, BODY), SIGNED);
-    assert_eq!(judge(AT, SIGNED), Ok(Verified { secret: 1, signed_at: Some(at) }));
+    assert_eq!(judge(AT, SIGNED), Ok(Verified { signed_at: Some(at), ..Verified::by(1) }));
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn judge(value: &str) -> Verdict {
 }
 
 fn good() -> Verdict {
-    Ok(Verified { secret: 1, signed_at: Some(UnixMillis(AT)) })
+    Ok(Verified { signed_at: Some(UnixMillis(AT)), ..Verified::by(1) })
 }
 
 #[test]

@@ -6,18 +6,25 @@
 //! catches up, though, and only a log that is wholly copied starts over from
 //! its beginning. So when the log is full, passes of which each leaves less
 //! than the one before copy the bulk, and the writer itself copies the little
-//! that is left between two of its batches. The log's file is never shortened:
-//! overwriting blocks that exist is much quicker than appending new ones.
+//! that is left between two of its batches. The log's file is never shortened,
+//! and begins with some length: overwriting blocks that exist is quicker than
+//! appending new ones, above all while others write.
 
 use super::connection;
+use super::problem::Problem;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, ErrorCode, MAIN_DB};
-use std::path::PathBuf;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, Transaction, TransactionBehavior};
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+/// The log's file has so many bytes from the start: 16 MiB. A log that is copied
+/// in time does not get longer. Tests start often.
+pub(super) const RESERVED: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 /// Bytes that a step copies: 4 MiB.
 const STEP: u32 = 4 << 20;
 /// The log's length in bytes from which it is to start over: 64 MiB. Whoever waits while
@@ -57,6 +64,32 @@ impl Level {
     }
 }
 
+/// Makes the log's file as long as it usually gets. Zeros behind what is in the
+/// log are no part of it: whoever reads it ends there, after a crash too.
+///
+/// The log is locked meanwhile, so that nobody adds to it what would be
+/// overwritten. A disk without room for it gets it back.
+pub(super) fn reserve(path: &Path, db: &Connection) -> Result<(), Problem> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    if let Err(error) = lengthen(Path::new(&log), RESERVED) {
+        tracing::warn!(%error, "the database's log does not get its room in advance");
+    }
+    Ok(transaction.rollback()?)
+}
+
+fn lengthen(path: &Path, length: u64) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(path)?;
+    let before = file.metadata()?.len();
+    let missing = length.saturating_sub(before);
+    let filled = io::copy(&mut io::repeat(0).take(missing), &mut file).and_then(|_| file.sync_all());
+    filled.inspect_err(|_| {
+        // What room there is, the database needs.
+        let _ = file.set_len(before);
+    })
+}
+
 /// The handle on the thread; ends it when dropped.
 pub(super) struct Checkpointer {
     wake: Option<SyncSender<()>>,
@@ -65,7 +98,7 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: PathBuf, level: Arc<Level>) -> std::io::Result<Self> {
+    pub(super) fn start(path: PathBuf, level: Arc<Level>) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let shared = Arc::clone(&level);
         let thread = std::thread::Builder::new()
@@ -107,7 +140,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &std::path::Path, woken: &Receiver<()>, level: &Level) {
+fn run(path: &Path, woken: &Receiver<()>, level: &Level) {
     let mut connection = None;
     while woken.recv().is_ok() {
         if connection.is_none() {

@@ -233,6 +233,35 @@ async fn the_log_does_not_grow_without_end() {
     assert!(size < 192 << 20, "{} MiB", size >> 20);
 }
 
+/// The log has its room before anything is written, and what that adds to the
+/// file neither hides nor replaces what was committed, by others too.
+#[tokio::test]
+async fn the_logs_room_holds_nothing_and_takes_nothing() {
+    let (sqlite, crashed) = (Sqlite::new(), Sqlite::new());
+    let other = sqlite.try_open(7, Access::Administer).unwrap();
+    let workspace = Workspace { id: entropy::workspace_id(T0), name: "Other".into(), created_at: T0 };
+    Store::create_workspace(&other, workspace).await.unwrap();
+    let (path, left) = (sqlite.path(), crashed.path());
+    let log = |path: &Path| path.with_file_name("postern.db-wal");
+    let used = std::fs::metadata(log(&path)).unwrap().len();
+    assert!(0 < used && used < checkpoint::RESERVED, "{used}");
+
+    let world = World::new(Box::new(sqlite)).await;
+    assert_eq!(std::fs::metadata(log(&path)).unwrap().len(), checkpoint::RESERVED);
+    world.active_worker(&[]).await;
+    world.accept().await;
+    // A killed process leaves these two.
+    std::fs::copy(&path, &left).unwrap();
+    std::fs::copy(log(&path), log(&left)).unwrap();
+
+    let again = crashed.try_open(7, Access::Serve).unwrap();
+    assert_eq!(Store::depth(&again).await.unwrap().pending, 1);
+    assert_eq!(Store::workspaces(&again).await.unwrap().len(), 2);
+    let whole = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let damage = Connection::open(&left).unwrap().query_row("PRAGMA integrity_check", [], whole).unwrap();
+    assert_eq!(damage, "ok");
+}
+
 /// What a killed process left of a burial is finished at the next start.
 #[tokio::test]
 async fn an_interrupted_burial_is_finished() {

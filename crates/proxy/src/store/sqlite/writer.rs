@@ -1,7 +1,6 @@
-//! The one thread that writes, by group commit: whatever requests wait are
-//! run in one transaction with one fsync, and each is answered after it. A
-//! batch is as large as what is waiting; nothing is ever delayed to make it
-//! larger.
+//! The one thread that writes, by group commit: whatever requests wait, and
+//! come while these run, are run in one transaction with one fsync, and each
+//! is answered after it. No commit waits for requests to come.
 //!
 //! A batch runs without savepoints, which cost time. When one request fails,
 //! the whole batch is rolled back and run again with a savepoint around each,
@@ -9,7 +8,7 @@
 //! that may run twice; what they change in memory they leave with
 //! [`Tx::after_commit`].
 
-use super::checkpoint::{Checkpointer, Level};
+use super::checkpoint::{self, Checkpointer, Level};
 use super::connection;
 use super::dedupe;
 use super::memory::{Memory, SharedMemory};
@@ -77,6 +76,9 @@ impl Writer {
         last_event: i64,
         serving: bool,
     ) -> Result<Self, Problem> {
+        if serving {
+            checkpoint::reserve(&path, &connection)?;
+        }
         let level = Arc::new(Level::new(&connection)?);
         let failed = |_| Problem::Damaged("no thread could be started");
         let checkpointer = Checkpointer::start(path.clone(), Arc::clone(&level)).map_err(failed)?;
@@ -110,7 +112,9 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let request = Request { batch, work, outcome: None, reply };
         self.requests.as_ref().ok_or_else(ended)?.send(Box::new(request)).map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        // The work is dropped here, where it was made, not by the writing thread.
+        let (outcome, _work) = answer.await.map_err(|_| ended())?;
+        outcome
     }
 }
 
@@ -127,7 +131,7 @@ struct Request<T, F> {
     batch: Batch,
     work: F,
     outcome: Option<Result<T, Problem>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: oneshot::Sender<(Result<T, StoreError>, F)>,
 }
 
 /// What became of one run of a request.
@@ -173,7 +177,7 @@ where
             (failure, _) => Err(StoreError::Unavailable(failure.unwrap_or("the request did not run").into())),
         };
         // Whoever asked may have gone: the work stands all the same.
-        let _ = self.reply.send(outcome);
+        let _ = self.reply.send((outcome, self.work));
     }
 }
 
@@ -205,14 +209,8 @@ impl Desk {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            while jobs.len() < BATCH && !jobs.last().is_some_and(|job| job.ends_batch()) {
-                match inbox.try_recv() {
-                    Ok(job) => jobs.push(job),
-                    Err(_) => break,
-                }
-            }
             self.watch();
-            let failure = self.commit(&mut jobs).err();
+            let failure = self.commit(&mut jobs, inbox).err();
             for job in jobs.drain(..) {
                 job.answer(failure.as_deref());
             }
@@ -231,13 +229,13 @@ impl Desk {
     }
 
     /// Runs the jobs in one transaction. An error: none of them took effect.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), String> {
+    fn commit(&mut self, jobs: &mut Vec<Box<dyn Job>>, inbox: &Receiver<Box<dyn Job>>) -> Result<(), String> {
         if self.connection.is_none() {
             self.reopen().map_err(|problem| problem.to_string())?;
         }
         let Some(connection) = self.connection.take() else { return Err("the database is not open".into()) };
         let (mut effects, began) = (Vec::new(), Instant::now());
-        let outcome = self.run_together(&connection, jobs, &mut effects).and_then(|all_well| {
+        let outcome = self.run_together(&connection, jobs, inbox, &mut effects).and_then(|all_well| {
             if all_well { Ok(()) } else { self.run_apart(&connection, jobs, &mut effects) }
         });
         if outcome.is_ok() {
@@ -252,15 +250,18 @@ impl Desk {
         outcome
     }
 
-    /// All jobs, then the commit. `false`: one failed, and nothing took effect.
+    /// All jobs, and those that come meanwhile, then the commit. `false`: one
+    /// failed, and nothing took effect.
     fn run_together(
         &mut self,
         connection: &Connection,
-        jobs: &mut [Box<dyn Job>],
+        jobs: &mut Vec<Box<dyn Job>>,
+        inbox: &Receiver<Box<dyn Job>>,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, String> {
         execute(connection, "BEGIN IMMEDIATE")?;
-        for job in jobs.iter_mut() {
+        let mut ran = 0;
+        while let Some(job) = jobs.get_mut(ran) {
             match job.run(&mut self.tx(connection, effects)) {
                 Ran::Well => {}
                 Ran::Outage(reason) => return Err(reason),
@@ -269,6 +270,11 @@ impl Desk {
                     execute(connection, "ROLLBACK")?;
                     return Ok(false);
                 }
+            }
+            let last = job.ends_batch();
+            ran += 1;
+            if ran == jobs.len() && ran < BATCH && !last {
+                jobs.extend(inbox.try_recv());
             }
         }
         self.end(connection).map(|()| true)
