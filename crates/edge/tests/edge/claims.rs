@@ -4,7 +4,9 @@
 use crate::proxy::{Book, FakeProxy};
 use crate::support::{Delivery, TestClock, TestEdge, config};
 use crate::target::Target;
-use postern_edge::api::{self, EventKey, OutcomeKind, ReportEvent, SetForward, Settings};
+use postern_edge::api::{
+    self, Action, EventKey, ForwardTo, OutcomeKind, Repeat, ReportEvent, Rule, RuleList, SetForward, Settings,
+};
 use postern_protocol::api::{GroupMode, WorkStatus};
 use std::sync::Arc;
 
@@ -122,9 +124,33 @@ async fn what_is_anothers_is_not_begun() {
     edge.clock.turn(31_000);
     proxy.book().lost = true;
     permits.add_permits(10);
+    left_to_another(&edge, "evt_1").await;
+    assert!(target.seen.try_recv().is_err(), "nothing else was forwarded");
+}
+
+#[tokio::test]
+async fn what_was_lost_is_not_tried_again() {
+    let proxy = FakeProxy::new().await;
+    let edge = TestEdge::live(&proxy).await;
+    let (mut target, permits) = Target::held().await;
+    let to = ForwardTo { retry: Repeat { count: 5, wait_ms: 10 }, ..ForwardTo::new(target.url()) };
+    let rules = vec![Rule { action: Action::Forward(to), ..Rule::forward("") }];
+    let version = api::rules(&edge.handle).await.unwrap().version;
+    api::set_rules(&edge.handle, RuleList { version, rules }).await.unwrap();
+    given(&edge, &proxy, "evt_1", 1).await;
+    target.next().await;
+    // While the first try was under way the proxy gave it to another.
+    edge.clock.turn(31_000);
+    proxy.book().lost = true;
+    permits.close();
+    left_to_another(&edge, "evt_1").await;
+    assert!(target.seen.try_recv().is_err(), "there was no second try");
+}
+
+async fn left_to_another(edge: &TestEdge, id: &str) {
     let left = async {
         loop {
-            let event = api::event(&edge.handle, EventKey { id: "evt_1".into() }).await.unwrap();
+            let event = api::event(&edge.handle, EventKey { id: id.into() }).await.unwrap();
             if event.summary.outcome.label == "left to another" {
                 assert_eq!(event.summary.outcome.kind, OutcomeKind::None);
                 return;
@@ -133,7 +159,6 @@ async fn what_is_anothers_is_not_begun() {
         }
     };
     crate::support::soon("it is left to another", left).await;
-    assert!(target.seen.try_recv().is_err(), "nothing else was forwarded");
 }
 
 #[tokio::test]

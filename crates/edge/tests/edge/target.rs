@@ -43,7 +43,8 @@ impl Target {
         Self { port, seen }
     }
 
-    /// Answers each request when there is a permit for it.
+    /// Answers each request when there is a permit for it, and none once there
+    /// will be no more.
     pub(crate) async fn held() -> (Self, Arc<Semaphore>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -56,7 +57,8 @@ impl Target {
                 tokio::spawn(async move {
                     let Some(request) = read(&mut stream).await else { return };
                     let _ = sender.send(request);
-                    held.acquire().await.unwrap().forget();
+                    let Ok(permit) = held.acquire().await else { return };
+                    permit.forget();
                     answer(stream, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
                 });
             }
