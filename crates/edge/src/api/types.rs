@@ -45,6 +45,7 @@ pub struct Status {
     #[ts(type = "number")]
     pub rules_version: u64,
     /// This machine's public tunnels, by name.
+    #[serde(default)]
     pub tunnels: Vec<PublicTunnel>,
     /// What the user may set.
     pub settings: Settings,

@@ -3,7 +3,7 @@
 use crate::api::TunnelTraffic;
 use postern_protocol::api::tunnels::TunnelName;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,69 +36,66 @@ struct Counts {
 impl Meter {
     /// A request came.
     pub(super) fn came(&self) {
-        self.change(|counts| {
-            let at = counts.turn(Instant::now());
-            if let Some(spark) = counts.sparks.get_mut(at) {
-                *spark += 1;
-            }
-            counts.total += 1;
-            counts.under_way += 1;
-        });
+        self.counts().came(Instant::now());
     }
 
     /// Its answer began.
     pub(super) fn answered(&self, after: Duration) {
-        self.change(|counts| {
-            if counts.times.len() == TIMES {
-                counts.times.pop_front();
-            }
-            counts.times.push_back((Instant::now(), u32::try_from(after.as_micros()).unwrap_or(u32::MAX)));
-        });
+        self.counts().answered(Instant::now(), after);
     }
 
     /// It is over.
     pub(super) fn went(&self, failed: bool) {
-        self.change(|counts| {
-            counts.under_way = counts.under_way.saturating_sub(1);
-            counts.failed += u64::from(failed);
-        });
+        let mut counts = self.counts();
+        counts.under_way = counts.under_way.saturating_sub(1);
+        counts.failed += u64::from(failed);
     }
 
     pub(super) fn report(&self, name: &TunnelName) -> TunnelTraffic {
-        self.change(|counts| {
-            let now = Instant::now();
-            counts.turn(now);
-            let span = SPARK * SPARKS as u32;
-            let mut times: Vec<u32> = counts
-                .times
-                .iter()
-                .filter(|(at, _)| now.duration_since(*at) <= span)
-                .map(|(_, micros)| *micros)
-                .collect();
-            times.sort_unstable();
-            let quantile =
-                |q: usize| times.get((times.len() * q / 100).min(times.len().saturating_sub(1))).copied();
-            let sparks =
-                std::iter::repeat_n(0, SPARKS - counts.sparks.len()).chain(counts.sparks.iter().copied());
-            TunnelTraffic {
-                name: name.clone(),
-                spark_seconds: SPARK.as_secs() as u32,
-                sparks: sparks.collect(),
-                p50_micros: quantile(50),
-                p95_micros: quantile(95),
-                total: counts.total,
-                failed: counts.failed,
-                under_way: counts.under_way,
-            }
-        })
+        self.counts().report(Instant::now(), name)
     }
 
-    fn change<T>(&self, how: impl FnOnce(&mut Counts) -> T) -> T {
-        how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counts {
+    fn came(&mut self, now: Instant) {
+        let at = self.turn(now);
+        if let Some(spark) = self.sparks.get_mut(at) {
+            *spark += 1;
+        }
+        self.total += 1;
+        self.under_way += 1;
+    }
+
+    fn answered(&mut self, now: Instant, after: Duration) {
+        if self.times.len() == TIMES {
+            self.times.pop_front();
+        }
+        self.times.push_back((now, u32::try_from(after.as_micros()).unwrap_or(u32::MAX)));
+    }
+
+    fn report(&mut self, now: Instant, name: &TunnelName) -> TunnelTraffic {
+        self.turn(now);
+        let recent = self.times.iter().filter(|(at, _)| now.duration_since(*at) <= SPARK * SPARKS as u32);
+        let mut times: Vec<u32> = recent.map(|(_, micros)| *micros).collect();
+        times.sort_unstable();
+        let quantile = |q: usize| times.get(times.len() * q / 100).copied();
+        let sparks = std::iter::repeat_n(0, SPARKS - self.sparks.len()).chain(self.sparks.iter().copied());
+        TunnelTraffic {
+            name: name.clone(),
+            spark_seconds: SPARK.as_secs() as u32,
+            sparks: sparks.collect(),
+            p50_micros: quantile(50),
+            p95_micros: quantile(95),
+            total: self.total,
+            failed: self.failed,
+            under_way: self.under_way,
+        }
+    }
+
     /// Begins the spark of `now`; says where it is.
     fn turn(&mut self, now: Instant) -> usize {
         let began = *self.began.get_or_insert(now);
@@ -119,24 +116,22 @@ impl Counts {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn sparks_move_on_and_times_are_ranked() {
-        let meter = Meter::default();
+    #[test]
+    fn sparks_move_on_and_times_are_ranked() {
+        let (mut counts, began) = (Counts::default(), Instant::now());
         let name: TunnelName = "app".parse().unwrap();
         for millis in 1..=100 {
-            meter.came();
-            meter.answered(Duration::from_millis(millis));
-            meter.went(millis == 1);
+            counts.came(began);
+            counts.answered(began, Duration::from_millis(millis));
         }
-        tokio::time::advance(Duration::from_secs(12)).await;
-        meter.came();
-        let report = meter.report(&name);
+        let later = began + Duration::from_secs(12);
+        counts.came(later);
+        let report = counts.report(later, &name);
         assert_eq!(report.sparks.len(), 60);
         assert_eq!(report.sparks[57..], [100, 0, 1]);
         assert_eq!((report.p50_micros, report.p95_micros), (Some(51_000), Some(96_000)));
-        assert_eq!((report.total, report.failed, report.under_way), (101, 1, 1));
-        tokio::time::advance(Duration::from_secs(3600)).await;
-        let report = meter.report(&name);
+        assert_eq!((report.total, report.under_way), (101, 101));
+        let report = counts.report(later + Duration::from_secs(3600), &name);
         assert_eq!(report.sparks, vec![0; 60]);
         assert_eq!((report.p50_micros, report.total), (None, 101));
     }
