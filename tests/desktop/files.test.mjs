@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { launch } from "./harness/app.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
-import { go, live, openEvent, signIn } from "./harness/pages.mjs";
+import { dismiss, go, live, openEvent, signIn } from "./harness/pages.mjs";
 import { eventually } from "./harness/processes.mjs";
 import { Proxy } from "./harness/proxy.mjs";
 import { Session } from "./harness/session.mjs";
@@ -29,15 +29,17 @@ test("files are saved in the folder for downloads, and the window says where", a
   await go(page, "Settings");
   for (const name of ["postern-settings.json", "postern-settings (2).json"]) {
     await (await page.byRole("button", "Export…")).click();
+    await page.shows(/"postern-settings"/);
     await (await page.byRole("button", "Save as a file")).click();
     equal((await saved(name)).format, "postern-settings");
     await page.shows(join(downloads, name));
-    await (await page.byRole("button", "Dismiss")).click();
+    await dismiss(page);
   }
   await (await page.byRole("button", "Show…")).click();
+  await page.shows(/"postern-diagnostics"/);
   await (await page.byRole("button", "Save as a file")).click();
   await page.shows(join(downloads, "postern-diagnostics.json"));
-  await (await page.byRole("button", "Dismiss")).click();
+  await dismiss(page);
   const diagnostics = await readFile(join(downloads, "postern-diagnostics.json"), "utf8");
   equal(JSON.parse(diagnostics).program, "the desktop app");
   ok(!diagnostics.includes(proxy.token));

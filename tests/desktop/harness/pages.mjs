@@ -24,7 +24,12 @@ export async function forwardTo(page, url) {
   await (await page.byRole("textbox", "Address")).fill(url);
   await (await page.byRole("button", /^Add$/)).click();
   await page.shows("It acts on events from now on.");
-  await (await page.byRole("button", "Dismiss")).click();
+  await dismiss(page);
+}
+
+/** Puts away what was said: it lies over the page for a while. */
+export async function dismiss(page) {
+  await page.run('for (const button of document.querySelectorAll("button[aria-label=Dismiss]")) button.click();');
 }
 
 /** Opens the event whose row has this text. */
