@@ -21,7 +21,7 @@ use crate::delivery::scheduler::Scheduler;
 use crate::delivery::sender::Sender;
 use crate::delivery::tunnel::Tunnelled;
 use crate::http::body::BodyReader;
-use crate::http::server::{self, Limits};
+use crate::http::server::{self, Answering, Limits};
 use crate::http::{self};
 use crate::ingest::{Ingest, IngestMetrics};
 use crate::linear::{self, LinearSignIn};
@@ -32,7 +32,11 @@ use crate::registry::{self, Registry};
 use crate::retention::{self, RetentionMetrics};
 use crate::store::{Access, BATCH_SIZE, OpenError, SqliteStore, Store, WriteMetrics};
 use crate::trigger::Trigger;
+use crate::tunnel::address::Address;
 use crate::tunnel::directory::InProcess;
+use crate::tunnel::front::{self, Front};
+use crate::tunnel::names::Names;
+use crate::tunnel::reservations::Reservations;
 use crate::tunnel::{self, Directory, Tunnels};
 use crate::vault::{Vault, VaultError};
 use crate::workspace::Reader;
@@ -132,7 +136,7 @@ impl Parts {
 /// A proxy that is ready to serve.
 pub struct App {
     parts: Parts,
-    recorder: PrometheusRecorder,
+    recorder: Arc<PrometheusRecorder>,
     prometheus: PrometheusHandle,
     client: Outbound,
     tls: Option<(Arc<Certificates>, Acceptor)>,
@@ -180,6 +184,7 @@ impl App {
             })
             .map_err(RunError::Metrics)?
             .build_recorder();
+        let recorder = Arc::new(recorder);
         let prometheus = recorder.handle();
         let policy = registry::policy(&parts.config.registration);
         let client = Outbound::new(policy, parts.config.delivery.timeout).map_err(TrustError)?;
@@ -199,8 +204,8 @@ impl App {
             client.clone(),
             linear_url.parse().map_err(RunError::LinearUrl)?,
         ));
-        let tunnels = Arc::new(metrics::with_local_recorder(&recorder, InProcess::new));
-        parts.store.measured_by(metrics::with_local_recorder(&recorder, WriteMetrics::new));
+        let tunnels = Arc::new(metrics::with_local_recorder(&*recorder, InProcess::new));
+        parts.store.measured_by(metrics::with_local_recorder(&*recorder, WriteMetrics::new));
         let Parts { store, clock, bus, .. } = &parts;
         let notices = Arc::new(Notices::new(store.clone(), clock.clone(), bus.clone()));
         Ok(Self {
@@ -233,7 +238,8 @@ impl App {
         let limits = &self.parts.config.limits;
         let room = usize::try_from(limits.inflight).unwrap_or(usize::MAX);
         let bodies = BodyReader::new(room, limits.body_timeout);
-        let admin_routes = admin::routes(Arc::new(self.admin(&bodies, &running, &stop)));
+        let admin_routes =
+            Answering { front: None, router: admin::routes(Arc::new(self.admin(&bodies, &running, &stop))) };
         let challenger = self.challenger(&tasks, &stop);
         let cut = CancellationToken::new();
         let sender = self.sender();
@@ -242,7 +248,8 @@ impl App {
         let routes =
             self.routes_parts(public_url, bodies, challenger.clone(), dispatch.clone(), &carrying, &stop);
         let work = routes.work.clone();
-        let routes = http::routes(routes);
+        let front = Some(self.front(&routes, &carrying));
+        let answering = Answering { router: http::routes(routes), front };
         let scheduler = Scheduler {
             store: self.parts.store.clone(),
             clock: self.parts.clock.clone(),
@@ -263,7 +270,7 @@ impl App {
         let admin_limits = Limits { drain: ADMIN_DRAIN, ..limits };
         let admin_server =
             tokio::spawn(server::serve(admin, None, admin_routes, admin_limits, admin_stop.clone()));
-        parts.spawn(named("public listener", server::serve(public, tls, routes, limits, stop.clone())));
+        parts.spawn(named("public listener", server::serve(public, tls, answering, limits, stop.clone())));
         if let Some(certificates) = certificates {
             parts.spawn(named("certificate's renewal", certificates.follow(stop.clone())));
         }
@@ -359,15 +366,25 @@ impl App {
             challenger,
             self.linear.clone(),
         ));
+        let address = Arc::new(Address::new(&public_url, &config.tunnel));
+        let names = Arc::new(Names::new(store.clone(), clock.clone(), self.tunnels.clone(), address.clone()));
         let tunnels = Arc::new(Tunnels::new(
             store.clone(),
             clock.clone(),
             bus.clone(),
             self.tunnels.clone(),
+            names.clone(),
             config.tunnel.timing(),
             carrying.clone(),
             stop.clone(),
         ));
+        let reservations = Arc::new(Reservations {
+            store: store.clone(),
+            clock: clock.clone(),
+            bodies: bodies.clone(),
+            names,
+            address,
+        });
         let api = Arc::new(Api {
             store: store.clone(),
             clock: clock.clone(),
@@ -400,7 +417,22 @@ impl App {
             canaries: self.canaries.clone(),
             rates: Canaried::rates(),
         });
-        http::Parts { ingest, registry, work, tunnels, trigger, reader, api, canaried }
+        http::Parts { ingest, registry, work, tunnels, reservations, trigger, reader, api, canaried }
+    }
+
+    fn front(&self, routes: &http::Parts, carrying: &TaskTracker) -> Arc<Front> {
+        let Reservations { store, clock, bodies, names, address } = &*routes.reservations;
+        Arc::new(Front::new(front::Needs {
+            store: store.clone(),
+            clock: clock.clone(),
+            names: names.clone(),
+            address: address.clone(),
+            ingest: routes.ingest.clone(),
+            bodies: bodies.clone(),
+            settings: self.parts.config.tunnel.clone(),
+            recorder: self.recorder.clone(),
+            tasks: carrying.clone(),
+        }))
     }
 
     fn work(&self, bodies: &BodyReader) -> Arc<Work> {
@@ -446,7 +478,7 @@ impl App {
 
     /// Metrics belong to an app, not to the process: tests run many.
     fn measured<T>(&self, make: impl FnOnce() -> T) -> T {
-        metrics::with_local_recorder(&self.recorder, make)
+        metrics::with_local_recorder(&*self.recorder, make)
     }
 }
 

@@ -6,11 +6,12 @@ use crate::canary::{self, Canaried};
 use crate::ingest::{self, Ingest};
 use crate::registry::{self, Registry, work::Work};
 use crate::trigger::{self, Trigger};
+use crate::tunnel::reservations::{self, Reservations};
 use crate::tunnel::{self, Tunnels};
 use crate::workspace::{self, Reader};
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,6 +20,7 @@ pub(crate) mod after;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod error;
+pub(crate) mod hangup;
 pub(crate) mod middleware;
 pub(crate) mod openapi;
 pub(crate) mod paging;
@@ -32,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) work: Arc<Work>,
     pub(crate) tunnels: Arc<Tunnels>,
+    pub(crate) reservations: Arc<Reservations>,
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) reader: Arc<Reader>,
     pub(crate) api: Arc<Api>,
@@ -40,7 +43,7 @@ pub(crate) struct Parts {
 
 /// The routes.
 pub(crate) fn routes(parts: Parts) -> Router {
-    let Parts { ingest, registry, work, tunnels, trigger, reader, api, canaried } = parts;
+    let Parts { ingest, registry, work, tunnels, reservations, trigger, reader, api, canaried } = parts;
 
     // Providers post webhooks.
     let providers = Router::new()
@@ -63,6 +66,12 @@ pub(crate) fn routes(parts: Parts) -> Router {
     let reports =
         Router::new().route("/edge/events/{event}/status", post(registry::work::report)).with_state(work);
     let tunnels = Router::new().route("/edge/connect", get(tunnel::connect::connect)).with_state(tunnels);
+
+    let names = Router::new()
+        .route("/edge/tunnels", get(reservations::list_for_worker).post(reservations::reserve_for_worker))
+        .route("/edge/tunnels/{name}", delete(reservations::release_for_worker))
+        .route("/edge/tunnels/{name}/options", put(reservations::change_for_worker))
+        .with_state(reservations.clone());
 
     let looking = Router::new()
         .route("/edge/events/{event}", get(workspace::event_for_worker))
@@ -90,7 +99,13 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .with_state(api);
     let trigger = OpenApiRouter::new().routes(routes!(trigger::trigger)).with_state(trigger);
     let workers = OpenApiRouter::new().routes(routes!(registry::settings::change)).with_state(workers);
-    let workspace = openapi::described(workspace.merge(deliveries).merge(trigger).merge(workers));
+    let reserved = OpenApiRouter::new()
+        .routes(routes!(reservations::list, reservations::reserve))
+        .routes(routes!(reservations::change))
+        .routes(routes!(reservations::release))
+        .with_state(reservations);
+    let workspace = workspace.merge(deliveries).merge(trigger).merge(workers).merge(reserved);
+    let workspace = openapi::described(workspace);
 
     Router::new()
         .merge(providers)
@@ -99,6 +114,7 @@ pub(crate) fn routes(parts: Parts) -> Router {
         .merge(looking)
         .merge(canaries)
         .merge(tunnels)
+        .merge(names)
         .merge(workspace)
         .fallback(middleware::not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)

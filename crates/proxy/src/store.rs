@@ -12,6 +12,7 @@ mod grants;
 mod listing;
 mod metrics;
 mod sqlite;
+mod tunnels;
 
 pub use grants::{Grant, GrantReport, GrantSought, GrantStep, Granted};
 pub use listing::{
@@ -25,9 +26,12 @@ pub use sqlite::{
     check, lock, restore, rotate_key,
 };
 
+pub use tunnels::{MOST_NAMES, QUARANTINE, ReservedTunnel, TunnelKept};
+
 use crate::circuit::{CircuitChange, Observation};
 use async_trait::async_trait;
 use bytes::Bytes;
+use postern_protocol::api::tunnels::{TunnelName, TunnelOptions};
 use postern_protocol::api::{
     AttemptRecord, CatchUp, CatchUpChoice, CaughtUp, Circuit, DeadLetterFilter, DeliveryDetail,
     DeliveryFilter, DeliveryInfo, DeliveryState, EventFilter, EventInfo, EventRecord, Group, Ordering,
@@ -283,6 +287,42 @@ pub trait Store: Send + Sync + 'static {
     async fn groups_waiting(&self) -> Result<(u64, Option<UnixMillis>), StoreError>;
     /// What waits for a worker by itself, and what is held.
     async fn waiting(&self, id: WorkerId) -> Result<Waiting, StoreError>;
+
+    // -- public tunnels -----------------------------------------------------
+
+    /// Reserves a name for a workspace, with these options, or none. One that
+    /// is the workspace's already stays, with these options where some are
+    /// given; one that it released it may take back, and others may
+    /// [`QUARANTINE`] after that.
+    async fn reserve_tunnel(
+        &self,
+        workspace: WorkspaceId,
+        name: TunnelName,
+        options: Option<TunnelOptions>,
+        now: UnixMillis,
+    ) -> Result<TunnelKept, StoreError>;
+    /// Replaces the options of a name of the workspace. A secret that is left
+    /// out stays as it was, where the kind of access does.
+    async fn set_tunnel_options(
+        &self,
+        workspace: WorkspaceId,
+        name: TunnelName,
+        options: TunnelOptions,
+    ) -> Result<TunnelKept, StoreError>;
+    /// Releases a name of the workspace. `false`: it is not reserved.
+    async fn release_tunnel(
+        &self,
+        workspace: WorkspaceId,
+        name: TunnelName,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError>;
+    /// Notes that a worker begins to serve a name.
+    async fn touch_tunnel(&self, name: TunnelName, now: UnixMillis) -> Result<(), StoreError>;
+    /// A workspace's names, in their order.
+    async fn tunnels(&self, workspace: WorkspaceId) -> Result<Vec<ReservedTunnel>, StoreError>;
+    /// The reservation of a name, whosever it is. Called for every visitor's
+    /// request: from memory where possible, as [`Store::source`].
+    async fn tunnel(&self, name: &TunnelName) -> Result<Option<Arc<ReservedTunnel>>, StoreError>;
 
     // -- delivery -----------------------------------------------------------
 
@@ -594,16 +634,20 @@ pub enum Scope {
     WorkersWrite,
     /// Redrive, discard, replay and recover for any worker: `deliveries:write`.
     DeliveriesWrite,
+    /// Reserve, serve, change and release names of public tunnels:
+    /// `tunnels:write`.
+    TunnelsWrite,
 }
 
 impl Scope {
     /// All of them: what a token has unless said otherwise.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::WorkersRegister,
         Self::EventsTrigger,
         Self::EventsRead,
         Self::WorkersWrite,
         Self::DeliveriesWrite,
+        Self::TunnelsWrite,
     ];
 
     /// The stable text.
@@ -615,6 +659,7 @@ impl Scope {
             Self::EventsRead => "events:read",
             Self::WorkersWrite => "workers:write",
             Self::DeliveriesWrite => "deliveries:write",
+            Self::TunnelsWrite => "tunnels:write",
         }
     }
 }

@@ -16,7 +16,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 
 /// Removes them, and those that `Connection` names. `TE: trailers`, the one
 /// that HTTP/2 knows, stays.
-pub(crate) fn strip(headers: &mut HeaderMap) {
+pub fn strip(headers: &mut HeaderMap) {
     let trailers = headers.get_all(TE).iter().any(|value| {
         value
             .to_str()

@@ -60,7 +60,14 @@ fn websocket(headers: &HeaderMap) -> Result<HeaderValue, UpgradeRefused> {
         return Err(UpgradeRefused::BadWebSocket);
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(UpgradeRefused::BadWebSocket)?;
-    derive_accept_key(key.as_bytes()).parse().map_err(|_| UpgradeRefused::BadWebSocket)
+    websocket_accept(key.as_bytes()).ok_or(UpgradeRefused::BadWebSocket)
+}
+
+/// What `Sec-WebSocket-Accept` says to a `Sec-WebSocket-Key` (RFC 6455, section
+/// 4.2.2).
+#[must_use]
+pub fn websocket_accept(key: &[u8]) -> Option<HeaderValue> {
+    derive_accept_key(key).parse().ok()
 }
 
 /// Whether a comma-separated header has `token`, in any case.

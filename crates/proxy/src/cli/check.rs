@@ -51,11 +51,12 @@ fn text(report: &Report, key: &str) -> String {
     }
     lines.extend([
         format!(
-            "set up      {}, {}, {}, {}",
+            "set up      {}, {}, {}, {}, {}",
             counted(counts.workspaces, "workspace"),
             counted(counts.sources, "source"),
             counted(counts.tokens, "token"),
-            counted(counts.workers, "worker")
+            counted(counts.workers, "worker"),
+            counted(counts.tunnels, "tunnel")
         ),
         format!("kept        {}, {}", counted(counts.events, "event"), counted(counts.attempts, "attempt")),
         format!(

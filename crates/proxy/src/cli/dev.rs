@@ -74,7 +74,9 @@ pub(super) async fn run(
         data_dir: Some(dir.clone()),
         allow_loopback: true,
     };
-    let config = Config::load(common.config.as_deref(), &overrides)?;
+    let mut config = Config::load(common.config.as_deref(), &overrides)?;
+    // Browsers know where the names of localhost lead.
+    config.tunnel.domain.get_or_insert_with(|| "localhost".to_owned());
     log_to_stderr(&config.log)?;
     let store = open_store(&config, Access::Serve)?;
     let dir = dir.canonicalize().map_err(|source| CliError::File { path: dir, source })?;

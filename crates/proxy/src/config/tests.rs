@@ -30,6 +30,10 @@ fn a_bad_value_is_named_with_its_cure() {
         ("[retention]\ndedupe = \"90d\"", ["retention.dedupe", "retention.events"]),
         ("[registration]\nallow_private = [\"10.0.0.0/99\"]", ["registration.allow_private", "10.0.0.0/99"]),
         ("public_url = \"https://x.example/path\"", ["public_url", "without a path"]),
+        ("[tunnel]\ndomain = \"Tunnels.example.com:443\"", ["tunnel.domain", "without a port"]),
+        ("[tunnel]\ndomain = \"127.0.0.1\"", ["tunnel.domain = \"127.0.0.1\"", "small letters"]),
+        ("[tunnel]\nconcurrency = 0", ["tunnel.concurrency = 0", "10000"]),
+        ("[tunnel]\ntrusted_proxies = [\"x\"]", ["tunnel.trusted_proxies", "x"]),
         ("typo = 1", ["no setting `typo`", "listen"]),
         ("[delivery]\ntypo = 1", ["no setting `delivery.typo`", "schedule"]),
     ];

@@ -44,6 +44,13 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// Logs what went wrong inside, if anything did.
+    pub(crate) fn log(&self) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(code = %self.code, error = %chain(cause.as_ref()), "request failed");
+        }
+    }
+
     /// What is wrong, in words.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -78,9 +85,7 @@ impl From<Failure> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Some(cause) = &self.cause {
-            tracing::error!(code = %self.code, error = %chain(cause.as_ref()), "request failed");
-        }
+        self.log();
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(ErrorBody::new(self.code, self.message))).into_response();
         if let Some(seconds) = self.retry_after {

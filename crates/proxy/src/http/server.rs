@@ -1,16 +1,21 @@
-//! Serves a router on a listener: one task per connection, a limit on how
+//! Serves a router on a listener, and in front of it, where there is one, the
+//! front of public tunnels; over HTTP/1.1, and HTTP/2 where a client begins with
+//! it. One task per connection, a limit on how
 //! long a request's head may take (idle kept-alive connections end by it too),
 //! and a drain: once told to stop, no connection is taken any more, requests
 //! under way are answered, and what has not ended by the deadline is cut. A
 //! connection that was upgraded is no longer the server's, nor its drain's.
 
+use super::hangup::{Hangup, Watched};
+use crate::tunnel::front::{self, Front, LARGEST_HEAD};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use postern_tls::Acceptor;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -25,6 +30,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may take nothing of what it is sent before its connection
 /// is cut: what was meant for it takes memory.
 const STALLED: Duration = Duration::from_secs(30);
+
+/// Streams of one HTTP/2 connection at once.
+const STREAMS: u32 = 256;
+/// What one of them, and all of them together, may have on its way to us: large
+/// enough for fast uploads from far away.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// Times of a server.
 #[derive(Clone, Copy, Debug)]
@@ -58,18 +70,49 @@ impl<S> Answers for S where
 {
 }
 
+/// Who answers.
+#[derive(Clone)]
+pub(crate) struct Answering {
+    pub(crate) router: Router,
+    /// Asked first, where there is one.
+    pub(crate) front: Option<Arc<Front>>,
+}
+
+/// How both versions of HTTP are spoken.
+#[derive(Clone)]
+struct Http {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+    header_timeout: Duration,
+}
+
+impl Http {
+    fn new(header_timeout: Duration) -> Self {
+        let mut one = http1::Builder::new();
+        // Who has sent all and closes its side still gets its answer.
+        one.timer(TokioTimer::new()).header_read_timeout(header_timeout).half_close(true);
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(Some(STALLED))
+            .keep_alive_timeout(STALLED);
+        Self { one, two, header_timeout }
+    }
+}
+
 /// Serves until `stop`, then drains. Returns when the last connection ended.
 /// With `tls`, every connection begins with a handshake, in its own task.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Acceptor>,
-    router: Router,
+    answering: Answering,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    let mut http = http1::Builder::new();
-    // Who has sent all and closes its side still gets its answer.
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).half_close(true);
+    let http = Http::new(limits.header_timeout);
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -88,17 +131,17 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        let service = service(router.clone(), peer);
+        let client = Client { answering: answering.clone(), peer, tls: tls.is_some() };
         let (http, tls, stop) = (http.clone(), tls.clone(), stop.clone());
         connections.spawn(async move {
-            let Some(tls) = tls else { return connection(&http, &stop, stream, service).await };
+            let Some(tls) = tls else { return connection(&http, &stop, stream, client).await };
             let shaken = tokio::select! {
                 shaken = tls.accept(stream) => shaken,
                 // No request is under way yet.
                 () = stop.cancelled() => return,
             };
             match shaken {
-                Ok(stream) => connection(&http, &stop, stream, service).await,
+                Ok(stream) => connection(&http, &stop, stream, client).await,
                 Err(error) => {
                     let error = super::error::chain(&error);
                     tracing::debug!(%error, "no TLS connection");
@@ -115,33 +158,78 @@ pub(crate) async fn serve(
 }
 
 /// Serves one connection; from `stop` on, no further request of it.
-async fn connection<I, S>(http: &http1::Builder, stop: &CancellationToken, io: I, service: S)
+async fn connection<I>(http: &Http, stop: &CancellationToken, io: I, client: Client)
 where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Answers,
+    I: AsyncRead + AsyncWrite + Send + 'static,
 {
     let mut io = TimeoutStream::new(io);
     io.set_write_timeout(Some(STALLED));
-    let serving = http.serve_connection(TokioIo::new(Box::pin(io)), service).with_upgrades();
-    tokio::pin!(serving);
-    let served = tokio::select! {
-        served = &mut serving => served,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let io = Watched::new(Box::pin(io));
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(http.header_timeout, io.begins_http2()) => begun,
+        // No request is under way yet.
+        () = stop.cancelled() => return,
     };
+    let Ok(http2) = begun else { return tracing::debug!("a connection was opened for nothing") };
+    // A stream of HTTP/2 ends by itself with its visitor.
+    let hangup = (!http2).then(|| io.hangup());
+    let service = client.service(hangup);
+    if http2 {
+        let serving = http.two.serve_connection(TokioIo::new(io), service);
+        tokio::pin!(serving);
+        log(tokio::select! {
+            served = &mut serving => served,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        });
+    } else {
+        let serving = http.one.serve_connection(TokioIo::new(io), service).with_upgrades();
+        tokio::pin!(serving);
+        log(tokio::select! {
+            served = &mut serving => served,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        });
+    }
+}
+
+fn log(served: hyper::Result<()>) {
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke");
     }
 }
 
-fn service(router: Router, peer: SocketAddr) -> impl Answers {
-    hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request)
-    })
+/// Whoever is at the other end, and who answers them.
+struct Client {
+    answering: Answering,
+    peer: SocketAddr,
+    tls: bool,
+}
+
+impl Client {
+    fn service(self, hangup: Option<Hangup>) -> impl Answers {
+        let Self { answering: Answering { router, front }, peer, tls } = self;
+        let connection = front::Connection { peer: peer.ip(), tls, hangup };
+        hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let (mut router, front, connection) = (router.clone(), front.clone(), connection.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let body = Body::new(body);
+                if let Some(front) = front
+                    && let Some(place) = front.place(&head)
+                {
+                    return Ok(front.answer(head, body, place, connection).await);
+                }
+                let mut request = http::Request::from_parts(head, body);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.call(request).await
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -161,8 +249,9 @@ mod tests {
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let stop = CancellationToken::new();
         let began = tokio::time::Instant::now();
-        let service = service(router, SocketAddr::from(([127, 0, 0, 1], 1)));
-        connection(&http1::Builder::new(), &stop, server, service).await;
+        let answering = Answering { router, front: None };
+        let client = Client { answering, peer: SocketAddr::from(([127, 0, 0, 1], 1)), tls: false };
+        connection(&Http::new(STALLED), &stop, server, client).await;
         assert!(began.elapsed() >= STALLED && began.elapsed() < 2 * STALLED);
     }
 }

@@ -26,6 +26,7 @@ pub(super) mod outcomes;
 pub(super) mod policies;
 pub(super) mod reasons;
 pub(super) mod retention;
+pub(super) mod tunnels;
 pub(super) mod work;
 pub(super) mod workers;
 
@@ -356,6 +357,8 @@ macro_rules! run_on {
                 no_sequence_of_calls_breaks_a_group;
             reasons:
                 a_delivery_says_how_it_stands, who_has_none_is_told_apart, members_of_a_group_are_told_apart;
+            tunnels:
+                a_name_is_its_workspaces_alone, a_released_name_is_kept_back, options_and_their_secret_are_kept, a_workspace_has_so_many_names;
             work:
                 reports_are_kept_once, nobody_reports_of_what_is_not_theirs;
             retention:

@@ -5,8 +5,8 @@
 use super::{
     Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
     EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
-    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store,
-    StoreError, Token, Worker, Workspace, WriteMetrics,
+    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, ReservedTunnel, Room,
+    Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
 };
 use crate::circuit::{CircuitChange, Observation};
 use crate::vault::Vault;
@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use claim::Claimer;
 use grants::Granter;
 use memory::SharedMemory;
+use postern_protocol::api::tunnels::{TunnelName, TunnelOptions};
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
     EventFilter, EventInfo, EventRecord, Group, Ordering, Replayed, Waiting, WorkReport, WorkerPolicy,
@@ -64,6 +65,7 @@ mod rotate;
 mod rows;
 mod sealed;
 mod set_back;
+mod tunnels;
 mod why;
 mod work;
 mod workers;
@@ -262,6 +264,12 @@ delegate! {
     waiting(id: WorkerId) -> Waiting;
     group_waiting(id: WorkerId) -> Waiting;
     groups_waiting() -> (u64, Option<UnixMillis>);
+    reserve_tunnel(workspace: WorkspaceId, name: TunnelName, options: Option<TunnelOptions>, now: UnixMillis) -> TunnelKept;
+    set_tunnel_options(workspace: WorkspaceId, name: TunnelName, options: TunnelOptions) -> TunnelKept;
+    release_tunnel(workspace: WorkspaceId, name: TunnelName, now: UnixMillis) -> bool;
+    touch_tunnel(name: TunnelName, now: UnixMillis) -> ();
+    tunnels(workspace: WorkspaceId) -> Vec<ReservedTunnel>;
+    tunnel(name: &TunnelName) -> Option<Arc<ReservedTunnel>>;
     claim_due(claim: Claim) -> Vec<Claimed>;
     finish_attempt(finish: FinishAttempt) -> Option<CircuitChange>;
     set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;

@@ -1,17 +1,19 @@
 //! `GET /edge/connect`: a worker's connection becomes its tunnel.
 
 use super::Directory;
+use super::names::{Names, Serving};
 use crate::bus::Bus;
 use crate::entropy;
 use crate::http::auth;
 use crate::http::error::{ApiError, chain};
 use crate::http::rate::Buckets;
 use crate::registry::version;
-use crate::store::Store;
+use crate::store::{Scope, Store};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, UPGRADE};
+use postern_protocol::api::tunnels::TunnelWorker;
 use postern_protocol::id::WorkerId;
 use postern_protocol::{Clock, ErrorCode, PROTOCOL_VERSION};
 use postern_tunnel::{AcceptError, Closed, Goodbye, Hello, Link, Timing, UpgradeRefused, Upgrading, accept};
@@ -41,6 +43,7 @@ pub(crate) struct Tunnels {
     clock: Arc<dyn Clock>,
     bus: Arc<dyn Bus>,
     directory: Arc<dyn Directory>,
+    names: Arc<Names>,
     timing: Timing,
     /// This process, to agents.
     instance: String,
@@ -57,17 +60,19 @@ impl Tunnels {
         clock: Arc<dyn Clock>,
         bus: Arc<dyn Bus>,
         directory: Arc<dyn Directory>,
+        names: Arc<Names>,
         timing: Timing,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
         let instance = hex::encode(entropy::bytes::<8>());
         let by_worker = Buckets::new(RATE.0, RATE.1);
-        Self { store, clock, bus, directory, timing, instance, by_worker, tasks, stop }
+        Self { store, clock, bus, directory, names, timing, instance, by_worker, tasks, stop }
     }
 
     /// Holds the connection as the worker's tunnel for as long as it lasts.
-    async fn carry(&self, worker: WorkerId, upgrading: Upgrading) {
+    async fn carry(&self, serving: Serving, upgrading: Upgrading) {
+        let worker = serving.worker.id;
         let link = match self.stop.run_until_cancelled(self.link(upgrading)).await {
             Some(Ok(link)) => link,
             Some(Err(error)) => return tracing::debug!(%worker, error = %chain(&error), "no tunnel"),
@@ -82,8 +87,12 @@ impl Tunnels {
             link.shutdown(Goodbye::Draining);
         }
         self.reachable(worker).await;
-        let why = link.closed().await;
+        let why = tokio::select! {
+            why = link.closed() => why,
+            never = self.names.follow(&serving, &link) => match never {},
+        };
         self.directory.forget(worker, link.epoch());
+        self.names.forget(worker, link.epoch());
         match why {
             Closed::Here(_) | Closed::There(_) => {
                 tracing::info!(%worker, connection, %why, "a tunnel ended");
@@ -128,7 +137,7 @@ pub(crate) async fn connect(
         return Err(ApiError::new(ErrorCode::Unavailable, "the proxy is stopping").retry_after(1));
     }
     let now = tunnels.clock.now();
-    let (worker, _) = auth::calling_worker(tunnels.store.as_ref(), request.headers(), now).await?;
+    let (worker, token) = auth::calling_worker(tunnels.store.as_ref(), request.headers(), now).await?;
     tunnels.by_worker.take(worker.id, now)?;
     let upgrading = match postern_tunnel::upgrade(&mut request) {
         Ok(upgrading) => upgrading,
@@ -136,7 +145,12 @@ pub(crate) async fn connect(
     };
     version::check(upgrading.protocol_version().unwrap_or_default())?;
     let response = upgrading.response().map(|()| Body::empty());
-    tunnels.tasks.clone().spawn(async move { tunnels.carry(worker.id, upgrading).await });
+    let serving = Serving {
+        worker: TunnelWorker { id: worker.id, name: worker.name },
+        workspace: worker.workspace,
+        allowed: token.scopes.contains(&Scope::TunnelsWrite),
+    };
+    tunnels.tasks.clone().spawn(async move { tunnels.carry(serving, upgrading).await });
     Ok(response)
 }
 

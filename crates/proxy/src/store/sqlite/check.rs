@@ -44,6 +44,8 @@ pub struct Counts {
     pub tokens: u64,
     /// Workers that are not gone.
     pub workers: u64,
+    /// Names of public tunnels that are reserved.
+    pub tunnels: u64,
     /// Events.
     pub events: u64,
     /// Deliveries that wait.
@@ -112,6 +114,7 @@ fn counts(db: &Connection) -> rusqlite::Result<Counts> {
         sources: count("sources")?,
         tokens: count("tokens WHERE revoked_at IS NULL")?,
         workers: count("workers WHERE state <> 'gone'")?,
+        tunnels: count("tunnels WHERE released_at IS NULL")?,
         events: count("events")?,
         attempts: count("attempts")?,
         ..Counts::default()

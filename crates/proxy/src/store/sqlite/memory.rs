@@ -1,6 +1,6 @@
 //! What the store keeps in memory beside the database: the workers as far as
 //! claiming and matching need them, which deliveries are claimed, the newest
-//! keys of events, and the sources that webhooks ask for again and again.
+//! keys of events, and the sources and tunnels that are asked for again and again.
 //!
 //! Everything here but the keys follows commits, never precedes them, and can be read anew
 //! from the database at any time, claims apart: those are meant to be lost
@@ -9,12 +9,13 @@
 use super::dedupe::Newest;
 use super::problem::Problem;
 use super::roster::Roster;
-use crate::store::{LinearApp, Source, WriteMetrics};
+use crate::store::{LinearApp, ReservedTunnel, Source, WriteMetrics};
 use crate::vault::Vault;
+use postern_protocol::api::tunnels::TunnelName;
 use postern_protocol::id::{EventId, SourceId};
 use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Commit times remembered for events that no attempt has carried into the
@@ -27,6 +28,7 @@ pub(super) struct Memory {
     pub(super) keys: Newest,
     sources: HashMap<SourceId, Source>,
     apps: HashMap<String, LinearApp>,
+    tunnels: HashMap<TunnelName, Arc<ReservedTunnel>>,
     /// Changes whenever something cached was changed: what was read from the
     /// database before is not to be cached after.
     generation: u64,
@@ -40,6 +42,7 @@ impl Memory {
         self.generation += 1;
         self.sources.clear();
         self.apps.clear();
+        self.tunnels.clear();
     }
 
     /// Notes how long an event's commit took, in microseconds.
@@ -105,6 +108,18 @@ impl SharedMemory {
         self.change(|m| {
             if m.generation == generation {
                 m.apps.insert(app.slug.clone(), app.clone());
+            }
+        });
+    }
+
+    pub(super) fn tunnel(&self, name: &TunnelName) -> Result<Arc<ReservedTunnel>, u64> {
+        self.look(|m| m.tunnels.get(name).cloned().ok_or(m.generation))
+    }
+
+    pub(super) fn keep_tunnel(&self, generation: u64, tunnel: &Arc<ReservedTunnel>) {
+        self.change(|m| {
+            if m.generation == generation {
+                m.tunnels.insert(tunnel.name.clone(), Arc::clone(tunnel));
             }
         });
     }

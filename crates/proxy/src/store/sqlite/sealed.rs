@@ -15,7 +15,7 @@ struct Place {
 }
 
 /// All of them. A test sees to it that none is missing.
-static PLACES: [Place; 5] = [
+static PLACES: [Place; 6] = [
     Place {
         table: "sources",
         column: "secrets",
@@ -36,6 +36,12 @@ static PLACES: [Place; 5] = [
     },
     Place { table: "workers", column: "secret", key: "id", context: worker },
     Place { table: "workers", column: "previous_secret", key: "id", context: worker },
+    Place {
+        table: "tunnels",
+        column: "secret",
+        key: "name",
+        context: |key| key.as_str().ok().map(super::tunnels::context),
+    },
 ];
 
 /// A sealed secret.

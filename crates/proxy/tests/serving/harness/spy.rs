@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use postern_protocol::Secret;
 use postern_protocol::UnixMillis;
+use postern_protocol::api::tunnels::{TunnelName, TunnelOptions};
 use postern_protocol::api::{
     CatchUp, CatchUpChoice, CaughtUp, DeadLetterFilter, DeliveryDetail, DeliveryFilter, DeliveryInfo,
     EventFilter, EventInfo, EventRecord, Replayed, Waiting, WorkerPolicy,
@@ -10,8 +11,8 @@ use postern_proxy::circuit::{CircuitChange, Observation, Observed};
 use postern_proxy::store::{
     Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
     EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
-    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, Room, Source, Store,
-    StoreError, Token, Worker, Workspace, WriteMetrics,
+    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, ReservedTunnel, Room,
+    Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -221,6 +222,12 @@ spy! {
     group_waiting(id: WorkerId) -> Waiting;
     groups_waiting() -> (u64, Option<UnixMillis>);
     set_policy(id: WorkerId, policy: WorkerPolicy) -> bool;
+    reserve_tunnel(workspace: WorkspaceId, name: TunnelName, options: Option<TunnelOptions>, now: UnixMillis) -> TunnelKept;
+    set_tunnel_options(workspace: WorkspaceId, name: TunnelName, options: TunnelOptions) -> TunnelKept;
+    release_tunnel(workspace: WorkspaceId, name: TunnelName, now: UnixMillis) -> bool;
+    touch_tunnel(name: TunnelName, now: UnixMillis) -> ();
+    tunnels(workspace: WorkspaceId) -> Vec<ReservedTunnel>;
+    tunnel(name: &TunnelName) -> Option<Arc<ReservedTunnel>>;
     pings_due(now: UnixMillis, idle_since: Option<UnixMillis>, limit: usize) -> Vec<Ping>;
     next_due() -> Option<UnixMillis>;
     event_record(workspace: WorkspaceId, id: EventId) -> Option<EventRecord>;

@@ -2,6 +2,7 @@
 
 use super::*;
 use postern_protocol::api::WorkerState;
+use postern_protocol::api::tunnels::{TunnelAccess, TunnelName, TunnelOptions};
 use std::path::Path;
 
 /// After a rotation no value in any table was sealed with the old key.
@@ -35,15 +36,20 @@ async fn every_secret_is_sealed_anew() {
         checked_at: T0,
     };
     world.store().admit_linear(member, signed_in).await.unwrap();
+    let access = TunnelAccess::Bearer { token: Some("of the visitors".into()) };
+    let options = TunnelOptions { access, ..TunnelOptions::default() };
+    let name: TunnelName = "app".parse().unwrap();
+    world.store().reserve_tunnel(world.workspace, name.clone(), Some(options.clone()), T0).await.unwrap();
     world.close();
 
     let (old, new) = (Vault::new(&[7; 32]), Vault::new(&[8; 32]));
-    assert_eq!(sealed_with(&path, &old), 5, "a source, an app, a member, a worker with two");
-    assert_eq!(rotate_key(&path, &old, &new).unwrap(), Some(5));
-    assert_eq!((sealed_with(&path, &old), sealed_with(&path, &new)), (0, 5));
+    assert_eq!(sealed_with(&path, &old), 6, "a source, an app, a member, a worker with two, a tunnel");
+    assert_eq!(rotate_key(&path, &old, &new).unwrap(), Some(6));
+    assert_eq!((sealed_with(&path, &old), sealed_with(&path, &new)), (0, 6));
     assert_eq!(rotate_key(&path, &old, &new).unwrap(), None);
     assert!(SqliteStore::open(&path, Arc::new(old), Access::Serve).is_err());
     let store = SqliteStore::open(&path, Arc::new(new), Access::Serve).unwrap();
+    assert_eq!(Store::tunnel(&store, &name).await.unwrap().unwrap().options, options);
     let found = Store::worker(&store, id).await.unwrap().unwrap();
     assert_eq!(
         (found.secret, found.previous_secret, found.state),
