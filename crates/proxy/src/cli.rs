@@ -28,6 +28,7 @@ mod secret;
 mod serve;
 mod source;
 mod token;
+mod tunnel;
 mod worker;
 mod workspace;
 
@@ -85,6 +86,9 @@ enum Command {
     /// Workers: make one of any HTTP server, list, remove
     #[command(subcommand)]
     Worker(worker::WorkerCommand),
+    /// Names of public tunnels: list, release
+    #[command(subcommand)]
+    Tunnel(tunnel::TunnelCommand),
     /// Copy the database to a new file, while the proxy serves or not
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database; no proxy may be serving
@@ -130,6 +134,7 @@ impl Cli {
             Command::LinearOrg(command) => linear_org::run(command, common, terminal).await,
             Command::Token(command) => token::run(command, common, terminal, clock.now()).await,
             Command::Worker(command) => worker::run(command, common, terminal, clock.now()).await,
+            Command::Tunnel(command) => tunnel::run(command, common, terminal, clock.now()).await,
             Command::Backup(args) => backup::backup(&args, common, terminal),
             Command::Restore(args) => backup::restore(&args, common, terminal, clock.now()),
             Command::Check(args) => check::run(&args, common, terminal),

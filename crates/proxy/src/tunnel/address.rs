@@ -10,7 +10,7 @@ use postern_protocol::api::tunnels::{PATH_PREFIX, TunnelName};
 
 /// Names that nobody gets: people take them for the operator's, or machines
 /// ask them for what they trust.
-const KEPT_BACK: [&str; 63] = [
+const KEPT_BACK: [&str; 62] = [
     "abuse",
     "account",
     "accounts",
@@ -39,7 +39,6 @@ const KEPT_BACK: [&str; 63] = [
     "mail",
     "mta",
     "mta-sts",
-    "mx",
     "ns1",
     "ns2",
     "ns3",

@@ -32,6 +32,14 @@ fn a_workspace_must_be_named_only_among_several() {
 }
 
 #[test]
+fn names_of_public_tunnels_are_listed_and_released() {
+    let place = with_workspace();
+    assert_eq!(place.json(&["tunnel", "list"]), serde_json::json!([]));
+    assert!(place.refused(&["tunnel", "release", "app"], 1).contains("`app` is not reserved"));
+    place.refused(&["tunnel", "release", "App"], 2);
+}
+
+#[test]
 fn linear_organizations_are_linked_listed_and_unlinked() {
     let place = with_workspace();
     let linked = place.json(&["linear-org", "link", "--organization", "acme", "--workspace", "Acme"]);

@@ -88,6 +88,10 @@ impl Scene {
             ("POST", format!("/edge/events/{event}/redeliver"), None),
             ("GET", format!("/edge/events/{event}"), None),
             ("DELETE", format!("/edge/workers/{id}"), None),
+            ("GET", "/edge/tunnels".to_owned(), None),
+            ("POST", "/edge/tunnels".to_owned(), Some(false)),
+            ("PUT", format!("/edge/tunnels/{event}/options"), Some(false)),
+            ("DELETE", format!("/edge/tunnels/{event}"), None),
         ]
         .into_iter()
         .map(|(method, path, body)| Route { method: method.into(), path, bearer: own.clone(), body })
@@ -115,6 +119,7 @@ impl Scene {
         assert_eq!(list.workers.iter().map(|w| w.id).collect::<Vec<_>>(), [self.worker.id]);
         assert_eq!(self.proxy.store.depth().await.unwrap(), Depth::default());
         assert!(self.proxy.store.sources(self.proxy.workspace).await.unwrap().is_empty());
+        assert!(self.proxy.store.tunnels(self.proxy.workspace).await.unwrap().is_empty());
         assert_eq!(call(self.proxy.admin, Method::GET, "/readyz", &[], "").await.status, 200);
     }
 }
@@ -362,6 +367,14 @@ async fn members_that_do_not_fit_are_refused() {
             r#"{"choice":{"events":["evt_"]}}"#.to_owned(),
             format!(r#"{{"choice":{{"events":[{}]}}}}"#, vec![r#""evt_01K9Z3V8Q4T5N6M7P8R9S0ABCD""#; 1001].join(",")),
         ]),
+        ("/edge/tunnels", vec![
+            r#"{"name":"a","name":"b"}"#.to_owned(),
+            r#"{"name":"a.b"}"#.to_owned(),
+            r#"{"name":["app"]}"#.to_owned(),
+            r#"{"options":{"access":{"kind":"basic","user":"ada"}}}"#.to_owned(),
+            r#"{"options":{"concurrency":-1}}"#.to_owned(),
+            format!(r#"{{"options":{{"rate":{huge}}}}}"#),
+        ]),
         ("/trigger", vec![
             r#"{"provider":"linear","provider":"linear","body":"{}","all":true}"#.to_owned(),
             r#"{"provider":"nobody","body":"{}","all":true}"#.to_owned(),
@@ -385,7 +398,7 @@ async fn members_that_do_not_fit_are_refused() {
                 ..route.clone()
             };
             let came = wrong.send(to, b"").await;
-            let expected = ["404 not_found", "400 request.malformed", "400"];
+            let expected = ["404 not_found", "404 tunnel.not_reserved", "400 request.malformed", "400"];
             assert!(expected.contains(&&*came), "{} {}: {came}", wrong.method, wrong.path);
         }
     }

@@ -23,6 +23,7 @@ mod linear_sign_in;
 mod live;
 mod notices;
 mod order;
+mod public;
 mod registration;
 mod retries;
 mod rotation;

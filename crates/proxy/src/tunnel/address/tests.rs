@@ -6,7 +6,7 @@ fn address(settings: &str, base: &str) -> Address {
     Address::new(base, &Config::from_toml(&format!("[tunnel]\n{settings}")).unwrap().tunnel)
 }
 
-fn hosts() -> Address {
+fn example() -> Address {
     address("domain = \"example.com\"", "https://hooks.example.com")
 }
 
@@ -24,14 +24,14 @@ fn find(address: &Address, version: Version, uri: &str, hosts: &[&str]) -> Optio
 }
 
 fn by_host(host: &str) -> Option<String> {
-    find(&hosts(), Version::HTTP_11, "/x", &[host])
+    find(&example(), Version::HTTP_11, "/x", &[host])
 }
 
 #[test]
 fn each_tunnel_has_an_address() {
     let name: TunnelName = "app".parse().unwrap();
     let of = |settings, base| address(settings, base).of(&name);
-    assert_eq!(hosts().of(&name).as_deref(), Some("https://app.example.com"));
+    assert_eq!(example().of(&name).as_deref(), Some("https://app.example.com"));
     let dev = of("domain = \"localhost\"", "http://127.0.0.1:8787");
     assert_eq!(dev.as_deref(), Some("http://app.localhost:8787"));
     assert_eq!(of("", "https://x.example").as_deref(), Some("https://x.example/t/app"));
@@ -55,20 +55,20 @@ fn the_host_decides() {
 
 #[test]
 fn the_path_decides_where_no_host_does() {
-    let find = |path| find(&hosts(), Version::HTTP_11, path, &["hooks.example.com"]);
-    assert_eq!(find("/t/app/").as_deref(), Some("path app"));
-    assert_eq!(find("/t/app/a//b?c").as_deref(), Some("path app"));
-    assert_eq!(find("/t/app?x=/").as_deref(), Some("Slash"));
-    assert_eq!(find("/t/App/").as_deref(), Some("Unknown"));
-    assert_eq!(find("/t/a--b").as_deref(), Some("Unknown"));
-    assert_eq!(find("/t//x").as_deref(), Some("Unknown"));
+    let by_path = |path| find(&example(), Version::HTTP_11, path, &["hooks.example.com"]);
+    assert_eq!(by_path("/t/app/").as_deref(), Some("path app"));
+    assert_eq!(by_path("/t/app/a//b?c").as_deref(), Some("path app"));
+    assert_eq!(by_path("/t/app?x=/").as_deref(), Some("Slash"));
+    assert_eq!(by_path("/t/App/").as_deref(), Some("Unknown"));
+    assert_eq!(by_path("/t/a--b").as_deref(), Some("Unknown"));
+    assert_eq!(by_path("/t//x").as_deref(), Some("Unknown"));
     for own in ["/t/", "/t", "/tx/app/", "/", "//t/app/", "/T/app/"] {
-        assert_eq!(find(own), None, "{own}");
+        assert_eq!(by_path(own), None, "{own}");
     }
     let off = address("paths = false", "http://127.0.0.1:1");
-    assert_eq!(super::tests::find(&off, Version::HTTP_11, "/t/app/", &["127.0.0.1:1"]), None);
+    assert_eq!(find(&off, Version::HTTP_11, "/t/app/", &["127.0.0.1:1"]), None);
     assert_eq!(
-        super::tests::find(&hosts(), Version::HTTP_11, "/t/other/", &["app.example.com"]).as_deref(),
+        find(&example(), Version::HTTP_11, "/t/other/", &["app.example.com"]).as_deref(),
         Some("host app"),
         "a tunnel's own path"
     );
@@ -77,7 +77,7 @@ fn the_path_decides_where_no_host_does() {
 #[test]
 fn an_unclear_host_is_nobodys() {
     let unclear = |version, uri, hosts: &[&str]| {
-        let found = find(&super::tests::hosts(), version, uri, hosts).unwrap_or_default();
+        let found = find(&example(), version, uri, hosts).unwrap_or_default();
         assert!(found.starts_with("Unclear"), "{uri} {hosts:?}: {found}");
     };
     unclear(Version::HTTP_11, "/x", &["app.example.com", "app.example.com"]);
@@ -87,7 +87,7 @@ fn an_unclear_host_is_nobodys() {
     unclear(Version::HTTP_11, "http://app.example.com/", &[]);
     unclear(Version::HTTP_2, "http://app.example.com/", &["evil.test"]);
     unclear(Version::HTTP_11, "/x", &["evil@app.example.com"]);
-    let clear = |version, uri, hosts: &[&str]| find(&super::tests::hosts(), version, uri, hosts);
+    let clear = |version, uri, hosts: &[&str]| find(&example(), version, uri, hosts);
     assert_eq!(
         clear(Version::HTTP_11, "http://app.example.com/", &["APP.example.com"]).as_deref(),
         Some("host app")
@@ -99,7 +99,7 @@ fn an_unclear_host_is_nobodys() {
 
 #[test]
 fn some_names_are_kept_back() {
-    let keeps = |name: &str| hosts().keeps_back(&name.parse().unwrap());
+    let keeps = |name: &str| example().keeps_back(&name.parse().unwrap());
     assert!(keeps("www") && keeps("api") && keeps("hooks"), "the proxy's own too");
     assert!(!keeps("app") && !keeps("www2"));
     assert!(KEPT_BACK.is_sorted() && KEPT_BACK.iter().all(|name| name.parse::<TunnelName>().is_ok()));

@@ -11,7 +11,3 @@ CREATE TABLE tunnels (
     released_at INTEGER        -- NULL: it is reserved
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tunnels_of_workspace ON tunnels (workspace);
-
--- Tokens that may do everything still may.
-UPDATE tokens SET scopes = scopes || ' tunnels:write'
-WHERE scopes = 'workers:register events:trigger events:read workers:write deliveries:write';
