@@ -372,7 +372,6 @@ impl App {
             store.clone(),
             clock.clone(),
             bus.clone(),
-            self.tunnels.clone(),
             names.clone(),
             config.tunnel.timing(),
             carrying.clone(),

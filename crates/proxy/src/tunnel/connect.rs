@@ -59,12 +59,12 @@ impl Tunnels {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         bus: Arc<dyn Bus>,
-        directory: Arc<dyn Directory>,
         names: Arc<Names>,
         timing: Timing,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
+        let directory = names.directory().clone();
         let instance = hex::encode(entropy::bytes::<8>());
         let by_worker = Buckets::new(RATE.0, RATE.1);
         Self { store, clock, bus, directory, names, timing, instance, by_worker, tasks, stop }

@@ -71,6 +71,11 @@ impl Names {
         Self { store, clock, directory, address, held: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
+    /// Who is connected.
+    pub(crate) fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+
     /// The worker that serves a name.
     pub(crate) fn worker(&self, name: &TunnelName) -> Option<TunnelWorker> {
         let worker = self.held().get(name).map(|holder| holder.worker.clone())?;

@@ -1,6 +1,6 @@
 //! Who hangs up is heard at the other end, and nobody else is.
 
-use super::stage::{APP, Stage, data, full, next, request, visit, written};
+use super::stage::{APP, DOMAIN, Stage, data, full, next, request, visit, written};
 use crate::harness::{PATIENCE, soon};
 use http::{Method, Response};
 use http_body_util::BodyExt;
@@ -42,11 +42,12 @@ async fn endless() -> (Stage, mpsc::UnboundedReceiver<&'static str>) {
                     Response::new(body)
                 }
                 "/upload" => {
+                    // Dropped with its request.
+                    let _told = Told(sender.clone(), "upload dropped");
                     let mut body = request.into_body();
                     next(&mut body).await;
                     sender.send("upload").unwrap();
                     while let Some(Ok(_)) = body.frame().await {}
-                    sender.send("upload ended").unwrap();
                     Response::new(full(""))
                 }
                 _ => Response::new(full("there")),
@@ -83,7 +84,7 @@ async fn a_visitor_who_hangs_up_is_heard() {
     let stream = begin(&stage, &head).await;
     assert_eq!(say().await, "upload");
     drop(stream);
-    assert_eq!(say().await, "upload ended");
+    assert_eq!(say().await, "upload dropped");
     assert_eq!(stage.get("/", &[]).await.body, "there");
 }
 
@@ -110,7 +111,9 @@ async fn eight_hundred_hang_up_at_once() {
     let begun = Arc::new(Semaphore::new(0));
     let here = watch::Sender::new(0usize);
     let (count, present) = (begun.clone(), here.clone());
-    let stage = Stage::with(move |request| {
+    // The clock stands still, and with it the rate.
+    let settings = format!("{DOMAIN}rate = 0\n");
+    let stage = Stage::of(&settings, move |request| {
         let (count, present) = (count.clone(), present.clone());
         async move {
             if request.uri().path() == "/" {

@@ -92,8 +92,8 @@ async fn targets_travel_as_they_are() {
             format!("GET {target} HTTP/1.1\r\nhost: {APP}\r\nconnection: close\r\n\r\n"),
         )
         .await;
-        let body: Value =
-            serde_json::from_str(came.split_once("\r\n\r\n").unwrap().1.trim()).unwrap_or_default();
+        let json = came.find('{').and_then(|from| came.get(from..=came.rfind('}')?)).unwrap_or_default();
+        let body: Value = serde_json::from_str(json).unwrap_or_default();
         assert_eq!(body["target"], target, "{came}");
     }
     for method in ["OPTIONS", "PROPFIND", "BREW", "M-SEARCH", "TRACE"] {
@@ -119,7 +119,7 @@ async fn below_its_path_a_tunnel_is_told_its_prefix() {
     let answer: Value = ask("/t/app/a/b?c=d").await.json();
     assert_eq!(answer["target"], "/a/b?c=d");
     assert_eq!(told(&answer, "x-forwarded-prefix"), ["/t/app"]);
-    assert_eq!(told(&answer, "x-forwarded-host"), [own.clone()]);
+    assert_eq!(told(&answer, "x-forwarded-host"), [own.as_str()]);
     assert_eq!(told(&answer, "x-forwarded-port"), [stage.address().port().to_string()]);
     assert_eq!(ask("/t/app/").await.json::<Value>()["target"], "/");
     let moved = ask("/t/app?x=1").await;
