@@ -185,7 +185,8 @@ impl Origin {
     fn forbids(&self, address: SocketAddr) -> Option<ConnectError> {
         let ip = address.ip().to_canonical();
         let here = ip.is_loopback() || ip.is_unspecified();
-        if !here && !(self.lan && is_local_network(ip)) {
+        let allowed = here || (self.lan && is_local_network(ip));
+        if !allowed {
             return Some(ConnectError::Forbidden(ip));
         }
         let own = self.own_ports.contains(&address.port());
