@@ -32,6 +32,18 @@ for (const theme of THEMES) {
       await accessible(app, "menu");
       await app.keyboard.press("Escape");
 
+      await go(app, "Tunnels");
+      await expect(app.getByText("No tunnels yet")).toBeVisible();
+      await accessible(app, "tunnels, empty");
+      await app.getByRole("button", { name: "Add a tunnel" }).click();
+      const tunnel = app.getByRole("dialog", { name: "Add a tunnel" });
+      await tunnel.getByText("Networks, signatures").click();
+      await tunnel.getByRole("radio", { name: "A token" }).check();
+      await tunnel.getByRole("button", { name: "Add", exact: true }).click();
+      await expect(tunnel.getByText("A port of this machine, or an address: 3000")).toBeVisible();
+      await accessible(app, "a tunnel that leads nowhere");
+      await app.keyboard.press("Escape");
+
       await go(app, "Handlers");
       await accessible(app, "handlers, empty");
       await app.getByRole("button", { name: "Forward to localhost:3000" }).click();
@@ -195,7 +207,7 @@ for (const [width, height] of [
     expect(await fits(app)).toBe(true);
     await pane.getByRole("button", { name: "Close" }).click();
     await expect(row(app, "ENG-1")).toBeInViewport();
-    for (const name of ["Handlers", "Connection", "Settings"]) {
+    for (const name of ["Tunnels", "Handlers", "Connection", "Settings"]) {
       await go(app, name);
       expect(await fits(app)).toBe(true);
     }

@@ -90,6 +90,11 @@ const PICTURES = {
       await page.getByRole("button", { name: "Replay with…" }).click();
     },
   ],
+  tunnels: ["tunnels"],
+  "tunnels-states": ["tunnels", "tunnels=states"],
+  "tunnels-empty": ["tunnels", "tunnels=none"],
+  "tunnels-error": ["tunnels", "fail=tunnels,reserved_tunnels"],
+  tunnel: ["tunnels", "tunnels=none", press("Add a tunnel")],
   handlers: ["handlers", "forward=ok&rules=many"],
   "handlers-empty": ["handlers", "forward=none"],
   "handlers-error": ["handlers", "forward=ok&fail=rules,runs"],

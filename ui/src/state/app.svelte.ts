@@ -38,6 +38,9 @@ export class App {
     | null
   >(null);
 
+  /** The page of tunnels is to open its form for a new one. */
+  addingTunnel = $state(false);
+
   /** The sign-in is shown although a session is there: the proxy refuses its token. */
   signingIn = $state(false);
 

@@ -11,6 +11,7 @@ import {
   type Transport,
 } from "../transport/types";
 import type { Changes } from "../transport/generated/Changes";
+import type { LiveRequests } from "../transport/generated/LiveRequests";
 import type { Status } from "../transport/generated/Status";
 
 /** Operations that answer with the status. */
@@ -24,6 +25,7 @@ export class Backend {
   #stop: (() => void) | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #changes = new Set<(changes: Changes) => void>();
+  #requests = new Set<(requests: LiveRequests) => void>();
 
   constructor(readonly transport: Transport) {}
 
@@ -40,6 +42,7 @@ export class Backend {
           live: (batch) => {
             if (batch.status) this.#take(batch.status);
             if (batch.changes) for (const listener of this.#changes) listener(batch.changes);
+            if (batch.requests) for (const listener of this.#requests) listener(batch.requests);
           },
           link: (link) => {
             this.link = link;
@@ -65,6 +68,12 @@ export class Backend {
   onChanges(listener: (changes: Changes) => void): () => void {
     this.#changes.add(listener);
     return () => this.#changes.delete(listener);
+  }
+
+  /** Hears of every request through a public tunnel; returns what ends it. */
+  onRequests(listener: (requests: LiveRequests) => void): () => void {
+    this.#requests.add(listener);
+    return () => this.#requests.delete(listener);
   }
 
   /** Runs an operation. */

@@ -2,12 +2,12 @@
 // `#/events/evt_…?q=login&provider=linear`. It works the same in the desktop
 // app and in a browser, and never reaches a server.
 
-export const PAGES = ["events", "handlers", "connection", "settings"] as const;
+export const PAGES = ["events", "tunnels", "handlers", "connection", "settings"] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Route {
   page: PageName;
-  /** The selected event. */
+  /** The selected event, or the tunnel that is looked into. */
   id: string | null;
   params: URLSearchParams;
 }
@@ -17,7 +17,8 @@ export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [name = "", id = ""] = path.split("/", 2);
   const page = PAGES.find((known) => known === name) ?? "events";
-  return { page, id: page === "events" && id !== "" ? decode(id) : null, params: new URLSearchParams(query) };
+  const within = (page === "events" || page === "tunnels") && id !== "";
+  return { page, id: within ? decode(id) : null, params: new URLSearchParams(query) };
 }
 
 /** Writes one. */

@@ -2,11 +2,14 @@
 // table follows `crates/edge/src/api.rs`; the types are generated from it.
 
 import type { Desktop } from "./desktop";
+import type { AddTunnel } from "./generated/AddTunnel";
 import type { CatchUpRequest } from "./generated/CatchUpRequest";
 import type { CaughtUp } from "./generated/CaughtUp";
 import type { ChangeToken } from "./generated/ChangeToken";
+import type { ChangeTunnel } from "./generated/ChangeTunnel";
 import type { CheckedCondition } from "./generated/CheckedCondition";
 import type { CheckedFilter } from "./generated/CheckedFilter";
+import type { ClearTunnelRequests } from "./generated/ClearTunnelRequests";
 import type { Condition } from "./generated/Condition";
 import type { Document } from "./generated/Document";
 import type { DryRun } from "./generated/DryRun";
@@ -29,6 +32,7 @@ import type { LocalSecrets } from "./generated/LocalSecrets";
 import type { PathTest } from "./generated/PathTest";
 import type { ProfileKey } from "./generated/ProfileKey";
 import type { ProxyReplay } from "./generated/ProxyReplay";
+import type { PublicTunnel } from "./generated/PublicTunnel";
 import type { RejectedPage } from "./generated/RejectedPage";
 import type { RejectedQuery } from "./generated/RejectedQuery";
 import type { RenameView } from "./generated/RenameView";
@@ -36,6 +40,9 @@ import type { RenameWorker } from "./generated/RenameWorker";
 import type { RenameProfile } from "./generated/RenameProfile";
 import type { ReportEvent } from "./generated/ReportEvent";
 import type { Replay } from "./generated/Replay";
+import type { ReplayTunnelRequest } from "./generated/ReplayTunnelRequest";
+import type { ReservedTunnels } from "./generated/ReservedTunnels";
+import type { ReserveName } from "./generated/ReserveName";
 import type { Replayed } from "./generated/Replayed";
 import type { RotatedSecret } from "./generated/RotatedSecret";
 import type { RuleList } from "./generated/RuleList";
@@ -47,6 +54,7 @@ import type { SetForward } from "./generated/SetForward";
 import type { SetLocalSecret } from "./generated/SetLocalSecret";
 import type { SetPaused } from "./generated/SetPaused";
 import type { Settings } from "./generated/Settings";
+import type { SetTunnelOn } from "./generated/SetTunnelOn";
 import type { SignIn } from "./generated/SignIn";
 import type { Since } from "./generated/Since";
 import type { Sources } from "./generated/Sources";
@@ -54,6 +62,14 @@ import type { Status } from "./generated/Status";
 import type { Templates } from "./generated/Templates";
 import type { Trigger } from "./generated/Trigger";
 import type { Triggered } from "./generated/Triggered";
+import type { TunnelInfo } from "./generated/TunnelInfo";
+import type { TunnelKey } from "./generated/TunnelKey";
+import type { TunnelRequest } from "./generated/TunnelRequest";
+import type { TunnelRequestDetail } from "./generated/TunnelRequestDetail";
+import type { TunnelRequestKey } from "./generated/TunnelRequestKey";
+import type { TunnelRequestPage } from "./generated/TunnelRequestPage";
+import type { TunnelRequestQuery } from "./generated/TunnelRequestQuery";
+import type { Tunnels } from "./generated/Tunnels";
 import type { View } from "./generated/View";
 import type { ViewKey } from "./generated/ViewKey";
 import type { Views } from "./generated/Views";
@@ -111,6 +127,20 @@ export interface Operations {
   local_secrets: { args: Nothing; answer: LocalSecrets };
   set_local_secret: { args: SetLocalSecret; answer: LocalSecrets };
   remove_local_secret: { args: LocalSecretKey; answer: LocalSecrets };
+  tunnels: { args: Nothing; answer: Tunnels };
+  add_tunnel: { args: AddTunnel; answer: PublicTunnel };
+  change_tunnel: { args: ChangeTunnel; answer: PublicTunnel };
+  set_tunnel_on: { args: SetTunnelOn; answer: PublicTunnel };
+  remove_tunnel: { args: TunnelKey; answer: Tunnels };
+  tunnel_requests: { args: Partial<TunnelRequestQuery>; answer: TunnelRequestPage };
+  tunnel_request: { args: TunnelRequestKey; answer: TunnelRequestDetail };
+  replay_tunnel_request: { args: ReplayTunnelRequest; answer: TunnelRequest };
+  clear_tunnel_requests: { args: ClearTunnelRequests; answer: TunnelRequestPage };
+  /** An HTTP archive (HAR 1.2). */
+  export_har: { args: Partial<TunnelRequestQuery>; answer: object };
+  reserved_tunnels: { args: Nothing; answer: ReservedTunnels };
+  reserve_tunnel: { args: ReserveName; answer: TunnelInfo };
+  release_tunnel: { args: TunnelKey; answer: ReservedTunnels };
 }
 
 export type Op = keyof Operations;

@@ -1,6 +1,7 @@
 // The strokes of every icon, in a square of 16.
 export const PATHS = {
   events: "M2 4h12M2 8h12M2 12h8",
+  tunnels: "M2 13V8a6 6 0 0 1 12 0v5M5.5 13V8.5a2.5 2.5 0 0 1 5 0V13",
   handlers: "M3 3v4a3 3 0 0 0 3 3h7M10 7l3 3-3 3",
   connection: "M1.5 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0M10.5 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0M5.5 8h5",
   settings:
@@ -19,6 +20,8 @@ export const PATHS = {
   play: "M5 3.2v9.6L12.5 8z",
   replay: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3",
   keys: "M1.5 4.5h13v7h-13zM4 7h.01M6.7 7h.01M9.3 7h.01M12 7h.01M5 9.3h6",
+  more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
+  open: "M9 2.5h4.5V7M13.5 2.5L7.5 8.5M6.5 3.5h-4v10h10v-4",
   up: "M8 13V3.5M4 7l4-4 4 4",
   bolt: "M9 1.5L3.5 9H8l-1 5.5L12.5 7H8z",
   grip: "M6 3.5h.01M6 8h.01M6 12.5h.01M10 3.5h.01M10 8h.01M10 12.5h.01",

@@ -25,8 +25,8 @@ export function commands(app: App, templates: readonly Template[], views: readon
   const list: Command[] = [];
   const add = (icon: IconName, title: string, run: () => void, hint = "") =>
     list.push({ icon, title, run, hint });
-  const { id } = app.router.route;
-  if (id !== null) {
+  const { id, page } = app.router.route;
+  if (page === "events" && id !== null) {
     add("replay", "Replay this event", () => void replay(app, id), "R");
     add("replay", "Replay this event with changes…", () => (app.overlay = "replay"));
     add(
@@ -37,6 +37,7 @@ export function commands(app: App, templates: readonly Template[], views: readon
     );
   }
   add("events", "Go to events", () => app.router.go({ page: "events" }), "G E");
+  add("tunnels", "Go to tunnels", () => app.router.go({ page: "tunnels" }), "G T");
   add("handlers", "Go to handlers", () => app.router.go({ page: "handlers" }), "G H");
   add("connection", "Go to connection", () => app.router.go({ page: "connection" }), "G C");
   add("settings", "Go to settings", () => app.router.go({ page: "settings" }), "G S");
@@ -79,6 +80,12 @@ export function commands(app: App, templates: readonly Template[], views: readon
     if (session.tokenKeptIn !== "environment")
       add("settings", "Change the token…", () => (app.overlay = "change_token"));
     add("connection", "Choose which events are asked for…", () => (app.overlay = "capabilities"));
+  }
+  if (app.backend.status?.session) {
+    add("tunnels", "Add a tunnel…", () => {
+      app.router.go({ page: "tunnels" });
+      app.addingTunnel = true;
+    });
   }
   add("connection", "Add a workspace…", () => (app.adding = true));
   if (profiles.length > 0) {

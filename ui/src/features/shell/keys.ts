@@ -55,6 +55,7 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
       { keys: ["?"], does: "This sheet" },
       { keys: ["P"], does: "Pause, resume" },
       { keys: ["G", "E"], does: "Events" },
+      { keys: ["G", "T"], does: "Tunnels" },
       { keys: ["G", "H"], does: "Handlers" },
       { keys: ["G", "C"], does: "Connection" },
       { keys: ["G", "S"], does: "Settings" },

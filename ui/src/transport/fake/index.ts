@@ -2,6 +2,7 @@
 // `npm run dev`, then `/?fake`; parameters: `rows=10000`, `state=live|paused|
 // reconnecting|refused|connecting|signed_out`, `away=38`, `held=38`, `rate=events/s`,
 // `tunnel[=websocket]` (deliveries come through one), `forward=none|ok|refused`, `rules=many`, `fail=op,op`, `slow=ms`, `broken` (no line),
+// `tunnels=none|states` (public ones; `tunnelrate=requests/s` through them),
 // `late` (a page that never finds all in time), `unproven` (a canary was missed).
 
 import type { Arrival } from "../generated/Arrival";
@@ -30,6 +31,7 @@ import {
 } from "../types";
 import { matches, NO_FILTER, type Filter } from "../../features/events/filter";
 import { detail, idOf, random, run, summary } from "./events";
+import { fakeTunnels } from "./tunnels";
 import { dryRun, firstRules, setRules, targetsOf } from "./rules";
 
 type Handlers = { [O in Op]: (args: Operations[O]["args"]) => Operations[O]["answer"] };
@@ -198,6 +200,11 @@ export function fakeTransport(params: URLSearchParams): Transport {
     policy: {},
   });
 
+  const tunnels = fakeTunnels(params, (requests) => {
+    for (const listener of listeners)
+      listener.live({ changes: null, status: requests ? null : status(), ...(requests && { requests }) });
+  });
+
   const status = (): Status => ({
     version: "0.1.0",
     name,
@@ -218,7 +225,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     connection,
     targets: targets(),
     rulesVersion: rules.version,
-    tunnels: [],
+    tunnels: tunnels.list(),
     settings,
     events: history.length,
     rejected: number("rejected", 23),
@@ -687,6 +694,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
       localSecrets = [...others, { source, scheme, setAt: Date.now() }];
       return { secrets: localSecrets };
     },
+    ...tunnels.handlers,
     remove_local_secret: ({ source = null, provider }) => {
       localSecrets = localSecrets.filter((s) => s.source !== source || s.scheme.provider !== provider);
       return { secrets: localSecrets };
