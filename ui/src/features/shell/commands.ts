@@ -86,6 +86,8 @@ export function commands(app: App, templates: readonly Template[], views: readon
       app.router.go({ page: "tunnels" });
       app.addingTunnel = true;
     });
+    for (const { name } of app.backend.status.tunnels)
+      add("tunnels", `Tunnel ${name}`, () => app.router.go({ page: "tunnels", id: name }));
   }
   add("connection", "Add a workspace…", () => (app.adding = true));
   if (profiles.length > 0) {
