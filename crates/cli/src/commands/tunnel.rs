@@ -223,7 +223,7 @@ async fn options(
     } else if bearer {
         options.access = TunnelAccess::Bearer { token: Some(secret("token for visitors")?) };
     } else if no_auth {
-        options.access = TunnelAccess::None;
+        options.access = TunnelAccess::None {};
     }
     if !allow.is_empty() {
         options.allow = if allow.iter().any(|network| network == "any") { Vec::new() } else { allow };

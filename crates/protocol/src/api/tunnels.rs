@@ -156,7 +156,7 @@ impl TunnelOptions {
     #[must_use]
     pub fn without_secrets(mut self) -> Self {
         match &mut self.access {
-            TunnelAccess::None => {}
+            TunnelAccess::None {} => {}
             TunnelAccess::Basic { password: secret, .. } | TunnelAccess::Bearer { token: secret } => {
                 *secret = None;
             }
@@ -167,12 +167,11 @@ impl TunnelOptions {
 
 /// What a visitor must show. Secrets are taken, and never given back:
 /// [`TunnelOptions::without_secrets`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", tag = "kind", deny_unknown_fields)]
 pub enum TunnelAccess {
-    /// Nothing.
-    #[default]
-    None,
+    /// Nothing. A variant with braces: unknown members are refused beside it, too.
+    None {},
     /// A name and a password (RFC 7617).
     Basic {
         /// 1–100 characters without a colon.
@@ -199,6 +198,12 @@ pub enum TunnelAccess {
         #[schema(value_type = Option<String>, write_only)]
         token: Option<Secret>,
     },
+}
+
+impl Default for TunnelAccess {
+    fn default() -> Self {
+        Self::None {}
+    }
 }
 
 /// What becomes of headers on their way: some are removed, then some are set.

@@ -40,7 +40,7 @@ impl Shown {
     /// Who is let in, in short.
     fn access(&self) -> String {
         let mut asked = match &self.options.access {
-            TunnelAccess::None => vec![],
+            TunnelAccess::None {} => vec![],
             TunnelAccess::Basic { .. } => vec!["password".to_owned()],
             TunnelAccess::Bearer { .. } => vec!["token".to_owned()],
         };

@@ -34,7 +34,7 @@ pub(crate) fn check(options: &TunnelOptions, sources: &[Source]) -> Result<(), A
     let TunnelOptions { access, allow, only_signed, request_headers, response_headers, concurrency, rate } =
         options;
     match access {
-        TunnelAccess::None => {}
+        TunnelAccess::None {} => {}
         TunnelAccess::Basic { user, password } => {
             let fits = |c: char| c != ':' && !c.is_control();
             if !(1..=100).contains(&user.chars().count()) || !user.chars().all(fits) {

@@ -28,3 +28,17 @@ fn a_newer_outcome_is_read() {
     let outcome: NameOutcome = serde_json::from_str(r#"{"state":"auctioned","price":3}"#).unwrap();
     assert_eq!(outcome, NameOutcome::Unknown);
 }
+
+#[test]
+fn access_has_no_unknown_members() {
+    for good in [r#"{"kind":"none"}"#, r#"{"kind":"bearer"}"#] {
+        serde_json::from_str::<TunnelAccess>(good).unwrap();
+    }
+    for bad in [
+        r#"{"kind":"none","user":"ada"}"#,
+        r#"{"kind":"bearer","token":"t","user":"ada"}"#,
+        r#"{"kind":"all"}"#,
+    ] {
+        assert!(serde_json::from_str::<TunnelAccess>(bad).is_err(), "{bad}");
+    }
+}

@@ -219,7 +219,7 @@ fn read(row: &Row<'_>, vault: &Vault) -> Result<ReservedTunnel, Problem> {
     let sealed: Option<Vec<u8>> = row.get(3)?;
     let opened = sealed.map(|sealed| vault.open(&context(&name), &sealed)).transpose()?;
     match &mut options.access {
-        TunnelAccess::None => {}
+        TunnelAccess::None {} => {}
         TunnelAccess::Basic { password: secret, .. } | TunnelAccess::Bearer { token: secret } => {
             // Without it everybody would be let in.
             *secret = Some(opened.ok_or(Problem::Damaged("a tunnel's secret"))?);
@@ -240,7 +240,7 @@ fn json(options: TunnelOptions) -> Result<String, Problem> {
 
 fn secret(access: &TunnelAccess) -> Option<&Secret> {
     match access {
-        TunnelAccess::None => None,
+        TunnelAccess::None {} => None,
         TunnelAccess::Basic { password: secret, .. } | TunnelAccess::Bearer { token: secret } => {
             secret.as_ref()
         }
@@ -248,7 +248,7 @@ fn secret(access: &TunnelAccess) -> Option<&Secret> {
 }
 
 fn lacks_secret(access: &TunnelAccess) -> bool {
-    *access != TunnelAccess::None && secret(access).is_none()
+    *access != TunnelAccess::None {} && secret(access).is_none()
 }
 
 pub(super) fn context(name: &str) -> String {

@@ -24,7 +24,7 @@ pub(super) fn network(options: &TunnelOptions, address: IpAddr) -> Result<(), Fa
 /// further.
 pub(super) fn credentials(tunnel: &ReservedTunnel, headers: &mut HeaderMap) -> Result<(), Failure> {
     let (scheme, expected) = match &tunnel.options.access {
-        TunnelAccess::None => return Ok(()),
+        TunnelAccess::None {} => return Ok(()),
         TunnelAccess::Basic { user, password: Some(password) } => {
             ("Basic", Some(format!("{user}:{}", password.reveal())))
         }
