@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 
 /// The log's file has so many bytes from the start: 16 MiB. A log that is copied
 /// in time does not get longer. Tests start often.
-pub(super) const RESERVED: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
+pub(super) const RESERVED: u64 = if cfg!(test) { 2 << 20 } else { 16 << 20 };
 /// Bytes that a step copies: 4 MiB.
 const STEP: u32 = 4 << 20;
 /// The log's length in bytes from which it is to start over: 64 MiB. Whoever waits while
