@@ -4,7 +4,7 @@
  * What a visitor must show. Secrets are taken, and never given back:
  * [`TunnelOptions::without_secrets`].
  */
-export type TunnelAccess = { "kind": "none" } | { "kind": "basic", 
+export type TunnelAccess = { "kind": "none", } | { "kind": "basic", 
 /**
  * 1–100 characters without a colon.
  */
