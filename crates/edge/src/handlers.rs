@@ -29,4 +29,4 @@ pub(crate) use outgoing::{Edit, Resign};
 pub(crate) use pool::{Forwarding, handle_again};
 pub(crate) use rules::{Rules, set_plain};
 pub(crate) use run::{Handler, replay};
-pub(crate) use target::Target;
+pub(crate) use target::{Target, web_address};

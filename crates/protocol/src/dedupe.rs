@@ -105,18 +105,7 @@ impl std::str::FromStr for Pointer {
     }
 }
 
-impl TryFrom<String> for Pointer {
-    type Error = InvalidPointer;
-    fn try_from(text: String) -> Result<Self, InvalidPointer> {
-        text.parse()
-    }
-}
-
-impl From<Pointer> for String {
-    fn from(pointer: Pointer) -> Self {
-        pointer.0
-    }
-}
+crate::checked::by_its_text!(Pointer);
 
 /// The key of what was posted; `None` where nothing tells a repetition from a
 /// second event, so that every post is an event of its own. `configured` counts

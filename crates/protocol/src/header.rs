@@ -86,18 +86,7 @@ impl std::str::FromStr for HeaderName {
     }
 }
 
-impl TryFrom<String> for HeaderName {
-    type Error = InvalidHeaderName;
-    fn try_from(text: String) -> Result<Self, InvalidHeaderName> {
-        text.parse()
-    }
-}
-
-impl From<HeaderName> for String {
-    fn from(name: HeaderName) -> Self {
-        name.0
-    }
-}
+crate::checked::by_its_text!(HeaderName);
 
 /// Headers in order of arrival, repeated ones repeated, values as bytes.
 ///

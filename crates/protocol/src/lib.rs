@@ -7,6 +7,7 @@
 //! the same way twice.
 
 pub mod api;
+mod checked;
 pub mod dedupe;
 pub mod error;
 pub mod event;

@@ -21,25 +21,14 @@ impl Target {
             |why: String| Err(ApiError::new(ErrorCode::BadRequest, format!("the forward target {why}")));
         let text = text.trim();
         let port = text.strip_prefix(':').unwrap_or(text);
-        let whole = if port.split(['/', '?']).next().is_some_and(|port| port.parse::<u16>().is_ok()) {
-            format!("http://localhost:{port}")
-        } else if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let url = match Url::parse(&whole) {
+        let begins = port.split(['/', '?']).next().is_some_and(|port| port.parse::<u16>().is_ok());
+        let read = web_address(text, begins.then_some(port), |e| {
+            format!("is not a URL ({e}): write it as http://localhost:3000/webhooks")
+        });
+        let url = match read {
             Ok(url) => url,
-            Err(e) => {
-                return refuse(format!("is not a URL ({e}): write it as http://localhost:3000/webhooks"));
-            }
+            Err(why) => return refuse(why),
         };
-        if !matches!(url.scheme(), "http" | "https") {
-            return refuse(format!("must begin with http:// or https://, not {}://", url.scheme()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("must not contain a user or password".into());
-        }
         if url.fragment().is_some() {
             return refuse("must not contain `#`".into());
         }
@@ -74,6 +63,30 @@ impl Target {
     pub(crate) fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(80)
     }
+}
+
+/// Reads the address of a web server as people write it, trimmed: the scheme
+/// may be left out, and `localhost:` where it begins with a port. Otherwise,
+/// what is wrong with it, as the end of a sentence; `unreadable` says it of
+/// what is no URL.
+pub(crate) fn web_address(
+    text: &str,
+    from_port: Option<&str>,
+    unreadable: impl FnOnce(url::ParseError) -> String,
+) -> Result<Url, String> {
+    let whole = match from_port {
+        Some(rest) => format!("http://localhost:{rest}"),
+        None if text.contains("://") => text.to_owned(),
+        None => format!("http://{text}"),
+    };
+    let url = Url::parse(&whole).map_err(unreadable)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("must begin with http:// or https://, not {}://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user or password".into());
+    }
+    Ok(url)
 }
 
 /// `0.0.0.0` and `[::]` reach this machine too.

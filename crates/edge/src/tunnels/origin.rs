@@ -3,6 +3,7 @@
 //! which clouds keep their credentials.
 
 use crate::api::{ApiError, TunnelSettings};
+use crate::handlers::web_address;
 use crate::proxy_client::is_loopback;
 use http::uri::Scheme;
 use hyper_rustls::ConfigBuilderExt;
@@ -72,25 +73,13 @@ impl Origin {
             |why: String| Err(ApiError::new(ErrorCode::BadRequest, format!("the tunnel's target {why}")));
         let text = settings.target.trim();
         let port = text.strip_prefix(':').unwrap_or(text);
-        let whole = if port.parse::<u16>().is_ok() {
-            format!("http://localhost:{port}")
-        } else if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let url = match Url::parse(&whole) {
+        let read = web_address(text, port.parse::<u16>().is_ok().then_some(port), |e| {
+            format!("is not an address ({e}): write it as 3000 or http://localhost:3000")
+        });
+        let url = match read {
             Ok(url) => url,
-            Err(e) => {
-                return refuse(format!("is not an address ({e}): write it as 3000 or http://localhost:3000"));
-            }
+            Err(why) => return refuse(why),
         };
-        if !matches!(url.scheme(), "http" | "https") {
-            return refuse(format!("must begin with http:// or https://, not {}://", url.scheme()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("must not contain a user or password".into());
-        }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return refuse("is a server, without a path: a visitor's path goes there as it is".into());
         }

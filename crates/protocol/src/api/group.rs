@@ -46,18 +46,7 @@ impl std::str::FromStr for GroupName {
     }
 }
 
-impl TryFrom<String> for GroupName {
-    type Error = InvalidGroupName;
-    fn try_from(text: String) -> Result<Self, InvalidGroupName> {
-        text.parse()
-    }
-}
-
-impl From<GroupName> for String {
-    fn from(name: GroupName) -> Self {
-        name.0
-    }
-}
+crate::checked::by_its_text!(GroupName);
 
 /// The group a worker is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]

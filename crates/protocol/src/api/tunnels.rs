@@ -72,18 +72,7 @@ impl std::str::FromStr for TunnelName {
     }
 }
 
-impl TryFrom<String> for TunnelName {
-    type Error = InvalidTunnelName;
-    fn try_from(text: String) -> Result<Self, InvalidTunnelName> {
-        text.parse()
-    }
-}
-
-impl From<TunnelName> for String {
-    fn from(name: TunnelName) -> Self {
-        name.0
-    }
-}
+crate::checked::by_its_text!(TunnelName);
 
 /// `GET /edge/tunnels` and `GET /v1/tunnels`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

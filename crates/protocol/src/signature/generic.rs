@@ -106,18 +106,7 @@ impl std::str::FromStr for Prefix {
     }
 }
 
-impl TryFrom<String> for Prefix {
-    type Error = InvalidPrefix;
-    fn try_from(text: String) -> Result<Self, InvalidPrefix> {
-        text.parse()
-    }
-}
-
-impl From<Prefix> for String {
-    fn from(prefix: Prefix) -> Self {
-        prefix.0
-    }
-}
+crate::checked::by_its_text!(Prefix);
 
 impl Hmac {
     /// The header's value for `body`, its prefix included.

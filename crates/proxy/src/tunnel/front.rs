@@ -94,6 +94,7 @@ pub(crate) struct Connection {
 /// A request for a tunnel, as far as it is understood.
 struct Visit {
     id: RequestId,
+    wanted: Wanted,
     head: Parts,
     tunnel: Arc<ReservedTunnel>,
     by_path: bool,
@@ -133,7 +134,8 @@ impl Front {
         let span = tracing::info_span!("visit", %id, method = %head.method, tunnel = shown);
         async move {
             let began = Instant::now();
-            let passed = AssertUnwindSafe(self.pass(id, head, body, place, connection)).catch_unwind().await;
+            let passed =
+                AssertUnwindSafe(self.pass(id, wanted, head, body, place, connection)).catch_unwind().await;
             let passed = passed.unwrap_or_else(|_| Err(ApiError::internal("the front panicked").into()));
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             match passed {
@@ -158,6 +160,7 @@ impl Front {
     async fn pass(
         &self,
         id: RequestId,
+        wanted: Wanted,
         head: Parts,
         body: Body,
         place: Place,
@@ -179,7 +182,7 @@ impl Front {
         let tunnel = tunnel.ok_or_else(Failure::unknown)?;
         let metrics = self.metrics.of(&name);
         let visitor = Visitor::of(&head, &connection, host.as_ref(), &self.settings);
-        let mut visit = Visit { id, head, tunnel, by_path, host, visitor, connection };
+        let mut visit = Visit { id, wanted, head, tunnel, by_path, host, visitor, connection };
         access::network(&visit.tunnel.options, visit.visitor.address)?;
         let traffic = self.traffic.of(&name);
         traffic.rate(&visit, &self.settings, self.clock.now())?;
@@ -212,8 +215,7 @@ impl Front {
         let hangup = visit.connection.hangup.clone();
         let rules = visit.tunnel.clone();
         let name = visit.tunnel.name.clone();
-        let wanted = Wanted::of(&visit.head.headers);
-        let id = visit.id;
+        let (id, wanted) = (visit.id, visit.wanted);
         let head = head::down(visit)?;
         // Only what has no body can be sent a second time.
         let again = body.is_end_stream().then(|| head.clone());
