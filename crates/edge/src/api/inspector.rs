@@ -37,14 +37,17 @@ pub struct TunnelRequestQuery {
     /// Only with such a status: `2xx` … `5xx`, `404`, or `none` where the
     /// visitor left before.
     pub status: Option<String>,
+    /// Only with this header in the request or the answer: its name, or
+    /// `name: text` where its value must have the text.
+    pub header: Option<String>,
     /// Only with so many bytes of bodies, or more.
-    #[ts(type = "number")]
+    #[ts(optional, type = "number")]
     pub least_bytes: Option<u64>,
     /// Only those that took so long, or longer, in microseconds.
-    #[ts(type = "number")]
+    #[ts(optional, type = "number")]
     pub least_micros: Option<u64>,
     /// Only those before this one ([`TunnelRequestPage::next`]).
-    #[ts(type = "number")]
+    #[ts(optional, type = "number")]
     pub before: Option<u64>,
     /// At most so many: 1–500, 100 by default.
     pub limit: Option<u32>,
@@ -291,6 +294,10 @@ fn look(session: &Session, args: TunnelRequestQuery) -> Result<Look, ApiError> {
         path: text(args.path),
         status,
         unanswered,
+        header: text(args.header).map(|header| match header.split_once(':') {
+            Some((name, value)) => (name.trim().to_owned(), value.trim().to_owned()),
+            None => (header.trim().to_owned(), String::new()),
+        }),
         least_bytes: args.least_bytes,
         least_micros: args.least_micros,
         before: args.before,

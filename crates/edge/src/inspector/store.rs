@@ -29,12 +29,14 @@ pub(crate) struct Look {
     /// In method, path, headers and bodies; letters' case does not count.
     pub(crate) text: Option<String>,
     pub(crate) method: Option<String>,
-    /// In the path.
+    /// In the path; letters' case does not count.
     pub(crate) path: Option<String>,
     /// From … to.
     pub(crate) status: Option<(u16, u16)>,
     /// Those without a status.
     pub(crate) unanswered: bool,
+    /// A header's name, and text in its value; letters' case does not count.
+    pub(crate) header: Option<(String, String)>,
     pub(crate) least_bytes: Option<u64>,
     pub(crate) least_micros: Option<u64>,
     pub(crate) before: Option<u64>,
@@ -148,7 +150,7 @@ impl Store {
             and("method = ? COLLATE NOCASE", Box::new(method.clone()));
         }
         if let Some(path) = &look.path {
-            and("instr(path, ?) > 0", Box::new(path.clone()));
+            and("instr(lower(path), ?) > 0", Box::new(path.to_ascii_lowercase()));
         }
         if let Some((from, to)) = look.status {
             and("status >= ?", Box::new(from));
@@ -163,6 +165,16 @@ impl Store {
         }
         if let Some(micros) = look.least_micros {
             and("micros >= ?", Box::new(signed(micros)));
+        }
+        if let Some((name, value)) = &look.header {
+            // Both of one and the same header: the second ends what the first begins.
+            and(
+                "EXISTS (SELECT 1 FROM (SELECT value FROM json_each(request_headers)
+                   UNION ALL SELECT value FROM json_each(response_headers))
+                 WHERE value ->> 0 = ?",
+                Box::new(name.to_ascii_lowercase()),
+            );
+            and("instr(lower(value ->> 1), ?) > 0)", Box::new(value.to_ascii_lowercase()));
         }
         if let Some(before) = look.before {
             and("id < ?", Box::new(signed(before)));

@@ -49,6 +49,15 @@ async fn what_is_kept_is_found_by_what_it_holds() {
     assert_eq!(paths(&inspector, text("50% off")).await, [""; 0]);
     let of = |look: Look| paths(&inspector, look);
     assert_eq!(of(Look { status: Some((400, 499)), ..Look::default() }).await, [""; 0]);
+    let header = |name: &str, value: &str| Look {
+        header: Some((name.to_owned(), value.to_owned())),
+        ..Look::default()
+    };
+    assert_eq!(of(header("X-Mark", "")).await.len(), 2);
+    assert_eq!(of(header("x-mark", "NEED")).await.len(), 2);
+    assert_eq!(of(header("x-mark", "q=1")).await, [""; 0]);
+    assert_eq!(of(header("x-other", "")).await, [""; 0]);
+    assert_eq!(of(Look { path: Some("/ONE".into()), ..Look::default() }).await, ["/one?q=1"]);
     assert_eq!(of(Look { least_bytes: Some(10), ..Look::default() }).await, ["/one?q=1"]);
     assert_eq!(of(Look { tunnel: Some("web".into()), ..Look::default() }).await, [""; 0]);
     let page = Look { profile: 1, limit: 1, ..Look::default() };

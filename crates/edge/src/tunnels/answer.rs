@@ -3,8 +3,8 @@
 use super::body::{Download, Upload};
 use super::exchange::{Exchange, Exchanges};
 use super::origin::ConnectError;
-use super::page::Problem;
 use super::pool::{Pool, SendError, Sender};
+use super::problem::Problem;
 use super::upgrade::{Upgraded, upgrade};
 use super::{Tunnel, Tunnels, head};
 use crate::state::with_causes;
@@ -29,13 +29,12 @@ pub(crate) async fn answer(
     let name = request.headers().get(HEADER_NAME).and_then(|name| name.to_str().ok());
     let name: Option<TunnelName> = name.and_then(|name| name.parse().ok());
     let tunnel = name.and_then(|name| tunnels.named(&name)).filter(|tunnel| tunnel.is_on());
-    let accepts = request.headers().clone();
-    let Some(tunnel) = tunnel else { return off().answer(&accepts) };
+    let Some(tunnel) = tunnel else { return off().answer() };
+    let id = head::request_id(request.headers()).to_owned();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let method = if *request.method() == Method::CONNECT { &Method::GET } else { request.method() };
     let exchange = Exchange::new(exchanges, Arc::clone(&tunnel), method, path, None);
     let patience = patience(&tunnel);
-    let id = head::request_id(&accepts).to_owned();
     let sent = tokio::select! {
         sent = send(&tunnel, request, &exchange) => sent,
         () = exchange.silence(patience) => Err(SendError::Silent),
@@ -46,7 +45,7 @@ pub(crate) async fn answer(
             let problem = problem(&error, &tunnel, patience);
             tracing::debug!(tunnel = %tunnel.kept.name, request = id, error = %with_causes(&error), "not answered");
             exchange.failed(&problem.message);
-            let response = problem.answer(&accepts);
+            let response = problem.answer();
             exchange.answered(response.status(), response.headers());
             response
         }
@@ -105,7 +104,6 @@ pub(super) fn back(
 fn off() -> Problem {
     Problem {
         code: ErrorCode::TunnelOffline,
-        title: "Nobody serves this address now",
         message: "The tunnel was just switched off".into(),
         cure: "It works again when it is switched on.",
     }
@@ -115,12 +113,7 @@ fn off() -> Problem {
 pub(super) fn problem(error: &SendError, tunnel: &Tunnel, patience: Duration) -> Problem {
     let pool = &tunnel.pool;
     let (at, port) = pool.origin().map_or(("its target", 0), |origin| (origin.authority(), origin.port()));
-    let refused = |message: String, cure| Problem {
-        code: ErrorCode::TargetRefused,
-        title: "The local server does not answer",
-        message,
-        cure,
-    };
+    let refused = |message: String, cure| Problem { code: ErrorCode::TargetRefused, message, cure };
     match error {
         SendError::Connect(ConnectError::Refused) => refused(
             format!(
@@ -142,7 +135,6 @@ pub(super) fn problem(error: &SendError, tunnel: &Tunnel, patience: Duration) ->
         ),
         SendError::Silent => Problem {
             code: ErrorCode::TargetTimeout,
-            title: "The local server takes too long",
             message: format!("{at} (port {port}) did not begin to answer within {} s", patience.as_secs()),
             cure: "The request may have been acted on; it was not sent again.",
         },

@@ -27,17 +27,22 @@ path?: string,
  */
 status?: string, 
 /**
+ * Only with this header in the request or the answer: its name, or
+ * `name: text` where its value must have the text.
+ */
+header?: string, 
+/**
  * Only with so many bytes of bodies, or more.
  */
-leastBytes: number, 
+leastBytes?: number, 
 /**
  * Only those that took so long, or longer, in microseconds.
  */
-leastMicros: number, 
+leastMicros?: number, 
 /**
  * Only those before this one ([`TunnelRequestPage::next`]).
  */
-before: number, 
+before?: number, 
 /**
  * At most so many: 1–500, 100 by default.
  */
