@@ -155,7 +155,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Proxy {
     /// The proxy's address, `https://…` (`http://` only on this machine).
     #[arg(long, env = "POSTERN_PROXY", value_name = "URL", hide_env = true)]

@@ -44,12 +44,14 @@ pub(crate) async fn run(cli: Cli, environment: Environment, output: &Output) -> 
         Command::Status => status::status(&settings, output).await,
         Command::Serve(args) => serve::serve(&settings, args, output).await,
         Command::Open => serve::open(&settings, output).await,
-        Command::Listen(mut args) => {
-            // What is said on standard error would run through the view.
-            args.plain |= cli.global.verbose > 0;
+        Command::Listen(args) => {
+            let output = &output.without_view(cli.global.verbose > 0);
             listen::listen(&settings, args, output).await
         }
-        Command::Tunnel(args) => tunnel::tunnel(&settings, args, output).await,
+        Command::Tunnel(args) => {
+            let output = &output.without_view(cli.global.verbose > 0);
+            tunnel::tunnel(&settings, args, output).await
+        }
         Command::Events(Events::List(args)) => events::list(&settings, args, output).await,
         Command::Events(Events::Show(args)) => events::show(&settings, args, output).await,
         Command::Events(Events::Status(args)) => catch_up::report(&settings, args, output).await,

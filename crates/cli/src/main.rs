@@ -15,6 +15,7 @@ mod logs;
 mod output;
 mod signals;
 mod ui;
+mod view;
 
 use args::Cli;
 use clap::Parser;

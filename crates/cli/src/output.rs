@@ -26,6 +26,7 @@ mod row;
 mod rules;
 mod status;
 mod tunnel;
+mod tunnel_request;
 mod workers;
 
 pub(crate) use catch_up::{caught_up, held};
@@ -39,7 +40,8 @@ pub(crate) use profiles::profiles;
 pub(crate) use row::{live_row, page, templates};
 pub(crate) use rules::{dry_run, rules};
 pub(crate) use status::{connection, kept, state, status};
-pub(crate) use tunnel::{leads, request as tunnel_request, state as tunnel_state, tunnels};
+pub(crate) use tunnel::{leads, request as tunnel_request, state as tunnel_state, took, tunnels};
+pub(crate) use tunnel_request::detail as tunnel_request_detail;
 pub(crate) use workers::workers;
 
 /// How to print.
@@ -128,6 +130,12 @@ impl Output {
         }
     }
 
+    /// The same without a live view where much is said on standard error: that
+    /// would run through it.
+    pub(crate) fn without_view(&self, verbose: bool) -> Self {
+        Self { style: self.style.clone(), interactive: self.interactive && !verbose, ..*self }
+    }
+
     /// Prints `value` as one line of JSON, or as the text it is for people.
     pub(crate) fn show<T: Serialize>(
         &self,
@@ -209,7 +217,7 @@ pub(crate) fn counted(n: u64, thing: &str) -> String {
 }
 
 /// `812 B`, `1.2 KB`, `3.4 MB`.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{}.{} KB", bytes / 1_000, bytes % 1_000 / 100),

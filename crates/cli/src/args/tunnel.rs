@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use postern_protocol::api::tunnels::TunnelName;
 
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true)]
 pub(crate) struct Tunnel {
     #[command(subcommand)]
     pub(crate) command: Option<TunnelCommand>,
@@ -13,7 +13,7 @@ pub(crate) struct Tunnel {
     pub(crate) open: TunnelOpen,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TunnelOpen {
     /// Where visitors get to: a port of this machine (`3000`), or the address of
     /// its server (`https://localhost:3443`).
@@ -38,17 +38,30 @@ pub(crate) struct TunnelOpen {
     /// Keep nothing of what goes through for the inspector.
     #[arg(long)]
     pub(crate) no_inspect: bool,
-    /// How long the target may take to begin an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(crate) timeout: u32,
+    /// How long the target may take to begin an answer [default: 120].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) timeout: Option<u32>,
+    /// Print lines in a terminal too, instead of the live view.
+    #[arg(long)]
+    pub(crate) plain: bool,
     #[command(flatten)]
     pub(crate) visitors: Visitors,
     #[command(flatten)]
     pub(crate) proxy: Proxy,
 }
 
+impl Tunnel {
+    /// Whether it says how to open a tunnel, and also to do something else. clap
+    /// would take `--json`, too, for saying how.
+    pub(crate) fn says_both(&self) -> bool {
+        let plain =
+            TunnelOpen { proxy: Proxy { proxy: self.open.proxy.proxy.clone() }, ..TunnelOpen::default() };
+        self.command.is_some() && self.open != plain
+    }
+}
+
 /// What applies to visitors. What is not given stays as it was.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Visitors {
     /// Ask visitors for this user and a password, which is asked for, or taken
     /// from POSTERN_TUNNEL_SECRET.
@@ -98,7 +111,42 @@ pub(crate) enum TunnelCommand {
         /// All.
         #[arg(long, conflicts_with = "names")]
         all: bool,
+        /// Print lines in a terminal too, instead of the live view.
+        #[arg(long)]
+        plain: bool,
         #[command(flatten)]
         proxy: Proxy,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    fn parsed(line: &str) -> Result<(bool, bool), clap::Error> {
+        let cli = Cli::try_parse_from(line.split_whitespace())?;
+        let Command::Tunnel(tunnel) = cli.command else { panic!("another command") };
+        Ok((tunnel.command.is_some(), tunnel.says_both()))
+    }
+
+    #[test]
+    fn a_command_stays_one_behind_the_options_of_every_command() {
+        for line in
+            ["postern tunnel list", "postern tunnel --json list", "postern tunnel -v start --all --plain"]
+        {
+            assert_eq!(parsed(line).unwrap(), (true, false), "{line}");
+        }
+        for line in ["postern tunnel 3000", "postern tunnel --json 3000 --name list --plain"] {
+            assert_eq!(parsed(line).unwrap(), (false, false), "{line}");
+        }
+        for line in [
+            "postern tunnel 3000 list",
+            "postern tunnel --name app list",
+            "postern tunnel --plain start --all",
+        ] {
+            assert_eq!(parsed(line).unwrap(), (true, true), "{line}");
+        }
+        assert!(parsed("postern tunnel").is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! `postern tunnel`: a public address for a port of this machine, for as long as
-//! the command runs, with a line for each request.
+//! the command runs, with a line for each request. In a terminal it is a [`view`]
+//! with keys.
 //!
 //! It attaches to the edge that runs on the data folder, or runs one itself. The
 //! tunnel ends with the command; its name stays the workspace's.
@@ -23,6 +24,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
+mod view;
+
 /// A line of `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,10 +36,15 @@ enum Line<'a> {
 
 /// Opens, lists, reserves, releases or starts.
 pub(crate) async fn tunnel(settings: &Settings, args: Tunnel, output: &Output) -> Result<(), Failure> {
+    if args.says_both() {
+        let message = "A target and how to reach it are for `postern tunnel TARGET` alone, without a \
+                       command such as list.";
+        return Err(Failure::usage(message));
+    }
     match args.command {
         None => open(settings, args.open, output).await,
-        Some(TunnelCommand::Start { names, all, proxy }) => {
-            run(settings, proxy.proxy, output, Wanted::Kept { names, all }).await
+        Some(TunnelCommand::Start { names, all, plain, proxy }) => {
+            run(settings, proxy.proxy, output, Wanted::Kept { names, all }, plain).await
         }
         Some(TunnelCommand::List) => list(settings, output).await,
         Some(TunnelCommand::Reserve { name, visitors }) => reserve(settings, name, visitors, output).await,
@@ -51,8 +59,8 @@ enum Wanted {
 }
 
 async fn open(settings: &Settings, mut args: TunnelOpen, output: &Output) -> Result<(), Failure> {
-    let proxy = args.proxy.proxy.take();
-    run(settings, proxy, output, Wanted::One(args)).await
+    let (proxy, plain) = (args.proxy.proxy.take(), args.plain);
+    run(settings, proxy, output, Wanted::One(args), plain).await
 }
 
 /// Serves until a signal.
@@ -61,12 +69,13 @@ async fn run(
     proxy: Option<String>,
     output: &Output,
     wanted: Wanted,
+    plain: bool,
 ) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     signals::cancel_on_signal(stop.clone());
     let (client, own) = attach(settings, proxy, "postern tunnel").await?;
     let served = tokio::select! {
-        served = serve(settings, client, output, wanted) => served,
+        served = serve(settings, client, output, wanted, plain) => served,
         () = stop.cancelled() => Ok(()),
     };
     if let Some(own) = own {
@@ -75,7 +84,13 @@ async fn run(
     served
 }
 
-async fn serve(settings: &Settings, client: Client, output: &Output, wanted: Wanted) -> Result<(), Failure> {
+async fn serve(
+    settings: &Settings,
+    client: Client,
+    output: &Output,
+    wanted: Wanted,
+    plain: bool,
+) -> Result<(), Failure> {
     let edge = Backend::Running(client.clone());
     registered(settings, &client).await?;
     let (names, take_over, one) = match wanted {
@@ -95,6 +110,9 @@ async fn serve(settings: &Settings, client: Client, output: &Output, wanted: Wan
         }
     };
     let mut live = client.serve_tunnels(&names, take_over).await?;
+    if output.interactive && !plain {
+        return view::show(client, &names, one && !take_over, &mut live, output).await;
+    }
     output.note("Ctrl-C ends it.");
     let mut shown = BTreeMap::new();
     while let Some(batch) = live.next().await {
@@ -155,7 +173,7 @@ async fn led(settings: &Settings, edge: &Backend, args: TunnelOpen) -> Result<Pu
         insecure: args.insecure,
         lan: args.lan,
         inspect: !args.no_inspect,
-        timeout_seconds: args.timeout,
+        timeout_seconds: args.timeout.unwrap_or(TunnelSettings::default().timeout_seconds),
     };
     let kept: Tunnels = edge.call("tunnels", ()).await?;
     let written = written(&how.target);
@@ -234,9 +252,9 @@ async fn options(
     Ok(Some(options))
 }
 
-/// Says how a tunnel stands. What cannot be served ends the command, where it is
-/// the `only` one and nothing is to be expected.
-fn show(tunnel: &PublicTunnel, only: bool, output: &Output) -> Result<(), Failure> {
+/// Why a tunnel that cannot be served ends the command, where it is the `only` one
+/// and nothing is to be expected.
+fn hopeless_tunnel(tunnel: &PublicTunnel, only: bool) -> Result<(), Failure> {
     match &tunnel.state {
         PublicTunnelState::Elsewhere { worker } if only => {
             let message = format!("{} serves {} now. --take-over takes it.", safe(&worker.name), tunnel.name);
@@ -245,6 +263,14 @@ fn show(tunnel: &PublicTunnel, only: bool, output: &Output) -> Result<(), Failur
         PublicTunnelState::Refused { code, message } if only => {
             Err(Failure::coded(code, output::sentence(message)))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Says how a tunnel stands.
+fn show(tunnel: &PublicTunnel, only: bool, output: &Output) -> Result<(), Failure> {
+    hopeless_tunnel(tunnel, only)?;
+    match &tunnel.state {
         PublicTunnelState::Online => output.show(&Line::Tunnel(tunnel), |style| output::leads(style, tunnel)),
         PublicTunnelState::Off => Ok(()),
         _ if output.json => output.show(&Line::Tunnel(tunnel), |_| String::new()),

@@ -83,12 +83,12 @@ fn reasons(style: &Style, workers: &Reasons) -> Vec<String> {
     workers.iter().map(line).collect()
 }
 
-fn header(name: &str, value: &[u8]) -> String {
+pub(super) fn header(name: &str, value: &[u8]) -> String {
     format!("  {}: {}", safe(name), safe(&String::from_utf8_lossy(value)))
 }
 
 /// JSON is shown indented; the bytes as they came are in `--raw`.
-fn payload(body: &Body) -> String {
+pub(super) fn payload(body: &Body) -> String {
     match body {
         Body::Utf8 { text } => safe(&indented(text).unwrap_or_else(|| text.clone())),
         Body::Base64 { base64 } => format!("(not text; in base64) {base64}"),

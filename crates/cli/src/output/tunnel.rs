@@ -76,7 +76,8 @@ pub(crate) fn request(style: &Style, request: &TunnelRequest, name: bool) -> Str
     format!("{at}  {name}{method} {}  {status}  {went}{kind}{error}", safe(&request.path))
 }
 
-fn took(micros: u64) -> String {
+/// `812 ms`.
+pub(crate) fn took(micros: u64) -> String {
     match micros {
         0..10_000 => format!("{:.1} ms", micros as f64 / 1_000.0),
         10_000..1_000_000 => format!("{} ms", micros / 1_000),

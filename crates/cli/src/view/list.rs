@@ -1,54 +1,61 @@
-//! What the view shows, and what keys do to it.
+//! Rows that come, and what keys do to them: the newest is followed unless
+//! another is selected, words choose among them, and one is shown in full.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use postern_edge::api::{EventSummary, Status};
 use std::collections::VecDeque;
 
-/// Older events leave the view; the history keeps them.
+/// Older rows leave the view; what they tell of is kept elsewhere.
 const KEPT: usize = 2_000;
-/// Lines above and below the list: the path, the filter; the note, the keys.
-pub(super) const FRAME: usize = 4;
 
-/// What a key asks the edge for.
+/// What there is a line of.
+pub(crate) trait Row {
+    type Id: Clone + PartialEq;
+
+    /// Which it is: the same in each of its states.
+    fn id(&self) -> Self::Id;
+
+    /// What a filter's words are looked for in.
+    fn words(&self) -> String;
+}
+
+/// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    Open(String),
-    Replay(String),
+pub(crate) enum Act<Id> {
+    Open(Id),
+    Replay(Id),
     Quit,
+    /// A key of the view's own, on this row.
+    Own(char, Id),
 }
 
-/// An event's text, scrolled.
-pub(super) struct Pager {
-    pub(super) lines: Vec<String>,
-    pub(super) top: usize,
+/// A row's text, scrolled.
+pub(crate) struct Pager {
+    pub(crate) lines: Vec<String>,
+    pub(crate) top: usize,
 }
 
-pub(super) struct Model {
-    pub(super) status: Status,
-    pub(super) forward_to: Option<String>,
+pub(crate) struct List<R: Row> {
     /// Newest last.
-    events: VecDeque<EventSummary>,
-    /// The selected event's id; none: the newest is followed.
-    selected: Option<String>,
-    /// The first event shown, of those the filter takes.
-    pub(super) top: usize,
-    /// Words that events must have.
-    pub(super) filter: String,
+    rows: VecDeque<R>,
+    /// The selected row's id; none: the newest is followed.
+    selected: Option<R::Id>,
+    /// The first row shown, of those the filter takes.
+    pub(crate) top: usize,
+    /// Words that rows must have.
+    pub(crate) filter: String,
     /// Whether keys go to the filter.
-    pub(super) typing: bool,
-    pub(super) pager: Option<Pager>,
+    pub(crate) typing: bool,
+    pub(crate) pager: Option<Pager>,
     /// What the last key came to.
-    pub(super) note: String,
-    /// Rows for the list.
+    pub(crate) note: String,
+    /// Rows that have a place on the screen.
     room: usize,
 }
 
-impl Model {
-    pub(super) fn new(status: Status, forward_to: Option<String>) -> Self {
+impl<R: Row> Default for List<R> {
+    fn default() -> Self {
         Self {
-            status,
-            forward_to,
-            events: VecDeque::new(),
+            rows: VecDeque::new(),
             selected: None,
             top: 0,
             filter: String::new(),
@@ -58,61 +65,60 @@ impl Model {
             room: 1,
         }
     }
+}
 
-    /// A new event, or a known one's newest state.
-    pub(super) fn put(&mut self, event: EventSummary) {
-        match self.events.iter_mut().rev().find(|known| known.id == event.id) {
-            Some(known) => *known = event,
-            None => self.events.push_back(event),
+impl<R: Row> List<R> {
+    /// A new row, or a known one's newest state.
+    pub(crate) fn put(&mut self, row: R) {
+        let id = row.id();
+        match self.rows.iter_mut().rev().find(|known| known.id() == id) {
+            Some(known) => *known = row,
+            None => self.rows.push_back(row),
         }
-        if self.events.len() > KEPT {
-            let gone = self.events.pop_front();
-            if gone.is_some_and(|gone| self.selected.as_ref() == Some(&gone.id)) {
+        if self.rows.len() > KEPT {
+            let gone = self.rows.pop_front();
+            if gone.is_some_and(|gone| self.selected.as_ref() == Some(&gone.id())) {
                 self.selected = None;
             }
         }
     }
 
-    /// A second has passed.
-    pub(super) fn second(&mut self) {
-        self.status.now = self.status.now.plus(1_000);
-    }
-
-    pub(super) fn open(&mut self, text: String) {
+    pub(crate) fn open(&mut self, text: &str) {
         let lines = text.lines().map(|line| line.replace('\t', "    ")).collect();
         self.pager = Some(Pager { lines, top: 0 });
     }
 
-    /// How many events there are, whatever the filter.
-    pub(super) fn count(&self) -> usize {
-        self.events.len()
+    /// All rows, whatever the filter.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &R> {
+        self.rows.iter()
     }
 
-    /// The events that the filter takes, newest last.
-    pub(super) fn shown(&self) -> Vec<&EventSummary> {
+    /// How many rows there are, whatever the filter.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The rows that the filter takes, newest last.
+    pub(crate) fn shown(&self) -> Vec<&R> {
         let words: Vec<_> = self.filter.split_whitespace().map(str::to_lowercase).collect();
-        let takes = |event: &&EventSummary| {
-            let line = format!(
-                "{} {} {} {} {} {}",
-                event.name, event.provider, event.source, event.subject, event.detail, event.outcome.label
-            );
-            let line = line.to_lowercase();
+        let takes = |row: &&R| {
+            let line = row.words().to_lowercase();
             words.iter().all(|word| line.contains(word))
         };
-        self.events.iter().filter(takes).collect()
+        self.rows.iter().filter(takes).collect()
     }
 
-    /// The place of the selected event among those shown; the newest unless
+    /// The place of the selected row among those shown; the newest unless
     /// another is selected.
-    pub(super) fn at(&self) -> Option<usize> {
+    pub(crate) fn at(&self) -> Option<usize> {
         let shown = self.shown();
-        let selected = self.selected.as_ref().and_then(|id| shown.iter().position(|event| event.id == *id));
+        let selected = self.selected.as_ref().and_then(|id| shown.iter().position(|row| row.id() == *id));
         selected.or(shown.len().checked_sub(1))
     }
 
-    /// Scrolls so that the selected event is among the rows of a screen.
-    pub(super) fn fit(&mut self, height: usize) {
-        self.room = height.saturating_sub(FRAME).max(1);
+    /// Scrolls so that the selected row is among so many, one or more.
+    pub(crate) fn fit(&mut self, room: usize) {
+        self.room = room;
         let last = self.shown().len().saturating_sub(self.room);
         let at = self.at().unwrap_or(0);
         self.top = self.top.clamp((at + 1).saturating_sub(self.room), at).min(last);
@@ -122,7 +128,7 @@ impl Model {
     }
 
     /// Takes a key; what it asks the edge for.
-    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Act> {
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Act<R::Id>> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && matches!(key.code, KeyCode::Char('c' | 'd')) {
             return Some(Act::Quit);
@@ -140,13 +146,16 @@ impl Model {
             KeyCode::Char('/') => self.typing = true,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
             KeyCode::Esc => self.selected = None,
-            KeyCode::Enter => return self.id().map(Act::Open),
-            KeyCode::Char('r') => return self.replay(),
-            code => {
-                if let Some(by) = self.step(code) {
-                    self.select(by);
-                }
+            KeyCode::Enter => {
+                // Stay with the row while others arrive.
+                self.selected = self.id();
+                return self.selected.clone().map(Act::Open);
             }
+            KeyCode::Char('r') => return self.replay(),
+            code => match self.step(code) {
+                Some(by) => self.select(by),
+                None => return self.own(code),
+            },
         }
         None
     }
@@ -166,12 +175,13 @@ impl Model {
         }
     }
 
-    fn paged(&mut self, code: KeyCode) -> Option<Act> {
+    fn paged(&mut self, code: KeyCode) -> Option<Act<R::Id>> {
         match code {
             KeyCode::Char('q') | KeyCode::Esc | KeyCode::Enter | KeyCode::Left => self.pager = None,
             KeyCode::Char('r') => return self.replay(),
             code => {
-                if let (Some(by), Some(pager)) = (self.step(code), &mut self.pager) {
+                let Some(by) = self.step(code) else { return self.own(code) };
+                if let Some(pager) = &mut self.pager {
                     // `fit` keeps the last line in view.
                     pager.top = pager.top.saturating_add_signed(by).min(pager.lines.len());
                 }
@@ -194,25 +204,29 @@ impl Model {
         })
     }
 
-    /// Selects the event so many places on. The newest is followed again.
+    /// Selects the row so many places on. The newest is followed again.
     fn select(&mut self, by: isize) {
         let Some(at) = self.at() else { return };
         let shown = self.shown();
         let last = shown.len() - 1;
         let to = at.saturating_add_signed(by).min(last);
-        self.selected = (to < last).then(|| shown[to].id.clone());
+        self.selected = (to < last).then(|| shown[to].id());
     }
 
-    fn id(&self) -> Option<String> {
+    fn id(&self) -> Option<R::Id> {
         let shown = self.shown();
-        self.at().map(|at| shown[at].id.clone())
+        self.at().map(|at| shown[at].id())
     }
 
-    fn replay(&mut self) -> Option<Act> {
+    fn replay(&mut self) -> Option<Act<R::Id>> {
         let id = self.id()?;
-        // Stay with the event while others arrive.
         self.selected = Some(id.clone());
         self.note = "Replaying…".into();
         Some(Act::Replay(id))
+    }
+
+    fn own(&mut self, code: KeyCode) -> Option<Act<R::Id>> {
+        let KeyCode::Char(letter) = code else { return None };
+        Some(Act::Own(letter, self.id()?))
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Once;
 /// What the size is where the terminal does not say.
 const USUAL: (u16, u16) = (80, 24);
 
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     /// What is on it: the same is not drawn again.
     drawn: Vec<String>,
 }
@@ -23,7 +23,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When it is none.
-    pub(super) fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -42,7 +42,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When it is gone.
-    pub(super) fn size(&self) -> io::Result<(usize, usize)> {
+    pub(crate) fn size(&self) -> io::Result<(usize, usize)> {
         let (width, height) = match size()? {
             (0, _) | (_, 0) => USUAL,
             size => size,
@@ -54,7 +54,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When it is gone.
-    pub(super) fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, lines: &[String]) -> io::Result<()> {
         if self.drawn == lines {
             return Ok(());
         }

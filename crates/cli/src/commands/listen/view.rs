@@ -1,28 +1,25 @@
 //! The live view of `listen` in a terminal: the path and its state on top, one
 //! line for each event, an event's payload in place, and the keys below.
 //!
-//! The model ([`model`]) knows no terminal, and drawing ([`draw`]) makes lines
-//! of it; so both are tested without one. The terminal is put back as it was
-//! however the view ends ([`terminal`]).
+//! What it shares with other views is in [`crate::view`].
 
 use super::wanted;
 use crate::backend::Backend;
 use crate::failure::Failure;
 use crate::output::{self, Output};
+use crate::view::{Act, Terminal};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::{Stream, StreamExt};
-use model::{Act, Model};
+use model::Model;
 use postern_edge::api::{EventDetail, EventKey, HandlerRun, Live, Replay, Status};
 use postern_protocol::filter::Filter;
 use std::sync::Arc;
 use std::time::Duration;
-use terminal::Terminal;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 mod draw;
 mod model;
-mod terminal;
 
 /// What an operation that was started by a key came to.
 enum Done {
@@ -52,15 +49,14 @@ pub(super) async fn show(
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let (width, height) = terminal.size()?;
-        model.fit(height);
-        terminal.draw(&draw::lines(&model, width, height, &output.style))?;
+        terminal.draw(&draw::lines(&mut model, width, height, &output.style))?;
         tokio::select! {
             batch = live.next() => {
                 let Some(batch) = batch else { return Ok(()) };
                 let Live { changes, status, .. } = batch?;
                 for event in changes.into_iter().flat_map(|changes| changes.rows) {
                     if wanted(&edge, filter, &event).await? {
-                        model.put(event);
+                        model.list.put(event);
                     }
                 }
                 if let Some(status) = status {
@@ -69,7 +65,7 @@ pub(super) async fn show(
             }
             event = keys.next() => match event {
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
-                    match model.key(key) {
+                    match model.list.key(key) {
                         Some(Act::Quit) => return Ok(()),
                         Some(act) => begin(act, &edge, forward_to, done.clone()),
                         None => {}
@@ -82,11 +78,11 @@ pub(super) async fn show(
             },
             Some(done) = finished.recv() => match done {
                 Done::Opened(Ok(detail)) => {
-                    model.open(output::detail(&output.style.plain(), &detail, None));
+                    model.list.open(&output::detail(&output.style.plain(), &detail, None));
                 }
-                Done::Replayed(Ok(run)) => model.note = output::run(&output.style.plain(), &run),
+                Done::Replayed(Ok(run)) => model.list.note = output::run(&output.style.plain(), &run),
                 Done::Opened(Err(failure)) | Done::Replayed(Err(failure)) => {
-                    model.note = failure.message().to_owned();
+                    model.list.note = failure.message().to_owned();
                 }
             },
             _ = tick.tick() => model.second(),
@@ -95,7 +91,7 @@ pub(super) async fn show(
 }
 
 /// Starts what a key asks for; the view goes on meanwhile.
-fn begin(act: Act, edge: &Arc<Backend>, target: Option<&str>, done: mpsc::UnboundedSender<Done>) {
+fn begin(act: Act<String>, edge: &Arc<Backend>, target: Option<&str>, done: mpsc::UnboundedSender<Done>) {
     let (edge, target) = (Arc::clone(edge), target.map(str::to_owned));
     tokio::spawn(async move {
         let came = match act {
@@ -103,7 +99,7 @@ fn begin(act: Act, edge: &Arc<Backend>, target: Option<&str>, done: mpsc::Unboun
             Act::Replay(id) => Done::Replayed(
                 edge.call("replay", Replay { id, target, ..Replay::default() }).await.map(Box::new),
             ),
-            Act::Quit => return,
+            Act::Quit | Act::Own(..) => return,
         };
         // The view has ended: nobody wants to know.
         let _ = done.send(came);
