@@ -63,6 +63,11 @@ describe("the one-time token", () => {
     expect(asked).toEqual([{ path: "/api/session", body: { token: "a+b" }, auth: null }]);
     expect(kept.get("postern.bearer")).toBe("b-2");
   });
+  it("leads to the place that the link names", () => {
+    history.replaceState(null, "", "/#token=t&at=%2Ftunnels%2Fapp%3Frequest%3D12");
+    expect(takeToken(location, history)).toBe("t");
+    expect(location.hash).toBe("#/tunnels/app?request=12");
+  });
   it("is not asked for without one", async () => {
     history.replaceState(null, "", "/#/events/x");
     expect(takeToken(location, history)).toBeUndefined();

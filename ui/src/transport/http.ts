@@ -33,12 +33,14 @@ const noSession = () =>
 
 /**
  * Takes the one-time token out of the address bar, where it arrives in the
- * fragment, before anything else can see or store it.
+ * fragment, before anything else can see or store it. What may follow it is
+ * the place to go to: `#token=…&at=%2Ftunnels%2Fapp`.
  */
 export function takeToken(location: Location, history: History): string | undefined {
-  const match = /^#token=([^&]+)$/.exec(location.hash);
+  const match = /^#token=([^&]+)(?:&at=([^&]*))?$/.exec(location.hash);
   if (!match?.[1]) return undefined;
-  history.replaceState(null, "", location.pathname + location.search + "#/events");
+  const place = decodeURIComponent(match[2] ?? "/events");
+  history.replaceState(null, "", `${location.pathname}${location.search}#${place}`);
   return decodeURIComponent(match[1]);
 }
 

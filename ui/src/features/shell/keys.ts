@@ -49,6 +49,19 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
     ],
   },
   {
+    group: "A tunnel's requests",
+    keys: [
+      { keys: ["J", "↓"], does: "Next request" },
+      { keys: ["K", "↑"], does: "Previous request" },
+      { keys: ["Enter"], does: "Into the detail" },
+      { keys: ["Esc"], does: "Close the detail" },
+      { keys: ["R"], does: "Replay the request" },
+      { keys: ["E"], does: "Edit and replay" },
+      { keys: ["1", "…", "5"], does: "Request … Compare" },
+      { keys: ["/"], does: "Search" },
+    ],
+  },
+  {
     group: "Anywhere",
     keys: [
       { keys: [`${modifier}K`], does: "Commands" },

@@ -4,6 +4,7 @@ import type { Difference } from "../../json/diff";
 import { differences, read } from "../../json/read";
 import { bytes, counted, latency } from "../../text/time";
 import type { Body } from "../../transport/generated/Body";
+import type { TunnelFrame } from "../../transport/generated/TunnelFrame";
 import type { TunnelRequest } from "../../transport/generated/TunnelRequest";
 import type { TunnelRequestDetail } from "../../transport/generated/TunnelRequestDetail";
 import type { PillTone } from "../../ui/tones";
@@ -159,3 +160,23 @@ export async function compared(a: TunnelRequestDetail, b: TunnelRequestDetail): 
 /** `214 frames`, `1,082 events`, with what was not kept. */
 export const framesWords = ({ frames, moreFrames, request }: TunnelRequestDetail): string =>
   `${moreFrames ? "the first " : ""}${counted(frames.length, request.kind === "events" ? "event" : "frame")}`;
+
+/** The data of an event as its reader gets it (HTML, section 9.2.6); of a frame: null. */
+export function eventData({ kind, body }: TunnelFrame): string | null {
+  if (kind !== "event" || body.encoding !== "utf8") return null;
+  const lines = body.text.split(/\r\n|\r|\n/).filter((line) => line.startsWith("data:"));
+  return lines.map((line) => line.slice(line.startsWith("data: ") ? 6 : 5)).join("\n");
+}
+
+/** A frame in a line: a close with its code, anything else as it came. */
+export function frameText({ kind, body }: TunnelFrame): string {
+  const shown = raw(body);
+  if (kind !== "close" || shown === "") return shown;
+  const bytes =
+    body.encoding === "utf8"
+      ? new TextEncoder().encode(body.text)
+      : Uint8Array.from(atob(body.base64), (letter) => letter.charCodeAt(0));
+  const [high, low, ...reason] = bytes;
+  if (high === undefined || low === undefined) return shown;
+  return `${high * 256 + low} ${new TextDecoder().decode(Uint8Array.from(reason))}`.trimEnd();
+}

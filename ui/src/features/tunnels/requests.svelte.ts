@@ -13,8 +13,56 @@ export interface RequestFilter {
   method: string;
   path: string;
   status: string;
+  /** A header's name, or `name: text`. */
+  header: string;
+  /** So many bytes of bodies, or more. */
+  size: string;
+  /** So many milliseconds, or more. */
+  took: string;
 }
-export const NO_REQUEST_FILTER: RequestFilter = { search: "", method: "", path: "", status: "" };
+export const NO_REQUEST_FILTER: RequestFilter = {
+  search: "",
+  method: "",
+  path: "",
+  status: "",
+  header: "",
+  size: "",
+  took: "",
+};
+/** What each part is called in the address bar. */
+const NAMES = {
+  search: "q",
+  method: "method",
+  path: "path",
+  status: "status",
+  header: "header",
+  size: "size",
+  took: "took",
+} as const satisfies Record<keyof RequestFilter, string>;
+const PARTS = Object.keys(NAMES) as (keyof RequestFilter)[];
+
+/** The filter that the address bar holds. */
+export function readRequestFilter(params: URLSearchParams): RequestFilter {
+  const filter = { ...NO_REQUEST_FILTER };
+  for (const part of PARTS) filter[part] = params.get(NAMES[part]) ?? "";
+  // Numbers, or the backend would refuse the whole question.
+  if (!/^\d{1,15}$/.test(filter.size)) filter.size = "";
+  if (!/^\d{1,9}$/.test(filter.took)) filter.took = "";
+  if (!/^([1-5]xx|[1-5]\d\d|none)$/.test(filter.status)) filter.status = "";
+  return filter;
+}
+
+/** The same, for the address bar. */
+export function writeRequestFilter(filter: RequestFilter): URLSearchParams {
+  const params = new URLSearchParams();
+  for (const part of PARTS) if (filter[part] !== "") params.set(NAMES[part], filter[part]);
+  return params;
+}
+
+export const isFiltered = (filter: RequestFilter): boolean => PARTS.some((part) => filter[part] !== "");
+
+/** Whether both show the same. */
+const same = (a: RequestFilter, b: RequestFilter): boolean => PARTS.every((part) => a[part] === b[part]);
 
 /** Rows of a page. */
 const PAGE = 100;
@@ -25,11 +73,13 @@ const MOST = 5000;
 export function fits(filter: RequestFilter, row: TunnelRequest): boolean | undefined {
   const { status } = filter;
   if (filter.method !== "" && row.method !== filter.method) return false;
-  if (!row.path.toLowerCase().includes(filter.path.toLowerCase())) return false;
+  if (!row.path.toLowerCase().includes(filter.path.trim().toLowerCase())) return false;
+  if (row.requestBytes + row.responseBytes < Number(filter.size)) return false;
+  if (row.micros < Number(filter.took) * 1000) return false;
   if (status === "none" && row.status !== null) return false;
   if (/^\dxx$/.test(status) && Math.floor((row.status ?? 0) / 100) !== Number(status[0])) return false;
   if (/^\d{3}$/.test(status) && row.status !== Number(status)) return false;
-  return filter.search === "" ? true : undefined;
+  return filter.search.trim() === "" && filter.header.trim() === "" ? true : undefined;
 }
 
 /** Rows with others among them: the newest first, each once, as it was told last. */
@@ -75,12 +125,21 @@ export class Requests {
   }
 
   /** The query as the backend takes it. */
-  get query(): Partial<TunnelRequestQuery> {
-    const given = Object.entries(this.filter).filter(([, value]) => value !== "");
-    return { tunnel: this.tunnel, ...Object.fromEntries(given) };
+  get query(): TunnelRequestQuery {
+    const { size, took, ...texts } = this.filter;
+    const given = Object.entries(texts).flatMap(([name, value]) =>
+      value.trim() ? [[name, value.trim()]] : [],
+    );
+    return {
+      tunnel: this.tunnel,
+      ...(Object.fromEntries(given) as Partial<typeof texts>),
+      ...(size !== "" && { leastBytes: Number(size) }),
+      ...(took !== "" && { leastMicros: Number(took) * 1000 }),
+    };
   }
 
   setFilter(filter: RequestFilter): void {
+    if (same(filter, this.filter)) return;
     this.filter = filter;
     void this.load();
   }

@@ -3,8 +3,16 @@ import { Backend } from "../../state/backend.svelte";
 import type { TunnelRequest } from "../../transport/generated/TunnelRequest";
 import type { TunnelRequestQuery } from "../../transport/generated/TunnelRequestQuery";
 import { ApiError, type Transport } from "../../transport/types";
-import { headerDifferences, readHeaders, statusWords, timing } from "./request";
-import { fits, merged, NO_REQUEST_FILTER, Requests } from "./requests.svelte";
+import { eventData, frameText, headerDifferences, readHeaders, statusWords, timing } from "./request";
+import {
+  fits,
+  isFiltered,
+  merged,
+  NO_REQUEST_FILTER,
+  readRequestFilter,
+  Requests,
+  writeRequestFilter,
+} from "./requests.svelte";
 
 const row = (id: number, more: Partial<TunnelRequest> = {}): TunnelRequest => ({
   id,
@@ -109,7 +117,48 @@ it("knows which requests a filter takes", () => {
   expect(fits({ ...filter, status: "404" }, row(1))).toBe(false);
   expect(fits({ ...filter, search: "x" }, row(1))).toBeUndefined();
   expect(fits({ ...filter, search: "x", method: "PUT" }, row(1))).toBe(false);
+  expect(fits({ ...filter, header: "x-a" }, row(1))).toBeUndefined();
+  expect(fits({ ...filter, took: "100" }, row(1, { micros: 99_999 }))).toBe(false);
+  expect(fits({ ...filter, took: "100" }, row(1, { micros: 100_000 }))).toBe(true);
+  expect(fits({ ...filter, size: "10" }, row(1, { requestBytes: 8, responseBytes: 2 }))).toBe(true);
+  expect(fits({ ...filter, size: "11" }, row(1, { requestBytes: 8, responseBytes: 2 }))).toBe(false);
   expect(ids(merged([row(9), row(3)], [row(5), row(3)]))).toEqual([9, 5, 3]);
+});
+
+it("keeps the filter in the address bar, and asks with it", async () => {
+  const filter = { ...NO_REQUEST_FILTER, search: " ENG-1 ", header: "X-A: b&c", took: "100", size: "10000" };
+  const params = new URLSearchParams(writeRequestFilter(filter).toString());
+  expect(readRequestFilter(params)).toEqual(filter);
+  requests.setFilter(filter);
+  await vi.runAllTimersAsync();
+  expect(asked.at(-1)).toEqual({
+    tunnel: "app",
+    search: "ENG-1",
+    header: "X-A: b&c",
+    leastBytes: 10_000,
+    leastMicros: 100_000,
+    limit: 100,
+  });
+  // What nobody can mean is left out, or the backend would refuse the question.
+  const wrong = new URLSearchParams("size=much&took=-1&status=9xx&request=4");
+  expect(isFiltered(readRequestFilter(wrong))).toBe(false);
+});
+
+it("tells what frames and events say", () => {
+  const frame = { fromVisitor: true, micros: 1, kind: "close", size: 2, truncated: false };
+  const base64 = (bytes: number[]) => ({
+    encoding: "base64" as const,
+    base64: btoa(String.fromCharCode(...bytes)),
+  });
+  expect(frameText({ ...frame, body: base64([3, 0xe8]) })).toBe("1000");
+  expect(frameText({ ...frame, body: base64([3, 0xe9, 0x62, 0x79, 0x65]) })).toBe("1001 bye");
+  expect(frameText({ ...frame, size: 0, body: { encoding: "utf8", text: "" } })).toBe("");
+  const text = (text: string) => ({ encoding: "utf8" as const, text });
+  expect(frameText({ ...frame, kind: "text", body: text("hi") })).toBe("hi");
+  expect(eventData({ ...frame, kind: "event", body: text('event: a\ndata: {"b":\ndata:1}\nid: 7') })).toBe(
+    '{"b":\n1}',
+  );
+  expect(eventData({ ...frame, kind: "text", body: text("data: 1") })).toBeNull();
 });
 
 it("says how a request ended, and where its time went", () => {

@@ -22,7 +22,7 @@ export interface Standing {
 
 const CURES: Record<string, { why: string; cure: Cure }> = {
   "tunnel.not_reserved": {
-    why: "The workspace does not have the name any more. Reserve it again, or remove the tunnel.",
+    why: "Reserve it again, or remove the tunnel.",
     cure: "add_again",
   },
   "tunnel.name_taken": {

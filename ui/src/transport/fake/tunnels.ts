@@ -166,14 +166,25 @@ export function fakeTunnels(params: URLSearchParams, tell: (requests: LiveReques
     tell(null);
     return next;
   };
-  const matching = (query: Partial<TunnelRequestQuery>): TunnelRequest[] => {
-    const { tunnel, method, path, status, search, before } = query;
+  const matching = (query: TunnelRequestQuery): TunnelRequest[] => {
+    const { tunnel, method, path, status, search, header, leastBytes = 0, leastMicros = 0, before } = query;
     const words = (search ?? "").toLowerCase();
+    const [named = "", ...rest] = (header ?? "").toLowerCase().split(":");
+    const carries = (row: TunnelRequest): boolean => {
+      const { requestHeaders, responseHeaders } = detail(row);
+      return [...requestHeaders, ...responseHeaders].some(
+        ([name, value]) =>
+          name === named.trim() && String(value).toLowerCase().includes(rest.join(":").trim()),
+      );
+    };
     return rows.filter(
       (row) =>
         (tunnel === undefined || row.tunnel === tunnel) &&
         (!method || row.method === method) &&
-        (!path || row.path.includes(path)) &&
+        (!path || row.path.toLowerCase().includes(path.toLowerCase())) &&
+        row.requestBytes + row.responseBytes >= leastBytes &&
+        row.micros >= leastMicros &&
+        (!header || carries(row)) &&
         (!status ||
           (status === "none"
             ? row.status === null
