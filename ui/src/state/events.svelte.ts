@@ -12,7 +12,9 @@ import { Selection } from "./selection.svelte";
 /** New rows held back while the reader is further down; beyond it only their number is kept. */
 const MOST_PENDING = 2000;
 /** The newest page is loaded afresh when arrivals have made it this long. */
-const MOST_HEAD = 5000;
+const MOST_HEAD = 2000;
+/** So many at a time slide in; a burst just stands there. */
+const MOST_FRESH = 8;
 /** So many rows more are found before looking further ends by itself. */
 const ENOUGH = 20;
 
@@ -247,14 +249,15 @@ export class Events {
   }
 
   #insert(rows: EventSummary[], live = false): void {
-    // Only a few at a time are worth a movement; a burst is not.
     const taken = this.window.insert(rows);
-    if (!live || taken.length > 8) return;
-    for (const row of taken) {
+    if (!live) return;
+    // Only a few at a time are worth a movement; a burst is not.
+    for (const row of taken.length > MOST_FRESH ? [] : taken) {
       this.fresh.add(row.id);
       setTimeout(() => this.fresh.delete(row.id), 400);
     }
-    if (this.window.head > MOST_HEAD) this.#later(0);
+    // The reader is at the top: what was loaded further down is loaded again when it is wanted.
+    if (this.window.head > MOST_HEAD && this.#meanwhile === undefined) void this.load();
   }
 
   #hold(rows: EventSummary[]): void {

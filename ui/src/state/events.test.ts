@@ -123,6 +123,24 @@ describe("arrivals", () => {
   });
 });
 
+describe("a flood", () => {
+  it("does not make the list longer and longer, nor loses a row while it is loaded afresh", async () => {
+    await events.load();
+    asked = [];
+    let n = 3;
+    for (let frame = 0; frame < 100; frame += 1) {
+      const rows = Array.from({ length: 50 }, () => row(n++));
+      history = [...rows.toReversed(), ...history].slice(0, 200);
+      events.take(batch(...rows));
+      expect(events.window.head).toBeLessThanOrEqual(2050);
+      await vi.advanceTimersByTimeAsync(17);
+    }
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.length).toBeLessThan(5);
+    expect(ids().slice(0, 60)).toEqual(Array.from({ length: 60 }, (_, i) => `evt_${n - 1 - i}`));
+  });
+});
+
 describe("who waits for an event", () => {
   it("hears of it when it arrives, whatever the filter", async () => {
     events.setFilter({ ...NO_FILTER, provider: "github" });

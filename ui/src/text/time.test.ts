@@ -35,6 +35,12 @@ it("sizes bytes and counts", () => {
   ]);
   expect([counted(1, "event"), counted(1284, "event")]).toEqual(["1 event", "1,284 events"]);
 });
+it("tells days apart at midnight, from either side", () => {
+  const midnight = new Date(2026, 10, 22).getTime();
+  expect([midnight, midnight - 1, midnight, midnight + 86_399_999, midnight + 86_400_000].map(dayOf)).toEqual(
+    [20261122, 20261121, 20261122, 20261122, 20261123],
+  );
+});
 describe("dayName", () => {
   const now = new Date(2026, 10, 22, 9).getTime();
   it.each([

@@ -35,10 +35,21 @@ export function localInput(at: number | null): string {
 /** `2026-11-22 15:07:41.214 UTC`. */
 export const utc = (at: number): string => new Date(at).toISOString().replace("T", " ").replace("Z", " UTC");
 
+/** The day last asked for: thousands of moments in a row are of one day. */
+let asked = { day: 0, from: 0, to: 0 };
+
 /** A number for the local calendar day, to tell days apart. */
 export function dayOf(at: number): number {
-  const date = new Date(at);
-  return date.getFullYear() * 10000 + (date.getMonth() + 1) * 100 + date.getDate();
+  if (at < asked.from || at >= asked.to) {
+    const date = new Date(at);
+    const [year, month, day] = [date.getFullYear(), date.getMonth(), date.getDate()];
+    asked = {
+      day: year * 10000 + (month + 1) * 100 + day,
+      from: new Date(year, month, day).getTime(),
+      to: new Date(year, month, day + 1).getTime(),
+    };
+  }
+  return asked.day;
 }
 
 /** `Today`, `Yesterday`, `Friday 20 November`, with the year where it is another. */

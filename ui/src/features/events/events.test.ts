@@ -1,11 +1,16 @@
 // The row and the detail as components, on the fake backend.
-import { cleanup, fireEvent, render, screen, within } from "@testing-library/svelte";
+import { cleanup, configure, fireEvent, render, screen, within } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import AppView from "../../App.svelte";
 import { App } from "../../state/app.svelte";
 import { fakeTransport } from "../../transport/fake/index";
 import { summary } from "../../transport/fake/events";
 import EventRow from "./EventRow.svelte";
+
+// On a busy machine a look through jsdom's page takes half of the second that
+// is waited for it, and a window's code is compiled when it is first opened.
+configure({ asyncUtilTimeout: 20_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeEach(() => {
   vi.stubGlobal("matchMedia", () => ({
@@ -128,7 +133,7 @@ describe("several events", () => {
     await fireEvent.click(rows[1] as HTMLElement);
     await fireEvent.keyDown(list, { key: "x" });
     await fireEvent.click(rows[4] as HTMLElement, { shiftKey: true });
-    expect(await screen.findByText("4 events chosen", {}, { timeout: 5000 })).toBeTruthy();
+    expect(await screen.findByText("4 events chosen")).toBeTruthy();
     await fireEvent.click((await options())[2] as HTMLElement, { ctrlKey: true });
     expect(screen.getByText("3 events chosen")).toBeTruthy();
     const bar = within(screen.getByRole("region", { name: "Chosen events" }));
@@ -149,7 +154,7 @@ describe("several events", () => {
     await fireEvent.keyDown(list, { key: "c" });
     await fireEvent.keyDown(list, { key: "j" });
     await fireEvent.keyDown(list, { key: "c" });
-    const pane = await screen.findByRole("region", { name: "Comparison" }, { timeout: 5000 });
+    const pane = await screen.findByRole("region", { name: "Comparison" });
     expect(await within(pane).findByText(/differences?$/)).toBeTruthy();
     expect(location.hash).toMatch(/^#\/events\/evt_.*compare=evt_/);
     await fireEvent.click(within(pane).getByRole("tab", { name: "Headers" }));
@@ -165,7 +170,7 @@ describe("filters", () => {
     await screen.findByRole("listbox");
     await fireEvent.click(screen.getByRole("button", { name: "Filter by" }));
     await fireEvent.click(screen.getByRole("menuitem", { name: /^Payload/, hidden: true }));
-    const field = await screen.findByLabelText("Condition", {}, { timeout: 5000 });
+    const field = await screen.findByLabelText("Condition");
     await fireEvent.input(field, { target: { value: "data.x = 1" } });
     await fireEvent.submit(field.closest("form") as HTMLFormElement);
     expect(await screen.findByText(/^Character 8: /)).toBeTruthy();
@@ -175,7 +180,7 @@ describe("filters", () => {
     expect(new URLSearchParams(location.hash.split("?")[1]).get("where")).toBe('data.team.key == "ENG"');
     await fireEvent.click(screen.getByRole("button", { name: "Views" }));
     await fireEvent.click(screen.getByRole("menuitem", { name: "Save this view…", hidden: true }));
-    const name = await screen.findByLabelText("Name", {}, { timeout: 5000 });
+    const name = await screen.findByLabelText("Name");
     await fireEvent.input(name, { target: { value: "Team ENG" } });
     await fireEvent.submit(name.closest("form") as HTMLFormElement);
     expect(await screen.findByRole("button", { name: "Team ENG" })).toBeTruthy();
@@ -220,7 +225,7 @@ describe("the first run", () => {
   it("sends a test event that arrives and opens", async () => {
     start("rows=0");
     await fireEvent.click(await screen.findByRole("button", { name: "Send a test event" }));
-    expect(await screen.findByText("test event", {}, { timeout: 3000 })).toBeTruthy();
+    expect(await screen.findByText("test event")).toBeTruthy();
     expect(location.hash).toMatch(/^#\/events\/evt_/);
   });
 });
