@@ -3,10 +3,10 @@ SHELL := bash
 # rustup's place, for the shell that has not read it yet after scripts/setup.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint fmt bench package clean
+.PHONY: help run test soak lint fmt bench bench-ui package clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 run: ## build and start the proxy and the app (without a display: the web UI)
 	@scripts/setup build
@@ -33,6 +33,10 @@ fmt: ## format everything
 bench: ## measure intake, receiver and delivery, in release builds (minutes)
 	@scripts/setup build
 	@scripts/bench
+
+bench-ui: ## measure the built app: start, event to row, frames, memory; EVENTS=1000000
+	@scripts/setup test
+	@scripts/bench-ui
 
 package: ## the desktop app, the CLI and the proxy, as .deb and .rpm, in target/release/bundle
 	@scripts/setup build

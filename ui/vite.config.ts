@@ -2,12 +2,13 @@ import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { svelteTesting } from "@testing-library/svelte/vite";
 import { defineConfig } from "vitest/config";
+import { atMost } from "./size";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
 export default defineConfig({
   root,
-  plugins: [svelte({ configFile: `${root}svelte.config.js` }), svelteTesting()],
+  plugins: [svelte({ configFile: `${root}svelte.config.js` }), svelteTesting(), atMost(90_000)],
   clearScreen: false,
   server: {
     host: "127.0.0.1",

@@ -1,5 +1,5 @@
 // The app as part of a desktop: tray, notifications, a second start, quitting.
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { launch, start } from "./harness/app.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
@@ -89,6 +89,39 @@ test("events are told while the window is not in front, and opened from there", 
   const [told] = await session.notifications();
   equal(told.summary, "ENG-2 Fix <b>login</b> & more");
   match(told.body, /Issue\.update · linear/);
+  await page.close();
+});
+
+test("what strangers write stays text in a notification, on one short line", async (t) => {
+  const session = await Session.begin(t, { windowManager: true });
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("linear", SECRET);
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  await behind(session, page);
+  const hostile = [
+    "<img src=x onerror=alert(1)><a href='https://evil.example'>Pay now</a> &lt;b&gt;",
+    "\u202egnp.exe\u2066\u200b %s $(reboot)",
+    "\u001b[31mred\u001b]0;title\u0007\r\nSecond\tline",
+  ].join(" ");
+  await proxy.post("linear", "Issue", issueUpdate("ENG-66", hostile + "x".repeat(100_000)));
+  await eventually("a notification", async () => (await session.notificationsShown()) === 1);
+  const [told] = await session.notifications();
+  const start = "ENG-66 <img src=x onerror=alert(1)><a href='https://evil.example'>Pay now</a> &lt;b&gt;";
+  equal(told.summary.slice(0, start.length), start);
+  ok([...told.summary].length <= 200, `${told.summary.length} characters`);
+  for (const text of [told.summary, told.body]) {
+    // What dunst keeps of a body is markup: ours alone, so none.
+    doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\u200b\u202a-\u202e\u2066-\u2069]/u);
+  }
+  doesNotMatch(told.body, /[<>]/);
+  match(told.body, /Issue\.update · linear$/);
+  // It is still a notification like others.
+  await proxy.post("linear", "Issue", issueUpdate("ENG-67", "</b></span> & <"));
+  await eventually("another notification", async () => (await session.notificationsShown()) === 1);
+  await session.run("dunstctl", "action", "0");
+  await eventually("its event in the window", async () => (await page.run("return document.body.innerText")).includes("ENG-67"));
   await page.close();
 });
 

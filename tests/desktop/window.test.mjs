@@ -99,6 +99,37 @@ test("a locked keychain is an error that shows, not a wait without end", async (
   await page.close();
 });
 
+test("a large payload is read beside the page, which goes on meanwhile", async (t) => {
+  const session = await Session.begin(t);
+  const proxy = await Proxy.start(session);
+  await proxy.addSource("github", "It's a Secret to Everybody");
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  // Told of every worker that is made, and of what it answers.
+  await page.run(`
+    window.workers = [];
+    const Real = Worker;
+    window.Worker = class extends Real {
+      constructor(url, options) {
+        super(url, options);
+        const made = { url: String(url), answers: 0, errors: 0 };
+        this.addEventListener("message", () => (made.answers += 1));
+        this.addEventListener("error", () => (made.errors += 1));
+        window.workers.push(made);
+      }
+    };`);
+  const elements = Array.from({ length: 100_000 }, (_, i) => `element number ${i} of many`);
+  await proxy.post("github", "large_array", JSON.stringify({ elements }));
+  await page.shows("large_array");
+  await openEvent(page, "large_array");
+  await page.shows("100,000 items");
+  const [worker, ...more] = await page.run("return window.workers");
+  match(worker.url, /^tauri:.*\/worker-[^/]*\.js$/);
+  deepEqual([worker.answers, worker.errors, more.length], [1, 0, 0]);
+  await page.close();
+});
+
 test("the page may load nothing from elsewhere", async (t) => {
   const session = await Session.begin(t, { keyring: "absent" });
   const page = await launch(session);

@@ -11,6 +11,7 @@ use crate::handlers::Forwarder;
 use crate::history::{History, HistoryError, Rejection};
 use crate::inspector::Inspector;
 use crate::local_proxy::LocalProxy;
+use crate::ports::OwnPorts;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::receiver::{self, Rejections};
@@ -30,16 +31,20 @@ mod config;
 mod housekeeping;
 mod listen;
 mod lock;
+mod place;
 mod slot;
 
 pub use config::{ApiConfig, EdgeConfig, EnvironmentToken, Timing};
 pub use lock::Running;
 
 use lock::Lock;
+pub(crate) use place::Place;
 use slot::Common;
 
 /// The setting that holds [`Settings`] as JSON.
 pub(crate) const SETTINGS: &str = "settings";
+/// The setting that holds the receiver's port of the last time.
+pub(crate) const PORT: &str = "receiver_port";
 
 /// How long a handshake at the receiver may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -97,6 +102,7 @@ pub struct Edge {
     begun: mpsc::UnboundedReceiver<Arc<Shared>>,
     lock: Lock,
     receiver: TcpListener,
+    moved: mpsc::UnboundedReceiver<TcpListener>,
     tls: Option<(Arc<Certificates>, Acceptor)>,
     api: Option<(TcpListener, axum::Router)>,
     rejections: (Rejections, mpsc::Receiver<Rejection>),
@@ -120,15 +126,15 @@ impl Edge {
             None => None,
         };
         let (lock, history, inspector, access) = open(&config).await?;
-        let receiver = listen::receiver(&config, &history).await?;
-        let api = listen::api(&config).await?;
-        let webhook_base = listen::webhook_base(&config, &receiver)?;
-        let own_ports = listen::ports([Some(&receiver), api.as_ref()].into_iter().flatten());
         let settings = settings(&config, &history).await?;
+        let receiver = listen::receiver(&config, &history, settings.port).await?;
+        let api = listen::api(&config).await?;
+        let own_ports = OwnPorts::new(listen::ports([Some(&receiver), api.as_ref()].into_iter().flatten()));
+        let (place, moved) = Place::new(&config, &receiver, own_ports.clone())?;
         let common = Common {
             proxies: Clients::new(config.timing.proxy_timeout)?,
             forwarder: Arc::new(Forwarder::new(config.timing.forward_timeout).map_err(StartError::Tls)?),
-            webhook_base,
+            place: Arc::new(place),
             way_out: Arc::new(WayOut::from_system()?),
             api_url: api.as_ref().and_then(listen::url),
             own_ports,
@@ -160,13 +166,14 @@ impl Edge {
             api_url: shared.api_url.clone(),
             control_token: shared.access.control.clone(),
         })?;
-        Ok((handle, Self { profiles, begun, lock, receiver, tls, api, rejections: Rejections::new() }))
+        Ok((handle, Self { profiles, begun, lock, receiver, moved, tls, api, rejections: Rejections::new() }))
     }
 
     /// Serves until `stop` is cancelled, then finishes what has begun, for at
     /// most [`Timing::drain`]. The worker stays registered at the proxy.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { profiles, begun, lock, receiver, tls, api, rejections: (rejections, refused) } = self;
+        let Self { profiles, begun, lock, receiver, moved, tls, api, rejections: (rejections, refused) } =
+            self;
         let shared = profiles.shown();
         profiles.set_at_work();
         let parts = TaskTracker::new();
@@ -177,7 +184,7 @@ impl Edge {
         let head = shared.config.timing.head_timeout;
         let deliveries = receiver::routes(Arc::clone(&profiles), rejections);
         parts.spawn(slot::begin(parts.clone(), begun, deliveries.clone(), stop.clone()));
-        parts.spawn(serve(receiver, tls, deliveries, head, stop.clone()));
+        parts.spawn(place::receive(receiver, moved, tls, deliveries, head, stop.clone()));
         if let Some((listener, routes)) = api {
             parts.spawn(serve(listener, None, routes, head, stop.clone()));
         }

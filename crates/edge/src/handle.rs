@@ -79,8 +79,8 @@ impl EdgeHandle {
     /// The receiver's address as the proxy sees it, without a path:
     /// `http://127.0.0.1:4456`.
     #[must_use]
-    pub fn receiver_url(&self) -> &str {
-        &self.shared.webhook_base
+    pub fn receiver_url(&self) -> String {
+        self.shared.place.base()
     }
 
     /// The local HTTP API's base URL, `http://127.0.0.1:4455`, where it serves one.
@@ -99,6 +99,6 @@ impl EdgeHandle {
 
 impl std::fmt::Debug for EdgeHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EdgeHandle").field("receiver", &self.shared.webhook_base).finish_non_exhaustive()
+        f.debug_struct("EdgeHandle").field("receiver", &self.receiver_url()).finish_non_exhaustive()
     }
 }

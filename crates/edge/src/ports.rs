@@ -1,10 +1,38 @@
 //! Which programs of this machine listen: what a rule may forward to, offered
 //! where an address is asked for.
 //!
-//! Linux says it in `/proc`. Elsewhere nothing is offered, and an address is
-//! typed in as ever: what another system says goes into [`listening`].
+//! Linux says it in `/proc`, other users' programs included; on macOS and Windows
+//! a library asks. Elsewhere nothing is offered, and an address is typed in as ever.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The ports of Postern's own on this machine: never anybody's target. The
+/// receiver's may change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnPorts(Arc<RwLock<Vec<u16>>>);
+
+impl OwnPorts {
+    pub(crate) fn new(ports: Vec<u16>) -> Self {
+        Self(Arc::new(RwLock::new(ports)))
+    }
+
+    /// All of them.
+    pub(crate) fn now(&self) -> Vec<u16> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn exchange(&self, old: u16, new: u16) {
+        let mut ports = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        ports.retain(|port| *port != old);
+        ports.push(new);
+    }
+}
+
+/// The program that listens on a port, where it may be known.
+pub(crate) fn holder(port: u16) -> Option<String> {
+    listening().into_iter().find(|(at, _)| *at == port)?.1
+}
 
 /// Lower ones are the system's: nobody's web server in the making.
 const LOWEST: u16 = 1024;
@@ -33,9 +61,36 @@ pub(crate) fn local(own: &[u16]) -> Vec<(u16, Option<String>)> {
 #[cfg(target_os = "linux")]
 use linux::listening;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+use library::listening;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
 fn listening() -> Vec<(u16, Option<String>)> {
     Vec::new()
+}
+
+/// Whether loopback comes to a socket that listens there.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "windows"))]
+fn is_reached(listens: std::net::IpAddr) -> bool {
+    let listens = listens.to_canonical();
+    listens.is_loopback() || listens.is_unspecified()
+}
+
+// On Linux for its test alone: nobody has run Postern elsewhere.
+#[cfg(any(test, target_os = "macos", target_os = "windows"))]
+mod library {
+    use listeners::{Protocol, SocketState};
+
+    pub(super) fn listening() -> Vec<(u16, Option<String>)> {
+        let all = listeners::get_all().unwrap_or_default().into_iter();
+        let listens = all.filter(|socket| {
+            socket.protocol == Protocol::TCP
+                && socket.state == SocketState::Listen
+                && super::is_reached(socket.socket.ip())
+        });
+        let named = |name: String| name.chars().filter(|c| !c.is_control()).collect();
+        listens.map(|socket| (socket.socket.port(), Some(named(socket.process.name)))).collect()
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -63,9 +118,8 @@ mod linux {
         let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
         let (address, port) = local.split_once(':')?;
         let here = address_of(address)?;
-        let reached = here.is_loopback() || here.is_unspecified();
         let port = u16::from_str_radix(port, 16).ok()?;
-        (*state == LISTEN && reached).then(|| (port, (*inode).to_owned()))
+        (*state == LISTEN && super::is_reached(here)).then(|| (port, (*inode).to_owned()))
     }
 
     /// Each four bytes of an address are written as this machine reads them.
@@ -77,7 +131,7 @@ mod linux {
             .collect();
         let bytes = bytes?.concat();
         let four = <[u8; 4]>::try_from(&bytes[..]).map(IpAddr::from);
-        four.or_else(|_| <[u8; 16]>::try_from(&bytes[..]).map(IpAddr::from)).ok().map(|ip| ip.to_canonical())
+        four.or_else(|_| <[u8; 16]>::try_from(&bytes[..]).map(IpAddr::from)).ok()
     }
 
     /// The names of the programs that have these sockets, by inode; of other
@@ -134,6 +188,22 @@ mod tests {
             assert_eq!(program(port(listener)), None);
         }
         assert!(local(&[]).iter().all(|(port, _)| *port >= LOWEST || WEB.contains(port)));
+    }
+
+    #[test]
+    fn other_systems_library_finds_the_same() {
+        let listeners =
+            [TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))];
+        for listener in listeners.into_iter().flatten() {
+            let port = listener.local_addr().unwrap().port();
+            let found = |all: Vec<(u16, Option<String>)>| all.into_iter().find(|(at, _)| *at == port);
+            let own = found(listening());
+            assert!(own.is_some());
+            assert_eq!(found(library::listening()), own);
+            assert_eq!(holder(port), own.and_then(|(_, program)| program));
+            drop(listener);
+            assert_eq!(found(library::listening()), None);
+        }
     }
 
     #[test]

@@ -8,9 +8,11 @@ use crate::api::{
 };
 use crate::arrival::{self, Facts, Way};
 use crate::canary::{Expected, Proof};
+use crate::edge::Place;
 use crate::handlers::{Listeners, Rules};
 use crate::history::{Committed, History, HistoryError, Profile};
 use crate::inspector::Inspector;
+use crate::ports::OwnPorts;
 use crate::profiles::Profiles;
 use crate::proxy_client::{ProxyClient, is_loopback};
 use crate::registration::Registered;
@@ -35,14 +37,14 @@ pub(crate) struct Shared {
     pub(crate) history: History,
     pub(crate) proxies: crate::proxy_client::Clients,
     pub(crate) forwarder: Arc<crate::handlers::Forwarder>,
-    /// The receiver's address as the proxy sees it, without a path or slash.
-    pub(crate) webhook_base: String,
+    /// Where deliveries arrive on this machine.
+    pub(crate) place: Arc<Place>,
     /// How to dial the tunnel.
     pub(crate) way_out: Arc<WayOut>,
     /// The local API's base URL.
     pub(crate) api_url: Option<String>,
     /// Ports of our own, refused as targets.
-    pub(crate) own_ports: Vec<u16>,
+    pub(crate) own_ports: OwnPorts,
     pub(crate) access: Arc<Access>,
     pub(crate) account: watch::Sender<Account>,
     /// What the profile is called on this machine, where it was given a name.
@@ -119,8 +121,6 @@ pub(crate) struct Session {
     pub(crate) token: Secret,
     pub(crate) kept_in: KeptIn,
     pub(crate) proxy: ProxyClient,
-    /// The receiver's URL for this profile.
-    pub(crate) webhook_url: String,
     pub(crate) worker: watch::Sender<Option<WorkerSecrets>>,
     /// What the developer's own program verifies with.
     pub(crate) local: watch::Sender<Vec<LocalSecret>>,
@@ -148,11 +148,9 @@ impl Session {
         token: Secret,
         kept_in: KeptIn,
         proxy: ProxyClient,
-        webhook_base: &str,
         ((rules, last_runs), tunnels): ((RuleList, HashMap<u64, HandlerRun>), Tunnels),
     ) -> Self {
         Self {
-            webhook_url: format!("{webhook_base}{}", path(&profile)),
             worker: watch::Sender::new(secrets.worker),
             local: watch::Sender::new(secrets.local),
             registered: watch::Sender::new(profile.registered.as_deref().map(Registered::read)),
@@ -283,7 +281,7 @@ impl Shared {
             !self.config.receiver_bind.ip().is_loopback() && !self.config.receiver_bind.ip().is_unspecified();
         arrival::choose(Facts {
             via: self.settings.borrow().via,
-            address: &self.webhook_base,
+            address: &self.place.base(),
             configured: self.config.webhook_base.is_some() || (self.config.tls.is_some() && public),
             proxy_is_here: Url::parse(&profile.proxy_url).is_ok_and(|url| is_loopback(&url)),
         })
@@ -292,7 +290,7 @@ impl Shared {
     /// What the proxy is to have on record for a profile.
     pub(crate) fn wanted(&self, session: &Session) -> Registered {
         let to = match self.way(&session.profile).0 {
-            Way::Address => Some(session.webhook_url.clone()),
+            Way::Address => Some(format!("{}{}", self.place.base(), session.path())),
             Way::Tunnel => None,
         };
         Registered { to, capabilities: self.settings.borrow().capabilities.clone() }
@@ -376,6 +374,7 @@ impl Shared {
             rules_version: session.map_or(0, |session| session.rules.borrow().version()),
             tunnels: session.map(|s| s.tunnels.states(&self.tunnel.borrow())).unwrap_or_default(),
             settings: self.settings.borrow().clone(),
+            receiver: self.place.port(),
             events: events.unwrap_or(0).unsigned_abs(),
             rejected: *self.rejected.borrow(),
             cursor: committed.seq.unsigned_abs(),
@@ -421,7 +420,7 @@ impl Shared {
         let reason = reason.to_owned();
         match way {
             Way::Address => {
-                Arrival::Address { url: format!("{}{}", self.webhook_base, path(profile)), reason }
+                Arrival::Address { url: format!("{}{}", self.place.base(), path(profile)), reason }
             }
             Way::Tunnel => Arrival::Tunnel { tunnel: self.tunnel.borrow().clone(), reason },
         }

@@ -28,6 +28,7 @@ pub(crate) use served::serve_names;
 
 use crate::api::{PublicTunnel, PublicTunnelState, TunnelTraffic};
 use crate::history::KeptTunnel;
+use crate::ports::OwnPorts;
 use meter::Meter;
 use pool::Pool;
 use postern_protocol::api::tunnels::{NameOutcome, ServedName, ServedNames, TunnelName};
@@ -45,7 +46,7 @@ pub(crate) struct Tunnels {
     outcomes: watch::Sender<Option<BTreeMap<TunnelName, NameOutcome>>>,
     /// Held while the list changes: it is kept first, then used.
     pub(crate) changing: tokio::sync::Mutex<()>,
-    own_ports: Vec<u16>,
+    own_ports: OwnPorts,
     profile: i64,
 }
 
@@ -83,7 +84,7 @@ impl Tunnel {
 impl Tunnels {
     /// Those of a profile that were kept. Postern's `own_ports` are never led
     /// to.
-    pub(crate) fn new(profile: i64, kept: Vec<KeptTunnel>, own_ports: Vec<u16>) -> Self {
+    pub(crate) fn new(profile: i64, kept: Vec<KeptTunnel>, own_ports: OwnPorts) -> Self {
         let tunnels = Self {
             list: watch::Sender::default(),
             outcomes: watch::Sender::new(None),

@@ -51,6 +51,11 @@ export class Page {
     return page;
   }
 
+  /** The file with the app's process id, made as it is started. */
+  get pidFile() {
+    return this.#pid;
+  }
+
   /** What the app has written to stdout and stderr. */
   async log() {
     return readFile(this.#log, "utf8").catch(() => "");

@@ -31,6 +31,7 @@ export class App {
     | "remove_profile"
     | "rename_worker"
     | "change_token"
+    | "change_port"
     | "capabilities"
     | "export_settings"
     | "import_settings"

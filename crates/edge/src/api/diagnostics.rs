@@ -56,7 +56,7 @@ pub async fn diagnostics(edge: &EdgeHandle) -> Result<Document, ApiError> {
         "receiver": {
             "bind": config.receiver_bind,
             "tls": config.tls.is_some(),
-            "address": redact::origin(&shared.webhook_base),
+            "address": redact::origin(&shared.place.base()),
             "configured": config.webhook_base.is_some(),
         },
         "api": shared.api_url.is_some(),

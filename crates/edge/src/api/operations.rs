@@ -15,6 +15,7 @@ use postern_protocol::filter::{Filter, Predicate};
 use postern_protocol::{ErrorCode, Secret};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 /// How long `set_paused` waits for the proxy's word.
 const PAUSE_WAIT: Duration = Duration::from_secs(5);
@@ -93,12 +94,18 @@ pub async fn set_forward(edge: &EdgeHandle, args: SetForward) -> Result<Status, 
 ///
 /// # Errors
 /// `filter.invalid` for a capability term that cannot be read, with the place;
-/// `request.malformed` for what is out of range; `store.unavailable`.
+/// `request.malformed` for what is out of range; `unavailable` for a port that
+/// cannot be had, `request.unsupported` where it was given at the start;
+/// `store.unavailable`.
 pub async fn set_settings(edge: &EdgeHandle, args: Settings) -> Result<Status, ApiError> {
     check_settings(&args)?;
+    let moved = match args.port {
+        port if port == edge.shared.settings.borrow().port => None,
+        port => edge.shared.place.on(port).await?,
+    };
     let text = serde_json::to_string(&args).map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     edge.shared.history.set_setting(crate::edge::SETTINGS, text).await?;
-    settings_in_force(edge, args);
+    settings_in_force(edge, args, moved).await?;
     status(edge).await
 }
 
@@ -123,19 +130,36 @@ pub(super) fn check_settings(args: &Settings) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// From now on settings that are kept already count.
-pub(super) fn settings_in_force(edge: &EdgeHandle, args: Settings) {
+/// From now on settings that are kept already count; the receiver moves to where
+/// it was `moved`.
+///
+/// # Errors
+/// `store.unavailable`, when the next start will not know the port.
+pub(super) async fn settings_in_force(
+    edge: &EdgeHandle,
+    args: Settings,
+    moved: Option<TcpListener>,
+) -> Result<(), ApiError> {
     let caught_up = edge.shared.catch_up();
     let before = edge.shared.settings.send_replace(args.clone());
     let told = |settings: &Settings| {
         let Settings { via, ordering, capabilities, group, .. } = settings.clone();
         (via, ordering, capabilities, group)
     };
-    if edge.shared.catch_up() != caught_up || told(&before) != told(&args) {
+    let moves = moved.is_some();
+    if let Some(listener) = moved {
+        edge.shared.place.take(listener);
+    }
+    if moves || edge.shared.catch_up() != caught_up || told(&before) != told(&args) {
         // A renewal, or another registration, tells the proxies.
         edge.profiles.all().iter().for_each(|slot| slot.renew.notify_one());
     }
     edge.shared.touch();
+    if moves {
+        let port = edge.shared.place.port().port.to_string();
+        edge.shared.history.set_setting(crate::edge::PORT, port).await?;
+    }
+    Ok(())
 }
 
 /// Tries at once whatever waits to reach the proxy again, and makes sure of
@@ -441,7 +465,7 @@ pub async fn rejected(edge: &EdgeHandle, args: RejectedQuery) -> Result<Rejected
 
 /// A target that is not ourselves.
 pub(crate) fn target(edge: &EdgeHandle, text: &str) -> Result<Target, ApiError> {
-    Target::parse(text, &edge.shared.own_ports)
+    Target::parse(text, &edge.shared.own_ports.now())
 }
 
 pub(super) fn limit(limit: Option<u32>) -> Result<u32, ApiError> {

@@ -28,7 +28,7 @@ pub struct LocalPort {
 /// # Errors
 /// None at present.
 pub async fn local_ports(edge: &EdgeHandle) -> Result<LocalPorts, ApiError> {
-    let own = edge.shared.own_ports.clone();
+    let own = edge.shared.own_ports.now();
     let found = tokio::task::spawn_blocking(move || ports::local(&own)).await;
     let found = found.map_err(|e| ApiError::new(ErrorCode::Internal, e.to_string()))?;
     Ok(LocalPorts { ports: found.into_iter().map(|(port, program)| LocalPort { port, program }).collect() })

@@ -308,7 +308,7 @@ fn check(
         return Err(ApiError::new(ErrorCode::BadRequest, message));
     }
     let known: Vec<_> = session.rules.borrow().list().rules.iter().map(|rule| rule.id).collect();
-    Ok(handlers::check(rules, &known, &edge.shared.own_ports))
+    Ok(handlers::check(rules, &known, &edge.shared.own_ports.now()))
 }
 
 impl RuleProblem {

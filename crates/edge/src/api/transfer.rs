@@ -132,9 +132,20 @@ pub async fn export_settings(edge: &EdgeHandle, args: ExportSettings) -> Result<
 pub async fn import_settings(edge: &EdgeHandle, args: ImportSettings) -> Result<Imported, ApiError> {
     let document = Exported::read(&args.document)?;
     let before = edge.shared.settings.borrow().clone();
-    let settings = document::settings(&before, &document.settings)?;
+    let mut settings = document::settings(&before, &document.settings)?;
     check_settings(&settings).map_err(|e| refuse(format!("`settings`: {}", e.message)))?;
     let mut plan = Plan::default();
+    let mut moved = None;
+    if settings.port != before.port {
+        // Another machine's port need not be free on this one.
+        match edge.shared.place.on(settings.port).await {
+            Ok(listener) => moved = listener,
+            Err(e) => {
+                settings.port = before.port;
+                plan.left.push(format!("the port: {}", e.message));
+            }
+        }
+    }
     changes::of_settings(&before, &settings, &mut plan.changes)?;
     match (args.appearance, document.appearance) {
         (Some(now), Some(then)) => changes::of_appearance(now, then, &mut plan.changes),
@@ -162,7 +173,7 @@ pub async fn import_settings(edge: &EdgeHandle, args: ImportSettings) -> Result<
             ApiError::new(ErrorCode::RulesChanged, message)
         };
         let lists = edge.shared.history.take_over(text, taken).await?.ok_or_else(changed)?;
-        settings_in_force(edge, settings);
+        settings_in_force(edge, settings, moved).await?;
         for ((slot, label), list) in slots.into_iter().zip(labels).zip(lists) {
             slot.label.send_replace(label);
             if let Ok(session) = slot.session() {
@@ -220,7 +231,7 @@ async fn take(
         return Err(refuse(message));
     }
     let known: Vec<_> = list.rules.iter().map(|rule| rule.id).collect();
-    let rules = handlers::check(&rules, &known, &edge.shared.own_ports)
+    let rules = handlers::check(&rules, &known, &edge.shared.own_ports.now())
         .map_err(|problem| refuse(format!("{place}, {}", problem.told(&rules))))?;
     let (Some(slot), Some(profile)) = (slot, profile) else {
         let (name, url) = (&wanted.workspace, &wanted.proxy_url);

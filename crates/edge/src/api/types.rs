@@ -49,6 +49,9 @@ pub struct Status {
     pub tunnels: Vec<PublicTunnel>,
     /// What the user may set.
     pub settings: Settings,
+    /// Where deliveries are received on this machine.
+    #[serde(default)]
+    pub receiver: ReceiverPort,
     /// Events in this profile's history.
     #[ts(type = "number")]
     pub events: u64,
@@ -60,6 +63,15 @@ pub struct Status {
     pub cursor: u64,
     /// This machine's clock.
     pub now: UnixMillis,
+}
+
+/// The port on which deliveries are received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ReceiverPort {
+    /// The port.
+    pub port: u16,
+    /// It was given when the program started: [`Settings::port`] does not count.
+    pub fixed: bool,
 }
 
 /// Whom the edge works for.
@@ -177,6 +189,10 @@ pub struct Settings {
     pub group: Option<GroupName>,
     /// For how long events are kept.
     pub keep: Keep,
+    /// The port on which deliveries are received; absent: that of the last time,
+    /// or any that is free. One that is taken when the program starts is passed
+    /// over until the next start.
+    pub port: Option<u16>,
     /// After how many minutes without any event the path is proven by a quiet
     /// canary: 1–1440, 5 by default; 0: never.
     pub canary_minutes: u32,
@@ -215,6 +231,7 @@ impl Default for Settings {
             capabilities: Vec::new(),
             group: None,
             keep: Keep::default(),
+            port: None,
             canary_minutes: 5,
         }
     }

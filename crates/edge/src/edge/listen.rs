@@ -1,25 +1,32 @@
 //! Binding the listeners, the receiver's on the port of the last time.
 
-use super::{EdgeConfig, StartError};
+use super::{EdgeConfig, PORT, StartError};
 use crate::history::History;
+use crate::state::with_causes;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::TcpListener;
 use url::Url;
 
-/// The setting that holds the receiver's port.
-const PORT: &str = "receiver_port";
-
-/// Binds the receiver. Port 0 takes the remembered port if it is free.
-pub(super) async fn receiver(config: &EdgeConfig, history: &History) -> Result<TcpListener, StartError> {
+/// Binds the receiver. Port 0 takes the one that is `set`, else that of the last
+/// time, else any: whoever wants Postern to start need not have its port free.
+pub(super) async fn receiver(
+    config: &EdgeConfig,
+    history: &History,
+    set: Option<u16>,
+) -> Result<TcpListener, StartError> {
     let wanted = config.receiver_bind;
     if wanted.port() != 0 {
         return bind(wanted).await;
     }
     let remembered = history.setting(PORT).await?.and_then(|port| port.parse::<u16>().ok());
-    if let Some(port) = remembered
-        && let Ok(listener) = bind(SocketAddr::new(wanted.ip(), port)).await
-    {
-        return Ok(listener);
+    for port in set.into_iter().chain(remembered) {
+        match bind(SocketAddr::new(wanted.ip(), port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(e) if set == Some(port) => {
+                tracing::warn!(port, error = %with_causes(&e), "the receiver listens on another port");
+            }
+            Err(_) => {}
+        }
     }
     let listener = bind(wanted).await?;
     if let Ok(address) = listener.local_addr() {

@@ -1,5 +1,6 @@
 //! A profile's slot, made and set to work.
 
+use super::Place;
 use crate::EdgeConfig;
 use crate::api::http::Access;
 use crate::api::{Connection, Settings, Tunnel};
@@ -9,6 +10,7 @@ use crate::handlers::{Forwarder, Forwarding, Listeners};
 use crate::history::History;
 use crate::inspector::Inspector;
 use crate::local_proxy::LocalProxy;
+use crate::ports::OwnPorts;
 use crate::profiles::Profiles;
 use crate::proxy_client::Clients;
 use crate::registration::Registration;
@@ -28,10 +30,10 @@ pub(super) struct Common {
     pub(super) inspector: Arc<Inspector>,
     pub(super) proxies: Clients,
     pub(super) forwarder: Arc<Forwarder>,
-    pub(super) webhook_base: String,
+    pub(super) place: Arc<Place>,
     pub(super) way_out: Arc<WayOut>,
     pub(super) api_url: Option<String>,
-    pub(super) own_ports: Vec<u16>,
+    pub(super) own_ports: OwnPorts,
     pub(super) access: Arc<Access>,
     pub(super) settings: Arc<watch::Sender<Settings>>,
     pub(super) changed: Arc<watch::Sender<u64>>,
@@ -51,7 +53,7 @@ impl Common {
             history: self.history.clone(),
             proxies: self.proxies.clone(),
             forwarder: Arc::clone(&self.forwarder),
-            webhook_base: self.webhook_base.clone(),
+            place: Arc::clone(&self.place),
             way_out: Arc::clone(&self.way_out),
             api_url: self.api_url.clone(),
             own_ports: self.own_ports.clone(),

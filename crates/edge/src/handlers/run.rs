@@ -78,7 +78,7 @@ async fn run(
         altered: outgoing.altered.map(|altered| (altered, outgoing.body.clone())),
     };
     let id = shared.history.begin_run(began).await?;
-    let end = if handler.to.target.is_own(&shared.own_ports) {
+    let end = if handler.to.target.is_own(&shared.own_ports.now()) {
         RunEnd::failed(0, "Postern itself", "the target is Postern itself: events would go in circles")
     } else {
         let sending = shared.forwarder.send(outgoing, &handler.to);

@@ -248,8 +248,7 @@ pub(super) async fn start_session(
     let rules = shared.history.rules(profile.id).await?;
     let tunnels =
         Tunnels::new(profile.id, shared.history.tunnels(profile.id).await?, shared.own_ports.clone());
-    let base = &shared.webhook_base;
-    let session = Session::new(profile, secrets, token, kept_in, proxy, base, (rules, tunnels));
+    let session = Session::new(profile, secrets, token, kept_in, proxy, (rules, tunnels));
     shared.label.send_replace(session.profile.label.clone());
     let account = Account::SignedIn(Arc::new(session));
     shared.account.send_replace(account.clone());

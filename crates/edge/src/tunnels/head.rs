@@ -126,10 +126,11 @@ fn join_cookies(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
     use crate::api::TunnelSettings;
+    use crate::ports::OwnPorts;
 
     fn origin() -> Origin {
         let settings = TunnelSettings { target: "3000".into(), ..TunnelSettings::default() };
-        Origin::parse(&settings, &[]).unwrap()
+        Origin::parse(&settings, &OwnPorts::default()).unwrap()
     }
 
     fn parts(method: Method, headers: &[(&'static str, &'static str)]) -> Parts {

@@ -4,6 +4,7 @@
 
 use crate::api::{ApiError, TunnelSettings};
 use crate::handlers::web_address;
+use crate::ports::OwnPorts;
 use crate::proxy_client::is_loopback;
 use http::uri::Scheme;
 use hyper_rustls::ConfigBuilderExt;
@@ -32,7 +33,7 @@ pub(crate) struct Origin {
     lan: bool,
     /// What an HTTPS target must show.
     trust: Trust,
-    own_ports: Vec<u16>,
+    own_ports: OwnPorts,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Origin {
     /// Reads a target as people write it: `3000`, `localhost:3000`,
     /// `https://localhost:3443`. Postern's `own_ports` on this machine are
     /// refused.
-    pub(crate) fn parse(settings: &TunnelSettings, own_ports: &[u16]) -> Result<Self, ApiError> {
+    pub(crate) fn parse(settings: &TunnelSettings, own_ports: &OwnPorts) -> Result<Self, ApiError> {
         let refuse =
             |why: String| Err(ApiError::new(ErrorCode::BadRequest, format!("the tunnel's target {why}")));
         let text = settings.target.trim();
@@ -84,7 +85,7 @@ impl Origin {
             return refuse("is a server, without a path: a visitor's path goes there as it is".into());
         }
         let trust = if settings.insecure { Trust::Anything } else { Trust::System };
-        let origin = Self { url, lan: settings.lan, trust, own_ports: own_ports.to_vec() };
+        let origin = Self { url, lan: settings.lan, trust, own_ports: own_ports.clone() };
         if origin.port() == 0 {
             return refuse("has no port 0".into());
         }
@@ -94,7 +95,7 @@ impl Origin {
             _ => None,
         };
         if is_loopback(&origin.url) || literal.is_some_and(|ip| ip.is_unspecified()) {
-            if own_ports.contains(&origin.port()) {
+            if own_ports.now().contains(&origin.port()) {
                 return refuse(format!("is Postern itself: port {} is its own", origin.port()));
             }
             return Ok(origin);
@@ -178,7 +179,7 @@ impl Origin {
         if !allowed {
             return Some(ConnectError::Forbidden(ip));
         }
-        let own = self.own_ports.contains(&address.port());
+        let own = self.own_ports.now().contains(&address.port());
         let is_own =
             own && (here || if_addrs::get_if_addrs().is_ok_and(|all| all.iter().any(|a| a.ip() == ip)));
         is_own.then_some(ConnectError::Own(address.port()))
@@ -285,7 +286,7 @@ mod tests {
 
     fn parse(target: &str, lan: bool) -> Result<Origin, ApiError> {
         let settings = TunnelSettings { target: target.into(), lan, ..TunnelSettings::default() };
-        Origin::parse(&settings, &[7777])
+        Origin::parse(&settings, &OwnPorts::new(vec![7777]))
     }
 
     #[test]

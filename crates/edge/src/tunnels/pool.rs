@@ -6,6 +6,7 @@ use super::body::Upload;
 use super::exchange::Exchange;
 use super::origin::{ConnectError, Origin};
 use crate::api::{ApiError, TunnelSettings};
+use crate::ports::OwnPorts;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::{http1, http2};
@@ -57,7 +58,7 @@ pub(super) enum SendError {
 }
 
 impl Pool {
-    pub(super) fn new(settings: &TunnelSettings, own_ports: &[u16]) -> Self {
+    pub(super) fn new(settings: &TunnelSettings, own_ports: &OwnPorts) -> Self {
         Self {
             origin: Origin::parse(settings, own_ports),
             idle: Mutex::default(),

@@ -234,7 +234,7 @@ async fn a_listener_is_a_target_while_it_lives() {
 async fn postern_itself_is_no_target() {
     let proxy = FakeProxy::new().await;
     let edge = TestEdge::live(&proxy).await;
-    for own in [edge.handle.receiver_url(), edge.handle.api_url().unwrap()] {
+    for own in [&edge.handle.receiver_url(), edge.handle.api_url().unwrap()] {
         let refused = api::set_forward(&edge.handle, SetForward { url: Some(own.into()) }).await.unwrap_err();
         assert!(refused.message.contains("Postern itself"), "{}", refused.message);
         assert!(edge.handle.add_listener(own, Filter::default()).is_err());

@@ -17,6 +17,7 @@ mod lifecycle;
 mod local_proxy;
 mod local_secrets;
 mod order;
+mod port;
 mod profiles;
 mod proxy;
 mod public;

@@ -71,6 +71,8 @@ export function commands(app: App, templates: readonly Template[], views: readon
         at < 9 ? `G ${at + 1}` : "",
       );
   });
+  if (app.backend.status?.receiver.fixed === false)
+    add("settings", "Change the port…", () => (app.overlay = "change_port"));
   add("settings", "Export settings…", () => (app.overlay = "export_settings"));
   add("settings", "Import settings…", () => (app.overlay = "import_settings"));
   add("settings", "Diagnostics…", () => (app.overlay = "diagnostics"));

@@ -91,7 +91,9 @@ export function fakeTransport(params: URLSearchParams): Transport {
     group: params.get("group"),
     keep: { days: 90, gib: 10 },
     canaryMinutes: 5,
+    port: null,
   };
+  const receiver = { port: 41234, fixed: false };
   let localSecrets: LocalSecretInfo[] = [
     { source: null, scheme: { provider: "linear" }, setAt: start - 3 * 86_400_000 },
   ];
@@ -227,6 +229,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
     rulesVersion: rules.version,
     tunnels: tunnels.list(),
     settings,
+    receiver: { ...receiver },
     events: history.length,
     rejected: number("rejected", 23),
     cursor,
@@ -383,6 +386,8 @@ export function fakeTransport(params: URLSearchParams): Transport {
         .map(({ n, row }) => ({ run: run(n, row), event: row })),
     }),
     set_settings: (args) => {
+      if (args.port === 4000) throw new ApiError("unavailable", "port 4000 is taken by node", true);
+      receiver.port = args.port ?? receiver.port;
       settings = args;
       return set(connection);
     },

@@ -41,6 +41,12 @@ group: GroupName | null,
  */
 keep: Keep, 
 /**
+ * The port on which deliveries are received; absent: that of the last time,
+ * or any that is free. One that is taken when the program starts is passed
+ * over until the next start.
+ */
+port: number | null, 
+/**
  * After how many minutes without any event the path is proven by a quiet
  * canary: 1–1440, 5 by default; 0: never.
  */

@@ -3,6 +3,7 @@ import type { Connection } from "./Connection";
 import type { Forward } from "./Forward";
 import type { ProfileState } from "./ProfileState";
 import type { PublicTunnel } from "./PublicTunnel";
+import type { ReceiverPort } from "./ReceiverPort";
 import type { Session } from "./Session";
 import type { Settings } from "./Settings";
 import type { UnixMillis } from "./UnixMillis";
@@ -48,6 +49,10 @@ tunnels: Array<PublicTunnel>,
  * What the user may set.
  */
 settings: Settings, 
+/**
+ * Where deliveries are received on this machine.
+ */
+receiver: ReceiverPort, 
 /**
  * Events in this profile's history.
  */

@@ -90,6 +90,7 @@ export type { PublicTunnel } from "./PublicTunnel";
 export type { PublicTunnelState } from "./PublicTunnelState";
 export type { Rate } from "./Rate";
 export type { ReasonCode } from "./ReasonCode";
+export type { ReceiverPort } from "./ReceiverPort";
 export type { Rejected } from "./Rejected";
 export type { RejectedPage } from "./RejectedPage";
 export type { RejectedQuery } from "./RejectedQuery";

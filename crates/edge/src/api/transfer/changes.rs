@@ -41,6 +41,7 @@ fn label(name: &str) -> String {
         "capabilities" => "Events asked for",
         "keep" => "Keep events",
         "canaryMinutes" => "Prove the path",
+        "port" => "Port",
         "group" => "Claim group",
         other => other,
     }
@@ -69,6 +70,7 @@ fn words(name: &str, value: &Value) -> String {
             _ => plain(value),
         },
         ("capabilities", Value::Array(terms)) if terms.is_empty() => "all".into(),
+        ("port", Value::Null) => "any".into(),
         ("keep", Value::Object(keep)) => {
             let days = keep.get("days").and_then(Value::as_u64);
             let gib = keep.get("gib").and_then(Value::as_u64);
