@@ -2,8 +2,8 @@ use super::*;
 use postern_edge::api::{
     Action, Altered, Arrival, Body, Check, Connection, DryRun, DryRunRow, EventDetail, EventPage,
     EventSummary, Forward, ForwardTo, HandlerRun, Hop, HopPlace, HopState, HostHeader, LocalVerification,
-    Outcome, OutcomeKind, PathTest, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule, Session,
-    Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
+    Outcome, OutcomeKind, PathTest, ReceiverPort, Rejected, RejectedPage, Repeat, Rule, RuleList, RunRule,
+    Session, Settings, Status, Template, Templates, Tunnel, Unproven, Verification,
 };
 use postern_protocol::api::{
     Circuit, CircuitCause, CircuitState, ReasonCode, Waiting, WorkerPolicy, WorkerReason, WorkspaceInfo,
@@ -104,6 +104,7 @@ pub(crate) fn session() -> Status {
             group: Some("builders".parse().unwrap()),
             ..Settings::default()
         },
+        receiver: ReceiverPort { port: 41_234, fixed: false },
         events: 1234,
         rejected: 1,
         cursor: 9,
