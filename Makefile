@@ -30,8 +30,8 @@ fmt: ## format everything
 	cargo fmt --all
 	npm run --silent fmt
 
-bench: ## measure intake, receiver and delivery, in release builds (minutes)
-	@scripts/setup build
+bench: ## measure intake, receiver, delivery and tunnels, in release builds (minutes)
+	@scripts/setup bench
 	@scripts/bench
 
 bench-ui: ## measure the built app: start, event to row, frames, memory; EVENTS=1000000

@@ -19,6 +19,7 @@ mod pace;
 mod process;
 mod proxy;
 mod report;
+mod tunnels;
 mod versus;
 mod worker;
 
@@ -52,6 +53,8 @@ enum What {
     Backlog(options::Options),
     /// Pages, filters and searches in a history of a million events.
     History(history::HistoryOptions),
+    /// Public tunnels beside nginx and bore: rates, latency, bodies, memory.
+    Tunnels(tunnels::TunnelOptions),
     /// The baseline of `intake` and `receiver`: verifies and answers, stores
     /// nothing.
     #[command(hide = true)]
@@ -60,6 +63,9 @@ enum What {
     /// stores nothing.
     #[command(hide = true)]
     Ndjson,
+    /// The local server of `tunnels`.
+    #[command(hide = true)]
+    Origin,
 }
 
 #[tokio::main]
@@ -71,8 +77,10 @@ async fn main() -> ExitCode {
         What::Crowd(options) => crowd::run(&options).await,
         What::Backlog(options) => backlog::run(&options).await,
         What::History(options) => history::run(&options).await,
+        What::Tunnels(options) => tunnels::run(&options).await,
         What::VerifyOnly => baseline::serve().await,
         What::Ndjson => ndjson::serve().await,
+        What::Origin => tunnels::serve_origin().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

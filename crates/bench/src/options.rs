@@ -56,13 +56,21 @@ impl Options {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn publish(&self, title: &str, rows: &[Vec<String>]) -> Result<()> {
+        self.publish_all(title, &[rows])
+    }
+
+    /// The same with several tables.
+    ///
+    /// # Errors
+    /// As [`Options::publish`].
+    pub(crate) fn publish_all(&self, title: &str, tables: &[impl AsRef<[Vec<String>]>]) -> Result<()> {
         let text = format!(
             "{title}; {} rounds of {} s in turns; median (least–greatest).\n\
              Load generator and servers share {} cores; loopback.\n\n{}",
             self.rounds(),
             self.length().as_secs(),
             std::thread::available_parallelism()?,
-            table(rows),
+            tables.iter().map(|rows| table(rows.as_ref())).collect::<Vec<_>>().join("\n"),
         );
         println!("\n{text}");
         if let Some(path) = &self.out {

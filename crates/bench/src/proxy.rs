@@ -71,12 +71,13 @@ impl Worker {
 pub(crate) struct Proxy {
     home: PathBuf,
     pub(crate) process: Process,
-    url: Uri,
+    /// Where it listens.
+    pub(crate) url: Uri,
 }
 
 /// A workspace with a Linear source, and a token for its workers.
 pub(crate) struct Workspace {
-    token: String,
+    pub(crate) token: String,
     source: String,
 }
 
