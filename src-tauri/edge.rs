@@ -10,7 +10,7 @@ mod work;
 
 pub(crate) use start::{EdgeError, causes};
 pub(crate) use state::EdgeState;
-pub(crate) use work::{replay, toggle_pause};
+pub(crate) use work::{replay, set_tunnel_on, toggle_pause};
 
 use crate::config::Config;
 use futures_util::stream::{self, BoxStream};

@@ -1,4 +1,5 @@
-//! The tray icon: how things stand, the latest events, open, pause, quit.
+//! The tray icon: how things stand, the latest events, the tunnels, open, pause,
+//! quit.
 //!
 //! A desktop without a tray is no failure: where the library behind it is
 //! missing the icon is not built; where nothing hosts it, it is not seen.
@@ -7,6 +8,7 @@
 mod appindicator;
 mod host;
 mod latest;
+mod tunnels;
 mod words;
 
 pub(crate) use host::hosted;
@@ -18,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager, Runtime};
+use tunnels::Tunnels;
 use words::Words;
 
 const OPEN: &str = "open";
@@ -47,6 +50,7 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
     }
     let state = MenuItem::new(app, words::STARTING, false, None::<&str>)?;
     let pause = MenuItem::with_id(app, PAUSE, words::PAUSE, false, None::<&str>)?;
+    let tunnels = Tunnels::new(app)?;
     let menu = Menu::with_items(
         app,
         &[
@@ -54,6 +58,7 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
             &PredefinedMenuItem::separator(app)?,
             // The latest events come here: `EVENTS`.
             &PredefinedMenuItem::separator(app)?,
+            tunnels.menu(),
             &MenuItem::with_id(app, OPEN, "Open Postern", true, None::<&str>)?,
             &pause,
             &PredefinedMenuItem::separator(app)?,
@@ -77,6 +82,7 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
     }
     let icon = builder.build(app)?;
     app.manage(Latest::new(app, menu, EVENTS)?);
+    app.manage(tunnels);
     app.manage(latest::Look::default());
     latest::follow(app);
     app.manage(Tray { icon, state, pause, shown: Mutex::new(None) });
@@ -92,6 +98,7 @@ pub(crate) fn is_built<R: Runtime>(app: &AppHandle<R>) -> bool {
 /// thread, so only what differs does.
 pub(crate) fn show_status<R: Runtime>(app: &AppHandle<R>, status: &Status) {
     let Some(tray) = app.try_state::<Tray<R>>() else { return };
+    tunnels::show(app, &status.tunnels);
     let words = Words::of(status);
     let mut shown = tray.shown.lock().unwrap_or_else(PoisonError::into_inner);
     if shown.as_ref() == Some(&words) {
@@ -112,6 +119,14 @@ impl<R: Runtime> Tray<R> {
     }
 }
 
+/// Has the tunnels' items show what is, where an item that was pressed shows what
+/// was to be.
+pub(crate) fn show_tunnels_again<R: Runtime>(app: &AppHandle<R>) {
+    if is_built(app) {
+        tunnels::show_again(app);
+    }
+}
+
 /// Has the menu show events that are new to it.
 pub(crate) fn show_events<R: Runtime>(app: &AppHandle<R>) {
     latest::look(app);
@@ -120,6 +135,9 @@ pub(crate) fn show_events<R: Runtime>(app: &AppHandle<R>) {
 fn chosen<R: Runtime>(app: &AppHandle<R>, item: &str) {
     if let Some(event) = latest::event_of(item) {
         return window::show_event(app, Some(event.to_owned()));
+    }
+    if let Some(name) = tunnels::tunnel_of(item) {
+        return tunnels::toggle(app, name);
     }
     match item {
         OPEN => window::show(app),

@@ -4,7 +4,9 @@
 use super::CurrentEdge;
 use crate::live::Latest;
 use crate::notifications::{Note, Screen};
-use postern_edge::api::{Connection, Replay, SetPaused};
+use crate::tray;
+use postern_edge::api::{Connection, Replay, SetPaused, SetTunnelOn};
+use postern_protocol::api::tunnels::TunnelName;
 use serde::Serialize;
 use serde_json::Value;
 use tauri::{AppHandle, Manager, Runtime};
@@ -21,6 +23,12 @@ pub(crate) fn replay<R: Runtime>(app: &AppHandle<R>, id: String) {
     run(app, "Not replayed", "replay", Replay { id, ..Replay::default() });
 }
 
+/// Switches a public tunnel on or off.
+pub(crate) fn set_tunnel_on<R: Runtime>(app: &AppHandle<R>, name: TunnelName, on: bool) {
+    let failed = if on { "Tunnel not switched on" } else { "Tunnel not switched off" };
+    run(app, failed, "set_tunnel_on", SetTunnelOn { name, on, take_over: None });
+}
+
 /// Runs an operation and tells when it fails.
 fn run<R: Runtime>(app: &AppHandle<R>, failed: &'static str, op: &'static str, args: impl Serialize) {
     let args = serde_json::to_value(args).unwrap_or(Value::Null);
@@ -29,6 +37,7 @@ fn run<R: Runtime>(app: &AppHandle<R>, failed: &'static str, op: &'static str, a
         let edge = app.state::<CurrentEdge>().inner().clone();
         if let Err(problem) = edge.call(op, args).await {
             tell(&app, failed, problem.message);
+            tray::show_tunnels_again(&app);
         }
     });
 }

@@ -1,5 +1,6 @@
 //! The latest events in the tray's menu, newest first; choosing one shows it.
 
+use super::words::{escaped, one_line};
 use crate::edge::CurrentEdge;
 use crate::notifications::note::title;
 use postern_edge::api::{EventPage, EventQuery, EventSummary};
@@ -13,8 +14,6 @@ use tokio::sync::Notify;
 const COUNT: u32 = 5;
 /// The least time between two looks: in a flood nobody reads them all.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a line may be, in characters.
-const LONGEST: usize = 64;
 /// What an item's id starts with; the event's id follows.
 const PREFIX: &str = "event:";
 
@@ -70,8 +69,7 @@ impl<R: Runtime> Latest<R> {
                 continue;
             }
             let id = format!("{PREFIX}{event}");
-            // A menu makes a key of what follows `&`.
-            let item = MenuItem::with_id(app, id, line.replace('&', "&&"), !event.is_empty(), None::<&str>)?;
+            let item = MenuItem::with_id(app, id, escaped(&line), !event.is_empty(), None::<&str>)?;
             self.menu.insert(&item, self.first + at)?;
             shown.insert(at, Entry { event: event.to_owned(), line, item });
         }
@@ -127,21 +125,13 @@ async fn events<R: Runtime>(app: &AppHandle<R>) -> Result<Vec<EventSummary>, Str
 /// An event in a line.
 fn line(row: &EventSummary) -> String {
     let title = title(row);
-    let whole = if title == row.name { title.to_owned() } else { format!("{title} · {}", row.name) };
     // One line, whatever the payload had in it.
-    let mut line = String::new();
-    for (count, letter) in whole.chars().map(|c| if c.is_control() { ' ' } else { c }).enumerate() {
-        if count == LONGEST {
-            line.push('…');
-            break;
-        }
-        line.push(letter);
-    }
-    line
+    one_line(&if title == row.name { title.to_owned() } else { format!("{title} · {}", row.name) })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::LONGEST;
     use super::*;
     use crate::notifications::note::tests::row;
 

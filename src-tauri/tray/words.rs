@@ -8,6 +8,26 @@ pub(super) const STARTING: &str = "Starting";
 pub(super) const PAUSE: &str = "Pause deliveries";
 /// The item that ends a pause.
 const RESUME: &str = "Resume deliveries";
+/// How long a line that others have a part in may be, in characters.
+pub(super) const LONGEST: usize = 64;
+
+/// The text as one line that is not too long.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for (count, letter) in text.chars().map(|c| if c.is_control() { ' ' } else { c }).enumerate() {
+        if count == LONGEST {
+            line.push('…');
+            break;
+        }
+        line.push(letter);
+    }
+    line
+}
+
+/// As a menu takes it: it makes a key of what follows one `&`.
+pub(super) fn escaped(line: &str) -> String {
+    line.replace('&', "&&")
+}
 
 /// What the tray says at a time.
 #[derive(Debug, PartialEq, Eq)]

@@ -65,6 +65,37 @@ test("the tray lists the latest events and opens one", async (t) => {
   await page.close();
 });
 
+test("the tray switches tunnels and says how they stand", async (t) => {
+  const session = await Session.begin(t);
+  const target = await startTarget(t);
+  const proxy = await Proxy.start(session);
+  const page = await launch(session);
+  equal((await trayItem(session, "Tunnels")).enabled, false);
+  await signIn(page, proxy);
+  await live(page);
+  const call = (op, args) => page.run("return window.__TAURI_INTERNALS__.invoke('call', { op: arguments[0], args: arguments[1] })", op, args);
+  const settings = { target: new URL(target.url).origin };
+  for (const name of ["web", "app"]) await call("add_tunnel", { name, settings, on: false });
+  const visit = async () => (await fetch(`${proxy.url}/t/app/`)).status;
+
+  const app = await trayItem(session, "app");
+  deepEqual([app.enabled, app.checked, (await trayItem(session, "Tunnels")).enabled], [true, false, true]);
+  await app.press();
+  equal((await trayItem(session, "app · online")).checked, true);
+  equal((await trayItem(session, "web")).checked, false);
+  equal(await visit(), 200);
+  await (await trayItem(session, "app · online")).press();
+  equal((await trayItem(session, "app")).checked, false);
+  await eventually("nobody to serve it", async () => (await visit()) === 502);
+
+  // Switched elsewhere, and gone: the menu follows.
+  await call("set_tunnel_on", { name: "web", on: true });
+  equal((await trayItem(session, "web · online")).checked, true);
+  for (const name of ["web", "app"]) await call("remove_tunnel", { name });
+  await eventually("an empty menu", async () => !(await trayItem(session, "Tunnels")).enabled);
+  await page.close();
+});
+
 test("events are told while the window is not in front, and opened from there", async (t) => {
   const session = await Session.begin(t, { windowManager: true });
   const proxy = await Proxy.start(session);

@@ -167,19 +167,20 @@ export class Session {
     return Number(await this.run("dunstctl", "count", "displayed"));
   }
 
-  /** The tray icon's menu as a panel gets it: `[{label, enabled, press()}]`. */
+  /** The tray icon's menu as a panel gets it, submenus' items after their own: `[{label, enabled, checked, press()}]`. */
   async trayMenu() {
     this.#tray ??= await this.#findTray();
     if (!this.#tray) return undefined;
     const menu = [this.#tray, `${TRAY}/Menu`, "com.canonical.dbusmenu"];
     const layout = await this.run("busctl", "--user", "--json=short", "call", "--", ...menu, "GetLayout", "iias", "0", "-1", "0").catch(() => undefined);
     if (layout === undefined) return undefined;
-    const [, [, , items]] = JSON.parse(layout).data;
-    return items
+    const whole = ({ data: [, , items] }) => items.flatMap((item) => [item, ...whole(item)]);
+    return whole({ data: JSON.parse(layout).data[1] })
       .map(({ data: [id, properties] }) => ({
         // A lone underscore makes a key of the letter after it; two are one.
         label: properties.label?.data?.replace(/_(_?)/g, "$1"),
         enabled: properties.enabled?.data ?? true,
+        checked: properties["toggle-state"]?.data === 1,
         press: () => this.run("busctl", "--user", "call", ...menu, "Event", "isvu", String(id), "clicked", "s", "", "0"),
       }))
       .filter((item) => item.label);
