@@ -72,6 +72,30 @@ impl Terminal {
     }
 }
 
+impl Terminal {
+    /// Says something on the terminal's own screen, where long lines are whole when
+    /// they are copied or clicked. Until [`Self::back`] nothing is drawn.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn aside(&mut self, text: &str) -> io::Result<()> {
+        execute!(io::stdout(), LeaveAlternateScreen, EnableLineWrap)?;
+        let mut out = io::stdout().lock();
+        // Raw mode: a new line alone begins where the last one ended.
+        write!(out, "\r\n{}\r\n", text.replace('\n', "\r\n"))?;
+        out.flush()
+    }
+
+    /// Goes on with the view.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn back(&mut self) -> io::Result<()> {
+        self.drawn.clear();
+        execute!(io::stdout(), EnterAlternateScreen, Hide, DisableLineWrap)
+    }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         leave();

@@ -7,7 +7,7 @@ use crate::backend::{Backend, Client};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::view::{Act, Terminal};
-use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use futures_util::{Stream, StreamExt};
 use model::Model;
 use postern_edge::api::{
@@ -48,9 +48,13 @@ pub(super) async fn show(
     // The state says how long it is until the next try.
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // Whether the view stands back for something that was said.
+    let mut aside = false;
     loop {
-        let (width, height) = terminal.size()?;
-        terminal.draw(&draw::lines(&mut model, width, height, &output.style))?;
+        if !aside {
+            let (width, height) = terminal.size()?;
+            terminal.draw(&draw::lines(&mut model, width, height, &output.style))?;
+        }
         tokio::select! {
             batch = live.next() => {
                 let Some(batch) = batch else { return Ok(()) };
@@ -60,6 +64,13 @@ pub(super) async fn show(
                 }
             }
             event = keys.next() => match event {
+                Some(Ok(Event::Key(key))) if aside && key.kind != KeyEventKind::Release => {
+                    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+                        return Ok(());
+                    }
+                    terminal.back()?;
+                    aside = false;
+                }
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
                     match model.list.key(key) {
                         Some(Act::Quit) => return Ok(()),
@@ -80,7 +91,10 @@ pub(super) async fn show(
                     let line = output::tunnel_request(&output.style.plain(), &replay, false);
                     model.list.note = format!("Replayed: {line}");
                 }
-                Done::Linked(Ok(text)) => model.list.open(&text),
+                Done::Linked(Ok(text)) => {
+                    terminal.aside(&format!("{text}\n\nAny key goes back to the requests."))?;
+                    aside = true;
+                }
                 Done::Opened(Err(failure)) | Done::Replayed(Err(failure)) | Done::Linked(Err(failure)) => {
                     model.list.note = failure.message().to_owned();
                 }
@@ -127,8 +141,6 @@ async fn link(client: &Client, tunnel: &TunnelName, id: u64) -> Result<String, F
     }
     let mut url = client.url("/");
     let token = client.mint_token().await?;
-    // Percent-encoded: what follows the token is a place of the page.
-    let place = place.replace('/', "%2F").replace('?', "%3F").replace('=', "%3D");
     url.set_fragment(Some(&format!("token={}&at={place}", token.reveal())));
-    Ok(format!("Open this link in a browser. It works once.\n\n{url}"))
+    Ok(format!("This link opens the request in a browser. It works once.\n\n{url}"))
 }
