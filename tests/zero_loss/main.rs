@@ -11,7 +11,7 @@
 
 use postern_protocol::dedupe::LINEAR_DELIVERY;
 use postern_testkit::invariants::Books;
-use postern_testkit::{Machine, ProxyHome, Receiver, Sender, leftovers};
+use postern_testkit::{Machine, ProxyHome, Receiver, Sender, leftovers, setting};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
@@ -83,9 +83,4 @@ async fn soak(home: ProxyHome, rounds: u64, repeated: usize) {
     assert_eq!(books.workers(), 1, "an edge that came back is the same worker");
     leftovers::no_process(home.folder());
     leftovers::no_process(machine.folder());
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    let Some(value) = std::env::var_os(name) else { return default };
-    value.to_str().and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not a number"))
 }

@@ -120,7 +120,8 @@ impl Edge {
         let tls = match &config.tls {
             Some(files) => {
                 let certificates = Certificates::load(files.clone())?;
-                let acceptor = certificates.acceptor(HANDSHAKE).map_err(StartError::ReceiverTls)?;
+                let acceptor =
+                    certificates.acceptor(HANDSHAKE, &["http/1.1"]).map_err(StartError::ReceiverTls)?;
                 Some((certificates, acceptor))
             }
             None => None,

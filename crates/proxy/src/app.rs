@@ -192,7 +192,7 @@ impl App {
             Some(files) => {
                 let certificates = Certificates::load(files)?;
                 let timeout = parts.config.tls.handshake_timeout;
-                let acceptor = certificates.acceptor(timeout).map_err(RunError::Tls)?;
+                let acceptor = certificates.acceptor(timeout, &["h2", "http/1.1"]).map_err(RunError::Tls)?;
                 Some((certificates, acceptor))
             }
             None => None,

@@ -48,6 +48,17 @@ impl Clock for SystemClock {
     }
 }
 
+/// How often a test repeats what it repeats, where the environment says so: this
+/// is how `make soak` has them go on for longer.
+///
+/// # Panics
+/// When what is set is not a number.
+#[must_use]
+pub fn setting(name: &str, default: u64) -> u64 {
+    let Some(value) = std::env::var_os(name) else { return default };
+    value.to_str().and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not a number"))
+}
+
 /// An HTTP client that speaks to loopback and nothing in between.
 #[must_use]
 pub fn client() -> reqwest::Client {

@@ -152,6 +152,17 @@ impl Proxy {
         token
     }
 
+    /// Revokes every token of the workspace.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn revoke_tokens(&self) {
+        let tokens = self.store.tokens(self.workspace.id).await.expect("the tokens can be read");
+        for token in tokens {
+            self.store.revoke_token(token.id, self.clock.now()).await.expect("a token can be revoked");
+        }
+    }
+
     /// Stops it, and waits until it has drained. Its folder stays until this
     /// is dropped.
     ///

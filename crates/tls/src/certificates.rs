@@ -35,16 +35,21 @@ impl Certificates {
         Ok(Arc::new(Self { files, provider, current, seen: Mutex::new(seen) }))
     }
 
-    /// Makes handshakes with them, each of which may take `timeout`.
+    /// Makes handshakes with them, each of which may take `timeout`, for
+    /// `protocols` (ALPN), the one that is liked best first.
     ///
     /// # Errors
     /// Never with the cryptography that is built in.
-    pub fn acceptor(self: &Arc<Self>, timeout: Duration) -> Result<Acceptor, rustls::Error> {
+    pub fn acceptor(
+        self: &Arc<Self>,
+        timeout: Duration,
+        protocols: &[&str],
+    ) -> Result<Acceptor, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(Acceptor::new(Arc::new(config), timeout))
     }
 

@@ -5,7 +5,7 @@
 //! what is wrong with it. [`Certificates::follow`] looks at the files every
 //! few seconds, and at once on SIGHUP; a new pair that cannot be used is
 //! logged, and the one before stays. [`Acceptor`] makes the handshakes, each
-//! within a time limit; it speaks HTTP/1.1 (ALPN).
+//! within a time limit, for the protocols that its owner speaks (ALPN).
 
 mod accept;
 mod certificates;

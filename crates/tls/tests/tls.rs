@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 const LONG: Duration = Duration::from_secs(30);
+const HTTP: &[&str] = &["http/1.1"];
 
 struct Place(TempDir);
 
@@ -89,7 +90,7 @@ async fn a_changed_pair_is_shown_and_a_bad_one_is_not() {
     let place = Place::new();
     let first = place.write();
     let certificates = Certificates::load(place.files()).unwrap();
-    let (address, _serving) = listen(certificates.acceptor(LONG).unwrap()).await;
+    let (address, _serving) = listen(certificates.acceptor(LONG, HTTP).unwrap()).await;
     assert_eq!(hello(address, &first).await.unwrap(), "hello");
     assert!(!certificates.refresh(false).unwrap(), "nothing has changed");
 
@@ -111,7 +112,7 @@ async fn what_is_not_a_handshake_ends_soon_and_blocks_nobody() {
     let place = Place::new();
     let certificate = place.write();
     let certificates = Certificates::load(place.files()).unwrap();
-    let acceptor = certificates.acceptor(Duration::from_millis(30)).unwrap();
+    let acceptor = certificates.acceptor(Duration::from_millis(30), HTTP).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     for (bytes, expected) in [
@@ -137,7 +138,7 @@ async fn what_is_not_a_handshake_ends_soon_and_blocks_nobody() {
             assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
         }
     }
-    let (address, _serving) = listen(certificates.acceptor(LONG).unwrap()).await;
+    let (address, _serving) = listen(certificates.acceptor(LONG, HTTP).unwrap()).await;
     assert_eq!(hello(address, &certificate).await.unwrap(), "hello");
 }
 

@@ -24,6 +24,7 @@ mod carrier;
 mod control;
 #[cfg(test)]
 mod fuzz;
+mod go_ahead;
 mod heartbeat;
 mod hop;
 mod io;
@@ -39,6 +40,7 @@ pub use agent::{
 pub use body::{BodyError, TunnelBody};
 pub use carrier::{CONNECT_PATH, Carrier, PROTOCOL_HEADER};
 pub use control::{ControlError, Goodbye, Hello};
+pub use go_ahead::GoAhead;
 pub use h2::Reason;
 pub use hop::strip as strip_hop_by_hop;
 pub use io::{BoxIo, Io};

@@ -11,8 +11,9 @@ pub use error::{Closed, SendError};
 use crate::body::{Held, TunnelBody};
 use crate::carrier::Carrier;
 use crate::control::{Goodbye, Hello};
+use crate::go_ahead;
 use crate::pump::{Pumped, pump};
-use crate::stream::TunnelStream;
+use crate::stream::{self, TunnelStream};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use h2::client::{ResponseFuture, SendRequest};
@@ -44,6 +45,7 @@ struct Shared {
     theirs: Hello,
     stage: watch::Sender<Stage>,
     round_trip: watch::Sender<Option<Duration>>,
+    go_ahead: Duration,
     config: watch::Sender<Option<Value>>,
     in_flight: TaskTracker,
 }
@@ -72,6 +74,11 @@ impl Link {
     /// stream: the agent's handler is dropped too. A request whose body fails
     /// is reset, never ended. Headers of one hop are removed.
     ///
+    /// The body of a request with `Expect: 100-continue` is not asked for
+    /// anything before the agent's [`GoAhead`](crate::GoAhead), or
+    /// [`Timing::go_ahead`](crate::Timing::go_ahead) has passed; never, if the
+    /// answer comes first.
+    ///
     /// # Errors
     /// [`SendError`] tells apart what certainly did not reach the agent, and
     /// may be sent elsewhere, from what may have.
@@ -83,9 +90,14 @@ impl Link {
         let (parts, body) = request.into_parts();
         let head = head::request(parts)?;
         let ended = body.is_end_stream();
+        let (asked, go_ahead) = go_ahead::of(&head);
         let (response, mut stream, mut held) = self.open(head, ended).await?;
         if !ended {
+            let patience = self.shared.go_ahead;
             let mut upload = Box::pin(async move {
+                if !go_ahead.given(patience).await {
+                    return;
+                }
                 if let Pumped::Broken(error) = pump(body, &mut stream, Reason::CANCEL).await {
                     tracing::debug!(%error, "a request's body broke off on its way into the tunnel");
                 }
@@ -95,7 +107,7 @@ impl Link {
                 held.upload = Some(AbortOnDropHandle::new(tokio::spawn(upload)));
             }
         }
-        let response = response.await.map_err(|error| self.sent_in_vain(error))?;
+        let response = asked.answer(response).await.map_err(|error| self.sent_in_vain(error))?;
         Ok(response.map(|stream| TunnelBody::new(stream, held)))
     }
 
@@ -103,8 +115,7 @@ impl Link {
     /// `protocol` is `websocket`, or what the agent's handler knows. The
     /// request's method is set here.
     ///
-    /// An answer other than 2xx comes without a stream, and its body is not
-    /// read.
+    /// An answer that grants no stream comes with its body in place of it.
     ///
     /// # Errors
     /// As [`Link::send`].
@@ -112,14 +123,22 @@ impl Link {
         &self,
         request: Request<()>,
         protocol: &str,
-    ) -> Result<Response<Option<TunnelStream>>, SendError> {
+    ) -> Result<Response<Result<TunnelStream, TunnelBody>>, SendError> {
         let mut head = head::request(request.into_parts().0)?;
         *head.method_mut() = http::Method::CONNECT;
         head.extensions_mut().insert(h2::ext::Protocol::from(protocol));
-        let (response, stream, held) = self.open(head, false).await?;
-        let response = response.await.map_err(|error| self.sent_in_vain(error))?;
-        let granted = response.status().is_success();
-        Ok(response.map(|recv| granted.then(|| TunnelStream::new(recv, stream, held))))
+        let (response, mut send, held) = self.open(head, false).await?;
+        let mut response = response.await.map_err(|error| self.sent_in_vain(error))?;
+        let granted = stream::granted(&mut response);
+        Ok(response.map(|recv| {
+            if granted {
+                return Ok(TunnelStream::new(recv, send, held));
+            }
+            // Nothing is going to follow. Where the agent has ended the stream
+            // already, it need not be told.
+            let _ = send.send_data(Bytes::new(), true);
+            Err(TunnelBody::new(recv, held))
+        }))
     }
 
     async fn open(

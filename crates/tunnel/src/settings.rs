@@ -112,6 +112,10 @@ pub struct Timing {
     pub backoff_base: Duration,
     /// … up to this (30 s).
     pub backoff_cap: Duration,
+    /// How long a request's body waits for a go-ahead, if it waits for one
+    /// (1 s). Many servers never give it; clients that send directly wait about
+    /// as long.
+    pub go_ahead: Duration,
     /// A link that lived this long (10 s) was a good one: the pauses start
     /// over. One that is cut at once is not dialled in a tight loop.
     pub steady: Duration,
@@ -142,6 +146,7 @@ impl Default for Timing {
             hello: s(10),
             backoff_base: s(1),
             backoff_cap: s(30),
+            go_ahead: s(1),
             steady: s(10),
             refused: s(300),
             taken_over: s(60),

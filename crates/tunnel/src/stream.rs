@@ -5,7 +5,8 @@ use crate::body::Held;
 use crate::settings::MAX_WRITE;
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
-use http::Request;
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
 use std::future::Future;
 use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
@@ -92,6 +93,30 @@ fn broken(error: h2::Error) -> Error {
     }
 }
 
+/// An answer of 2xx grants the stream; one that is to be an answer and nothing
+/// more travels with another status, and its own in here.
+const STATUS: HeaderName = HeaderName::from_static("x-postern-status");
+
+/// At the agent: an answer of 2xx that grants nothing.
+pub(crate) fn refusal<B>(mut answer: Response<B>) -> Response<B> {
+    let status = HeaderValue::from(answer.status().as_u16());
+    answer.headers_mut().insert(STATUS, status);
+    *answer.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    answer
+}
+
+/// At the proxy: the answer as it was given; `false`: the stream is not granted.
+pub(crate) fn granted<B>(answer: &mut Response<B>) -> bool {
+    let status = answer.headers_mut().remove(STATUS);
+    let granted = answer.status().is_success();
+    if let Some(status) = status.and_then(|status| StatusCode::from_bytes(status.as_bytes()).ok())
+        && !granted
+    {
+        *answer.status_mut() = status;
+    }
+    granted
+}
+
 /// A request at the agent that wants raw bytes after a 2xx: put there by the
 /// transport, taken with [`on_stream`].
 #[derive(Clone, Debug)]
@@ -111,6 +136,8 @@ impl Offered {
 /// the second time.
 ///
 /// Await it in a task of its own: it resolves once the answer has been sent.
+/// Who drops it before answering means an answer and nothing more, a 2xx
+/// included.
 pub fn on_stream<B>(request: &mut Request<B>) -> Option<OnStream> {
     let offered = request.extensions_mut().remove::<Offered>()?;
     offered.0.lock().unwrap_or_else(PoisonError::into_inner).take()

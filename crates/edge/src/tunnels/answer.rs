@@ -10,12 +10,12 @@ use super::{Tunnel, Tunnels, head};
 use crate::state::with_causes;
 use axum::body::Body;
 use axum::response::Response;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use postern_protocol::ErrorCode;
 use postern_protocol::api::tunnels::{HEADER_NAME, TunnelName};
-use postern_tunnel::{TunnelBody, on_stream};
+use postern_tunnel::{GoAhead, TunnelBody, on_stream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,10 +67,18 @@ async fn send(
             }
         };
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let bodiless = body.is_end_stream();
     let body = if bodiless { Upload::Empty } else { Upload::Tunnel(body, Arc::clone(exchange)) };
-    let request = head::request(parts, pool.origin()?, keep_host, bodiless).map(|()| body);
+    let go_ahead = parts.extensions.remove::<GoAhead>();
+    let mut request = head::request(parts, pool.origin()?, keep_host, bodiless).map(|()| body);
+    if let Some(go_ahead) = go_ahead {
+        hyper::ext::on_informational(&mut request, move |interim| {
+            if interim.status() == StatusCode::CONTINUE {
+                go_ahead.give();
+            }
+        });
+    }
     exchange.asked(request.headers());
     if head::is_grpc(request.headers()) {
         let request = head::of_http_2(request, pool.origin()?);

@@ -75,6 +75,10 @@ pub(super) fn upgrade(parts: Parts, origin: &Origin, keep_host: bool, protocol: 
 /// An answer's headers as they go back; those of the connection are taken off
 /// by the transport.
 pub(super) fn answer(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // It was read by its chunks (RFC 9112, section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     let ours: Vec<HeaderName> =
         headers.keys().filter(|name| name.as_str().starts_with(HEADER_PREFIX)).cloned().collect();
     ours.iter().for_each(|name| drop(headers.remove(name)));

@@ -30,9 +30,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use metrics_exporter_prometheus::PrometheusRecorder;
 use page::{Failure, Wanted};
-use postern_protocol::api::tunnels::TunnelName;
+use postern_protocol::api::tunnels::{HeaderRules, TunnelName};
 use postern_protocol::{Clock, ErrorCode};
-use postern_tunnel::{Link, SendError};
+use postern_tunnel::{Link, SendError, TunnelBody};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -238,21 +238,33 @@ impl Front {
             () = hung_up(hangup.as_ref()) => return Err(Failure::new(ErrorCode::BodyIncomplete, "the visitor hung up")),
             () = exchange.idle() => return Err(Failure::late()),
         };
-        exchange.answered(response.status(), response.headers());
-        let (mut head, body) = response.into_parts();
-        let reason = head::reason(&head.headers);
-        head::up(&mut head.headers, &rules.options.response_headers);
-        if let Some(reason) = reason
-            && wanted == Wanted::Html
-            && head::is_json(&head.headers)
-        {
-            return Ok(page::of_edge(head.status, reason, body, id).await);
-        }
-        let mut response = Response::new(Body::new(Download::new(body, exchange, hangup)));
-        *response.status_mut() = head.status;
-        *response.headers_mut() = head.headers;
-        Ok(response)
+        Ok(passed_on(response, exchange, hangup, &rules.options.response_headers, wanted, id).await)
     }
+}
+
+/// What the worker answered, on its way to the visitor.
+async fn passed_on(
+    response: Response<TunnelBody>,
+    exchange: Arc<Exchange>,
+    hangup: Option<Hangup>,
+    rules: &HeaderRules,
+    wanted: Wanted,
+    id: RequestId,
+) -> Response<Body> {
+    exchange.answered(response.status(), response.headers());
+    let (mut head, body) = response.into_parts();
+    let reason = head::reason(&head.headers);
+    head::up(&mut head.headers, rules);
+    if let Some(reason) = reason
+        && wanted == Wanted::Html
+        && head::is_json(&head.headers)
+    {
+        return page::of_edge(head.status, reason, body, id).await;
+    }
+    let mut response = Response::new(Body::new(Download::new(body, exchange, hangup)));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
 }
 
 /// Waits for a hang-up, where it can be told.

@@ -5,7 +5,7 @@
 #![cfg(target_os = "linux")]
 
 use crate::harness::{Receiver, call, soon};
-use http::Method;
+use http::{Method, Request, StatusCode, Version};
 use postern_protocol::PROTOCOL_VERSION;
 use postern_protocol::api::{LeaseResponse, RegisterResponse, WorkerState};
 use rustls::pki_types::pem::PemObject;
@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 struct Program {
     address: SocketAddr,
@@ -175,18 +176,25 @@ impl Made {
         path
     }
 
-    /// What answers `GET /v1/sources` at `to`, if its certificate is this one.
-    async fn sources(&self, program: &Program) -> Option<String> {
+    /// A connection for one of `protocols`, if this is the certificate shown.
+    async fn connect(&self, program: &Program, protocols: &[&str]) -> Option<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&self.certificate).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let stream = TcpStream::connect(program.address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()
+    }
+
+    /// What answers `GET /v1/sources`, if this is the certificate shown.
+    async fn sources(&self, program: &Program) -> Option<String> {
+        let mut stream = self.connect(program, &[]).await?;
         let request = format!(
             "GET /v1/sources HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
             program.token
@@ -227,6 +235,34 @@ async fn the_listener_speaks_https_with_the_newest_certificate() {
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// What the handshake settles is what is spoken, and no more than that.
+#[tokio::test]
+async fn http_2_is_there_for_whoever_asks_for_it() {
+    let made = Made::new(&["localhost"]);
+    let program = start(|command| command.arg("--config").arg(made.config())).await;
+    let settled = async |protocols: &[&str]| {
+        let stream = made.connect(&program, protocols).await.unwrap();
+        stream.get_ref().1.alpn_protocol().map(|protocol| String::from_utf8(protocol.to_vec()).unwrap())
+    };
+    assert_eq!(settled(&["http/1.1"]).await.as_deref(), Some("http/1.1"));
+    assert_eq!(settled(&[]).await, None);
+    let stream = made.connect(&program, &["http/1.1", "h2"]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+    let (executor, io) = (hyper_util::rt::TokioExecutor::new(), hyper_util::rt::TokioIo::new(stream));
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    let url = format!("{}/v1/sources", program.url);
+    let request = Request::get(&url).header("authorization", format!("Bearer {}", program.token));
+    let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+    let answer = soon("an answer", sender.send_request(request)).await.unwrap();
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    // A worker's connection is made of one of HTTP/1.1.
+    let request = Request::get(format!("{}/edge/connect", program.url));
+    let request = request.body(http_body_util::Empty::new()).unwrap();
+    let answer = soon("an answer", sender.send_request(request)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -45,6 +45,12 @@ impl EdgeInProcess {
         Self { handle, stop, work, folder }
     }
 
+    /// By which it is asked.
+    #[must_use]
+    pub fn handle(&self) -> &EdgeHandle {
+        &self.handle
+    }
+
     /// Where its history lies.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

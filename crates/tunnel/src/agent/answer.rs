@@ -1,14 +1,16 @@
 //! One request, from the tunnel to the handler and back.
 
 use crate::body::{Held, TunnelBody};
+use crate::go_ahead::{self, GoAhead};
 use crate::hop;
 use crate::pump::{Pumped, pump};
-use crate::stream::{Offered, TunnelStream};
+use crate::stream::{Offered, TunnelStream, refusal};
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use std::future::poll_fn;
 
@@ -34,9 +36,12 @@ pub(super) async fn answer<S, F, B>(
                 let (offered, sender) = Offered::new(protocol.as_str());
                 parts.extensions.insert(offered);
                 let request = Request::from_parts(parts, TunnelBody::default());
-                let Some(response) = wanted(&mut respond, service(request)).await else { return };
+                let Some(response) = wanted(&mut respond, None, service(request)).await else { return };
                 if !response.status().is_success() {
                     return finish(response, respond).await;
+                }
+                if sender.is_closed() {
+                    return finish(refusal(response), respond).await;
                 }
                 let (head, _) = split(response);
                 if let Ok(send) = respond.send_response(head, false) {
@@ -46,18 +51,38 @@ pub(super) async fn answer<S, F, B>(
             }
         };
     }
+    let awaited = go_ahead::awaited(&parts.headers).then(GoAhead::default);
+    if let Some(awaited) = &awaited {
+        parts.extensions.insert(awaited.clone());
+    }
     let request = Request::from_parts(parts, TunnelBody::new(recv, Held::default()));
-    if let Some(response) = wanted(&mut respond, service(request)).await {
+    if let Some(response) = wanted(&mut respond, awaited, service(request)).await {
         finish(response, respond).await;
     }
 }
 
-/// What the handler answers, unless nobody waits for it any more.
-async fn wanted<F: Future>(respond: &mut SendResponse<Bytes>, handler: F) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        _ = poll_fn(|context| respond.poll_reset(context)) => None,
-        response = handler => Some(response),
+/// What the handler answers, unless nobody waits for it any more; meanwhile
+/// passes its go-ahead on.
+async fn wanted<F: Future>(
+    respond: &mut SendResponse<Bytes>,
+    mut awaited: Option<GoAhead>,
+    handler: F,
+) -> Option<F::Output> {
+    tokio::pin!(handler);
+    loop {
+        tokio::select! {
+            biased;
+            _ = poll_fn(|context| respond.poll_reset(context)) => return None,
+            Some(()) = OptionFuture::from(awaited.as_ref().map(GoAhead::given)) => {
+                awaited = None;
+                let mut go_ahead = Response::new(());
+                *go_ahead.status_mut() = StatusCode::CONTINUE;
+                if let Err(error) = respond.send_informational(go_ahead) {
+                    tracing::debug!(%error, "a go-ahead was not sent");
+                }
+            }
+            response = &mut handler => return Some(response),
+        }
     }
 }
 

@@ -54,6 +54,7 @@ pub async fn accept(
         theirs,
         stage: watch::Sender::new(Stage::Open),
         round_trip: watch::Sender::new(None),
+        go_ahead: timing.go_ahead,
         config: watch::Sender::new(None),
         in_flight: TaskTracker::new(),
     });

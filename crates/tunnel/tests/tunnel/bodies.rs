@@ -1,13 +1,17 @@
 //! What goes in comes out.
 
-use crate::ends::{Body, data, echo, full, get, handler, next, post, text, tunnel, written};
+use crate::ends::{
+    Body, Handler, Tunnel, data, echo, full, get, handler, next, post, text, tunnel, tunnel_with, written,
+};
 use crate::on_both_carriers;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use postern_tunnel::Carrier;
+use postern_tunnel::{Carrier, GoAhead, Timing, TunnelBody};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::sync::mpsc;
 
 on_both_carriers! {
     small_requests_and_answers
@@ -16,6 +20,9 @@ on_both_carriers! {
     trailers_both_ways
     heads_as_they_were
     an_early_answer_ends_the_upload
+    a_body_waits_until_it_is_wanted
+    a_body_is_sent_unasked_after_a_while
+    a_body_that_is_not_wanted_is_not_asked_for
 }
 
 async fn small_requests_and_answers(carrier: Carrier) {
@@ -118,6 +125,66 @@ async fn an_early_answer_ends_the_upload(carrier: Carrier) {
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(text(response.into_body()).await, "too large");
     chunks.closed().await;
+}
+
+/// One whose bodies wait for as long as a test takes.
+async fn patient(carrier: Carrier, handler: Handler) -> Tunnel {
+    let timing = Timing { go_ahead: Duration::from_secs(3600), ..Timing::default() };
+    tunnel_with(carrier, timing, handler).await
+}
+
+fn expecting(body: Body) -> Request<Body> {
+    let mut request = post(body);
+    request.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    request
+}
+
+async fn a_body_waits_until_it_is_wanted(carrier: Carrier) {
+    let (asked, mut told) = mpsc::unbounded_channel();
+    let handler = handler(move |request: Request<TunnelBody>| {
+        let asked = asked.clone();
+        async move {
+            asked.send(request.extensions().get::<GoAhead>().unwrap().clone()).unwrap();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Response::new(full(body))
+        }
+    });
+    let tunnel = patient(carrier, handler).await;
+    let (chunks, body) = written();
+    chunks.send(data("wanted")).await.unwrap();
+    let link = tunnel.link.clone();
+    let sending = tokio::spawn(async move { link.send(expecting(body)).await.unwrap() });
+    let go_ahead = told.recv().await.unwrap();
+    // There is room for one piece only: it was not taken yet.
+    assert!(chunks.try_send(data("more")).is_err());
+    go_ahead.give();
+    chunks.send(data(", and more")).await.unwrap();
+    drop(chunks);
+    assert_eq!(text(sending.await.unwrap().into_body()).await, "wanted, and more");
+}
+
+async fn a_body_is_sent_unasked_after_a_while(carrier: Carrier) {
+    let tunnel = tunnel(carrier, echo()).await;
+    let (chunks, body) = written();
+    chunks.send(data("unasked")).await.unwrap();
+    drop(chunks);
+    let response = tunnel.link.send(expecting(body)).await.unwrap();
+    assert_eq!(text(response.into_body()).await, "unasked");
+}
+
+async fn a_body_that_is_not_wanted_is_not_asked_for(carrier: Carrier) {
+    let handler = handler(async |_| {
+        Response::builder().status(StatusCode::EXPECTATION_FAILED).body(full("no")).unwrap()
+    });
+    let tunnel = patient(carrier, handler).await;
+    let (chunks, body) = written();
+    chunks.send(data("unwanted")).await.unwrap();
+    let response = tunnel.link.send(expecting(body)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::EXPECTATION_FAILED);
+    assert!(chunks.try_send(data("more")).is_err(), "the first was not taken");
+    assert_eq!(text(response.into_body()).await, "no");
+    chunks.closed().await;
+    assert_eq!(tunnel.link.in_flight(), 0);
 }
 
 #[tokio::test]

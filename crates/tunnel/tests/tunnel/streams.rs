@@ -1,6 +1,6 @@
 //! Raw bytes through the tunnel, as WebSockets will use it.
 
-use crate::ends::{full, handler, text, tunnel};
+use crate::ends::{data, full, handler, text, tunnel, written};
 use crate::on_both_carriers;
 use http::{Request, Response, StatusCode};
 use postern_tunnel::{Carrier, on_stream};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 on_both_carriers! {
     bytes_both_ways_until_each_end_finishes
-    a_refusal_gives_no_stream
+    a_refusal_comes_with_its_body
     a_dropped_stream_is_an_error_at_the_other_end
 }
 
@@ -82,16 +82,32 @@ async fn bytes_both_ways_until_each_end_finishes(carrier: Carrier) {
     assert_eq!(text(plain.into_body()).await, "no stream");
 }
 
-async fn a_refusal_gives_no_stream(carrier: Carrier) {
+async fn a_refusal_comes_with_its_body(carrier: Carrier) {
     let tunnel = tunnel(
         carrier,
-        handler(async |_| Response::builder().status(StatusCode::FORBIDDEN).body(full("no")).unwrap()),
+        handler(async |request| {
+            let status = request.uri().path()[1..].parse().unwrap();
+            let (chunks, body) = written();
+            tokio::spawn(async move {
+                for piece in ["no, ", "and ", "no"] {
+                    chunks.send(data(piece)).await.unwrap();
+                }
+            });
+            Response::builder().status::<u16>(status).body(body).unwrap()
+        }),
     )
     .await;
-    let response = tunnel.link.connect(request(), "websocket").await.unwrap();
-    assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    assert!(response.into_body().is_none());
-    assert_eq!(tunnel.link.in_flight(), 0);
+    // What would grant it does not, where nobody takes the stream.
+    for status in [403, 302, 200, 299, 426] {
+        let request = Request::get(format!("/{status}")).body(()).unwrap();
+        let response = tunnel.link.connect(request, "websocket").await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(response.headers().is_empty());
+        let body = response.into_body().unwrap_err();
+        assert_eq!(tunnel.link.in_flight(), 1);
+        assert_eq!(text(body).await, "no, and no");
+        assert_eq!(tunnel.link.in_flight(), 0);
+    }
 }
 
 async fn a_dropped_stream_is_an_error_at_the_other_end(carrier: Carrier) {

@@ -140,11 +140,6 @@ pub(super) async fn of_edge(
     render(Wanted::Html, status, code, &message, id)
 }
 
-/// What an edge said by its code alone.
-pub(super) fn of_code(status: StatusCode, code: ErrorCode, wanted: Wanted, id: RequestId) -> Response<Body> {
-    render(wanted, status, code, "", id)
-}
-
 fn render(
     wanted: Wanted,
     status: StatusCode,

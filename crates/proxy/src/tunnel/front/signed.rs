@@ -8,7 +8,7 @@ use crate::http::error::ApiError;
 use crate::ingest::{Posted, Terms, kept};
 use crate::store::ReservedTunnel;
 use axum::body::Body;
-use http::header::{CONTENT_LENGTH, HeaderValue, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 
 impl Front {
@@ -34,8 +34,8 @@ impl Front {
         if let Err(error) = self.ingest.verify(posted, Terms::of(&source, now)).await {
             return Err(Failure::denied(&format!("only signed requests get through: {}", error.message())));
         }
-        // It is one piece now, without trailers.
-        for name in [TRANSFER_ENCODING, TRAILER] {
+        // It is here, in one piece, without trailers.
+        for name in [TRANSFER_ENCODING, TRAILER, EXPECT] {
             head.headers.remove(name);
         }
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));

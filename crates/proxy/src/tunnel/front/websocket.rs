@@ -4,12 +4,12 @@
 //! section 7.8).
 
 use super::exchange::Exchange;
-use super::page::{self, Failure, Wanted};
-use super::{Front, Visit, head, hung_up, unanswered};
+use super::page::{Failure, Wanted};
+use super::{Front, Visit, head, hung_up, passed_on, unanswered};
 use crate::http::error::chain;
 use axum::body::Body;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
@@ -82,15 +82,13 @@ impl Front {
             () = exchange.idle() => return Err(Failure::late()),
         };
         let (mut told, stream) = response.into_parts();
-        let Some(stream) = stream else {
-            exchange.answered(told.status, &told.headers);
-            if let Some(code) = head::reason(&told.headers) {
-                return Ok(page::of_code(told.status, code, wanted, id));
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(body) => {
+                let refusal = Response::from_parts(told, body);
+                let rules = &rules.options.response_headers;
+                return Ok(passed_on(refusal, exchange, hangup, rules, wanted, id).await);
             }
-            head::up(&mut told.headers, &rules.options.response_headers);
-            // Its body is not read.
-            told.headers.remove(CONTENT_LENGTH);
-            return Ok(answer(told.status, told.headers));
         };
         exchange.answered(StatusCode::SWITCHING_PROTOCOLS, &told.headers);
         head::up(&mut told.headers, &rules.options.response_headers);
@@ -99,15 +97,11 @@ impl Front {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
         self.tasks.spawn(join(asked.on_upgrade, stream, exchange));
-        Ok(answer(StatusCode::SWITCHING_PROTOCOLS, told.headers))
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.headers_mut() = told.headers;
+        Ok(response)
     }
-}
-
-fn answer(status: StatusCode, headers: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
 }
 
 /// Joins both ends until either is done, or nothing moves for too long.

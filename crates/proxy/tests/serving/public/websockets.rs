@@ -26,7 +26,12 @@ async fn stage() -> (Stage, mpsc::UnboundedReceiver<TunnelStream>) {
         let sender = sender.clone();
         async move {
             let refuse = |status: u16| -> Response<Body> {
-                Response::builder().status(status).header("x-why", "no").body(full("refused")).unwrap()
+                Response::builder()
+                    .status(status)
+                    .header("x-why", "no")
+                    .header("content-length", "7")
+                    .body(full("refused"))
+                    .unwrap()
             };
             let Some(stream) = on_stream(&mut request) else {
                 return Response::new(full("no WebSocket"));
@@ -65,11 +70,15 @@ async fn stage() -> (Stage, mpsc::UnboundedReceiver<TunnelStream>) {
 async fn open(stage: &Stage, request: String) -> (String, TcpStream) {
     let mut stream = TcpStream::connect(stage.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
+    (read_head(&mut stream).await, stream)
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(soon("a head", stream.read_u8()).await.unwrap());
     }
-    (String::from_utf8(head).unwrap().to_lowercase(), stream)
+    String::from_utf8(head).unwrap().to_lowercase()
 }
 
 async fn exactly(stream: &mut (impl tokio::io::AsyncRead + Unpin), length: usize) -> Vec<u8> {
@@ -126,12 +135,17 @@ async fn a_broken_end_is_the_end_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_passed_on() {
+async fn a_refusal_is_passed_on_with_its_body() {
     let (stage, _streams) = stage().await;
-    let (head, _) = open(&stage, upgrade("/refused", "")).await;
+    let (head, mut stream) = open(&stage, upgrade("/refused", "")).await;
     assert!(head.starts_with("http/1.1 403") && head.contains("x-why: no"), "{head}");
-    let (head, _) = open(&stage, upgrade("/down", "")).await;
+    assert!(head.contains("content-length: 7"), "{head}");
+    assert_eq!(exactly(&mut stream, 7).await, b"refused");
+    // The connection is as good as before.
+    stream.write_all(upgrade("/down", "").as_bytes()).await.unwrap();
+    let head = read_head(&mut stream).await;
     assert!(head.starts_with("http/1.1 502") && head.contains("x-postern-error: target.refused"), "{head}");
+    assert_eq!(exactly(&mut stream, 2).await, b"{}");
     for bad in [upgrade("/ws", "").replace(": 13", ": 8"), upgrade("/ws", "").replace("-key", "-lock")] {
         let (head, _) = open(&stage, bad).await;
         assert!(head.starts_with("http/1.1 400") && head.contains("sec-websocket-version: 13"), "{head}");
