@@ -47,16 +47,20 @@ impl Asked {
         self,
         mut response: ResponseFuture,
     ) -> Result<Response<RecvStream>, h2::Error> {
-        if let Some(go_ahead) = self.0 {
-            while let Some(interim) = poll_fn(|context| response.poll_informational(context)).await {
-                if interim?.status() == StatusCode::CONTINUE {
-                    // Its patience may have run out, or the body be gone.
-                    let _ = go_ahead.send(());
-                    break;
-                }
+        let Some(go_ahead) = self.0 else { return response.await };
+        while let Some(interim) = poll_fn(|context| response.poll_informational(context)).await {
+            if interim?.status() == StatusCode::CONTINUE {
+                // Its patience may have run out, or the body be gone.
+                let _ = go_ahead.send(());
+                return response.await;
             }
         }
-        response.await
+        let response = response.await?;
+        // Who is content already may read it all the same.
+        if response.status().is_success() {
+            let _ = go_ahead.send(());
+        }
+        Ok(response)
     }
 }
 
@@ -64,7 +68,7 @@ impl Asked {
 pub(crate) struct Awaited(Option<oneshot::Receiver<()>>);
 
 impl Awaited {
-    /// Waits, as long as there is `patience`; `false`: there was an answer before
+    /// Waits, as long as there is `patience`; `false`: the answer was no before
     /// the body was wanted.
     pub(crate) async fn given(self, patience: Duration) -> bool {
         match self.0 {

@@ -77,7 +77,7 @@ impl Link {
     /// The body of a request with `Expect: 100-continue` is not asked for
     /// anything before the agent's [`GoAhead`](crate::GoAhead), or
     /// [`Timing::go_ahead`](crate::Timing::go_ahead) has passed; never, if the
-    /// answer comes first.
+    /// answer comes first and is not 2xx.
     ///
     /// # Errors
     /// [`SendError`] tells apart what certainly did not reach the agent, and

@@ -22,6 +22,7 @@ on_both_carriers! {
     an_early_answer_ends_the_upload
     a_body_waits_until_it_is_wanted
     a_body_is_sent_unasked_after_a_while
+    a_body_is_read_after_an_answer_that_is_content
     a_body_that_is_not_wanted_is_not_asked_for
 }
 
@@ -164,12 +165,24 @@ async fn a_body_waits_until_it_is_wanted(carrier: Carrier) {
 }
 
 async fn a_body_is_sent_unasked_after_a_while(carrier: Carrier) {
-    let tunnel = tunnel(carrier, echo()).await;
+    let handler = handler(async |request: Request<TunnelBody>| {
+        Response::new(full(request.into_body().collect().await.unwrap().to_bytes()))
+    });
+    let timing = Timing { go_ahead: Duration::from_millis(1), ..Timing::default() };
+    let tunnel = tunnel_with(carrier, timing, handler).await;
     let (chunks, body) = written();
     chunks.send(data("unasked")).await.unwrap();
     drop(chunks);
     let response = tunnel.link.send(expecting(body)).await.unwrap();
     assert_eq!(text(response.into_body()).await, "unasked");
+}
+
+async fn a_body_is_read_after_an_answer_that_is_content(carrier: Carrier) {
+    let tunnel = patient(carrier, echo()).await;
+    let (chunks, body) = written();
+    let mut body = tunnel.link.send(expecting(body)).await.unwrap().into_body();
+    chunks.send(data("after all")).await.unwrap();
+    assert_eq!(next(&mut body).await, "after all");
 }
 
 async fn a_body_that_is_not_wanted_is_not_asked_for(carrier: Carrier) {
