@@ -22,6 +22,7 @@ const PATIENCE = 20_000;
 class Program {
   readonly #child: ChildProcess;
   readonly #first: Promise<string>;
+  readonly #lines: string[] = [];
   #log = "";
 
   constructor(name: string, args: string[], home: string, env: Record<string, string> = {}) {
@@ -36,8 +37,9 @@ class Program {
       const fail = (why: string) => reject(new Error(`${name} ${why}:\n${this.#log}`));
       const timer = setTimeout(() => fail(`said nothing for ${PATIENCE / 1000} s`), PATIENCE);
       if (this.#child.stdout) {
-        createInterface({ input: this.#child.stdout }).once("line", (line) => {
+        createInterface({ input: this.#child.stdout }).on("line", (line) => {
           clearTimeout(timer);
+          this.#lines.push(line);
           resolve(line);
         });
       }
@@ -49,6 +51,11 @@ class Program {
   /** The first line it prints, as JSON. */
   async first<T>(): Promise<T> {
     return JSON.parse(await this.#first) as T;
+  }
+
+  /** Waits until it has printed what `found` looks for, as JSON. */
+  async says(what: string, found: (line: unknown) => boolean): Promise<void> {
+    await eventually(what, () => this.#lines.map((line) => JSON.parse(line) as unknown).find(found));
   }
 
   /** Ends it: SIGTERM lets it finish, SIGKILL is a power cut. */
@@ -155,6 +162,7 @@ export class Machine {
   #sources: Source[] = [];
   #proxy: Program | undefined;
   #edge: Program | undefined;
+  #tunnel: Program | undefined;
 
   private constructor(home: string) {
     this.#home = home;
@@ -193,6 +201,19 @@ export class Machine {
     const started = await edge.first<EdgeStarted>();
     this.apiUrl = started.apiUrl;
     return started.url;
+  }
+
+  /** Has `postern tunnel` lead to a local port; where visitors find that. */
+  async tunnel(port: number): Promise<string> {
+    this.#tunnel = new Program("postern", ["--json", "tunnel", String(port), "--name", "app"], this.#home, {
+      POSTERN_DATA_DIR: this.#data,
+      POSTERN_PROXY: this.proxyUrl,
+      POSTERN_TOKEN: this.token,
+    });
+    await this.#tunnel.says("the tunnel to be online", (line) => {
+      return (line as { tunnel?: { state: { state: string } } }).tunnel?.state.state === "online";
+    });
+    return this.proxyUrl.replace("//127.0.0.1", "//app.localhost");
   }
 
   /** Ends the worker as a power cut would. */
@@ -284,7 +305,11 @@ export class Machine {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#edge?.end("SIGTERM"), this.#proxy?.end("SIGTERM")]);
+    await Promise.all([
+      this.#edge?.end("SIGTERM"),
+      this.#tunnel?.end("SIGTERM"),
+      this.#proxy?.end("SIGTERM"),
+    ]);
     await rm(this.#home, { recursive: true, force: true });
   }
 }

@@ -18,7 +18,7 @@ on_both_carriers! {
     trailers_both_ways
     a_go_ahead_is_the_local_servers_own
     an_expectation_that_is_not_met
-    a_hundred_thousand_chunks_of_one_byte
+    chunks_of_one_byte
 }
 
 const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -262,20 +262,21 @@ async fn an_expectation_that_is_not_met(carrier: Carrier) {
     scene.works().await;
 }
 
-async fn a_hundred_thousand_chunks_of_one_byte(carrier: Carrier) {
-    const CHUNKS: usize = 100_000;
+/// `POSTERN_CHUNKS` of them; `make soak` has a hundred thousand.
+async fn chunks_of_one_byte(carrier: Carrier) {
+    let many = usize::try_from(postern_testkit::setting("POSTERN_CHUNKS", 20_000)).expect("a number");
     let scene = Scene::of(carrier).await;
     let (mut visitor, mut local) = scene.visit(ask("POST", "/", "transfer-encoding: chunked\r\n")).await;
     assert_eq!(local.head().await.one("host"), format!("localhost:{}", scene.local.port));
     local.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
     visitor.head().await;
-    let mut chunks: Vec<u8> = (0..CHUNKS).flat_map(|n| format!("1\r\n{}\r\n", n % 10).into_bytes()).collect();
+    let mut chunks: Vec<u8> = (0..many).flat_map(|n| format!("1\r\n{}\r\n", n % 10).into_bytes()).collect();
     chunks.extend(b"0\r\n\r\n");
-    let bytes: Vec<u8> = (0..CHUNKS).map(|n| b'0' + (n % 10) as u8).collect();
-    let ((), came) = tokio::join!(visitor.say(&chunks), local.chunks(CHUNKS));
+    let bytes: Vec<u8> = (0..many).map(|n| b'0' + (n % 10) as u8).collect();
+    let ((), came) = tokio::join!(visitor.say(&chunks), local.chunks(many));
     assert!(came == bytes);
     assert_eq!(local.chunk().await, b"");
-    let ((), came) = tokio::join!(local.say(&chunks), visitor.chunks(CHUNKS));
+    let ((), came) = tokio::join!(local.say(&chunks), visitor.chunks(many));
     assert!(came == bytes);
     assert_eq!(visitor.chunk().await, b"");
 }

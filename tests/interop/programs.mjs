@@ -74,12 +74,12 @@ async function homeOf(t) {
   return { path, run };
 }
 
-/** A proxy with a workspace and a token for it. */
-export async function startProxy(t) {
+/** A proxy with a workspace and a token for it; `settings` are further lines of its configuration. */
+export async function startProxy(t, settings = []) {
   const name = "postern-proxy";
   const home = await homeOf(t);
   const file = join(home.path, "proxy.toml");
-  await writeFile(file, ["[registration]", "allow_loopback = true"].join("\n"));
+  await writeFile(file, ["[registration]", "allow_loopback = true", ...settings].join("\n"));
   const common = ["--config", file, "--data-dir", join(home.path, "data")];
   const admin = (args, input) => ask(name, [...common, ...args], home.path, {}, input);
   await admin(["workspace", "create", "Interop"]);
@@ -104,6 +104,39 @@ export async function startProxy(t) {
       return `${url}/webhooks/linear/${slug}`;
     },
   };
+}
+
+/** Makes the settings of a proxy that speaks HTTPS, and the file that whoever trusts it needs. */
+export async function certificate(t) {
+  const folder = await mkdtemp(join(tmpdir(), "postern-interop-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  const names = "subjectAltName=DNS:localhost,DNS:app.localhost,IP:127.0.0.1";
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7"];
+  args.push("-subj", "/CN=localhost", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE");
+  const openssl = spawn("openssl", [...args, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const [code] = await once(openssl, "close");
+  if (code !== 0) throw new Error(`openssl ended with ${code}`);
+  return { cert, settings: ["[tls]", `cert_file = "${cert}"`, `key_file = "${key}"`] };
+}
+
+/** What a proxy needs for tunnels at `{name}.localhost`, without a limit on requests. */
+export const TUNNELS = ["[tunnel]", 'domain = "localhost"', "rate = 0"];
+
+/** `postern tunnel`, which leads `app` of `proxy` to a local `port` until the test ends. */
+export async function startTunnel(t, proxy, port, env = {}) {
+  const home = await homeOf(t);
+  const signedIn = { POSTERN_TOKEN: proxy.token, POSTERN_PROXY: proxy.url, ...env };
+  const args = ["tunnel", String(port), "--name", "app"];
+  const program = home.run("postern", args, { POSTERN_DATA_DIR: join(home.path, "data"), ...signedIn });
+  const { said, child } = program;
+  const states = () => said.out.split("\n").slice(0, -1).map((line) => JSON.parse(line).tunnel?.state.state);
+  await eventually("the tunnel to be online", () => {
+    if (child.exitCode !== null) throw new Error(`postern tunnel ended: ${said.err}`);
+    return states().includes("online");
+  });
+  const { host } = new URL(proxy.url);
+  return { url: proxy.url.replace(/\/\/[^:]*/, "//app.localhost"), path: `${proxy.url}/t/app`, host };
 }
 
 /**

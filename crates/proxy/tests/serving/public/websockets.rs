@@ -43,6 +43,7 @@ async fn stage() -> (Stage, mpsc::UnboundedReceiver<TunnelStream>) {
                 return Response::builder()
                     .status(502)
                     .header("x-postern-error", "target.refused")
+                    .header("content-length", "2")
                     .body(full("{}"))
                     .unwrap();
             }
