@@ -107,6 +107,16 @@ const PICTURES = {
   "connection-refused": ["connection", "state=refused"],
   "connection-error": ["connection", "state=reconnecting&fail=sources,rejected"],
   settings: ["settings"],
+  "settings-port": [
+    "settings",
+    "",
+    async (page) => {
+      await page.getByRole("button", { name: "Change the port" }).click();
+      await page.getByRole("textbox", { name: "Port" }).fill("4000");
+      await page.getByRole("button", { name: "Change", exact: true }).click();
+      await page.getByText("taken by node").waitFor();
+    },
+  ],
   signin: ["", "state=signed_out"],
   "signin-error": [
     "",

@@ -40,6 +40,18 @@ test("rules are tried on the newest events, ordered, switched and removed", asyn
     await mirror.got("Both get this");
     await go(app, "Events");
     await expect(row(app, "Both get this")).toContainText("2 targets");
+
+    // What a rule acted on is a filter, which the address holds.
+    await machine.issueUpdate("ENG-3", "No comment");
+    await target.got("No comment");
+    await app.getByRole("button", { name: "Any handler" }).click();
+    await app.getByRole("menu").getByText("Comments", { exact: true }).click();
+    await expect(app.getByRole("option")).toHaveCount(1);
+    await expect(row(app, "Both get this")).toBeVisible();
+    expect(app.url()).toContain("rule=");
+    await app.getByRole("button", { name: "Comments", exact: true }).click();
+    await app.getByRole("menu").getByText("Any handler").click();
+    await expect(row(app, "No comment")).toBeVisible();
     await go(app, "Handlers");
     await expect(rules.first()).toContainText("200");
 

@@ -29,6 +29,7 @@
 //! | `reconnect` | – | [`Status`] |
 //! | `test_path` | – | [`PathTest`] |
 //! | `catch_up` | [`postern_protocol::api::CatchUpRequest`] | [`postern_protocol::api::CaughtUp`] (done by the proxy) |
+//! | `held_events` | [`HeldQuery`] | [`HeldPage`] (asked of the proxy) |
 //! | `rotate_secret` | – | [`RotatedSecret`] (done by the proxy) |
 //! | `events` | [`EventQuery`] | [`EventPage`] |
 //! | `check_condition` | [`Condition`] | [`CheckedCondition`] |
@@ -86,6 +87,7 @@ mod arrival;
 mod dead_letters;
 mod diagnostics;
 mod filters;
+mod held;
 pub mod http;
 mod inspector;
 pub(crate) mod live;
@@ -106,6 +108,7 @@ pub use arrival::{Arrival, Tunnel, Via};
 pub use dead_letters::*;
 pub use diagnostics::diagnostics;
 pub use filters::*;
+pub use held::*;
 pub use inspector::*;
 pub use local_proxy::run_local_proxy;
 pub use local_secrets::*;
@@ -206,6 +209,7 @@ operations! {
     reconnect;
     test_path;
     catch_up(CatchUpRequest);
+    held_events(HeldQuery);
     rotate_secret;
     events(EventQuery);
     check_condition(Condition);

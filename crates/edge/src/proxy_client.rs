@@ -5,13 +5,14 @@ use crate::state::with_causes;
 use postern_protocol::api::tunnels::{ReserveTunnel, TunnelInfo, TunnelList, TunnelName, TunnelOptions};
 use postern_protocol::api::{
     CanaryReport, CanaryRequest, CatchUpRequest, CaughtUp, ClaimRenewed, DeadLetterFilter, DeliveryDetail,
-    DeliveryList, DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress, RecoverRequest,
-    Recovered, RedriveRequest, RegisterRequest, RegisterResponse, ReplayRequest, Replayed, ReportWork,
-    RotatedSecret, SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
+    DeliveryFilter, DeliveryList, DiscardRequest, EventRecord, LeaseRequest, LeaseResponse, Progress,
+    RecoverRequest, Recovered, RedriveRequest, RegisterRequest, RegisterResponse, ReplayRequest, Replayed,
+    ReportWork, RotatedSecret, SourceList, TriggerRequest, TriggerResponse, WorkerList, WorkspaceInfo,
 };
 use postern_protocol::id::{DeliveryId, WorkerId};
 use postern_protocol::{ErrorBody, ErrorCode, Secret};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use url::{Host, Url};
@@ -198,12 +199,33 @@ impl ProxyClient {
         cursor: Option<&str>,
         limit: Option<u32>,
     ) -> Result<DeliveryList, ProxyError> {
+        self.listed("/v1/dead-letters", bearer, filter, cursor, limit).await
+    }
+
+    /// A page of deliveries.
+    async fn listed(
+        &self,
+        path: &str,
+        bearer: &Secret,
+        filter: &impl Serialize,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<DeliveryList, ProxyError> {
         let unwritten = |_| ProxyError::Foreign("the filter cannot be written as a query".into());
         let filter = serde_urlencoded::to_string(filter).map_err(unwritten)?;
         let page = [("cursor", cursor.map(str::to_owned)), ("limit", limit.map(|limit| limit.to_string()))];
         let page = serde_urlencoded::to_string(page).map_err(unwritten)?;
-        let path = format!("/v1/dead-letters?{filter}&{page}");
-        json(self.request(Method::GET, &path, Some(bearer))).await
+        json(self.request(Method::GET, &format!("{path}?{filter}&{page}"), Some(bearer))).await
+    }
+
+    pub(crate) async fn deliveries(
+        &self,
+        bearer: &Secret,
+        filter: &DeliveryFilter,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<DeliveryList, ProxyError> {
+        self.listed("/v1/deliveries", bearer, filter, cursor, limit).await
     }
 
     pub(crate) async fn delivery(

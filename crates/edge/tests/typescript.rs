@@ -52,6 +52,8 @@ fn export(dir: &Path) {
         EventDetail,
         CatchUpRequest,
         CaughtUp,
+        HeldQuery,
+        HeldPage,
         RotatedSecret,
         PathTest,
         ProfileKey,

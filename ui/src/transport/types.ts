@@ -24,6 +24,8 @@ import type { FilterTerms } from "./generated/FilterTerms";
 import type { Changes } from "./generated/Changes";
 import type { HandlerRun } from "./generated/HandlerRun";
 import type { Imported } from "./generated/Imported";
+import type { HeldPage } from "./generated/HeldPage";
+import type { HeldQuery } from "./generated/HeldQuery";
 import type { ImportSettings } from "./generated/ImportSettings";
 import type { Live } from "./generated/Live";
 import type { LocalPorts } from "./generated/LocalPorts";
@@ -102,6 +104,7 @@ export interface Operations {
   reconnect: { args: Nothing; answer: Status };
   test_path: { args: Nothing; answer: PathTest };
   catch_up: { args: CatchUpRequest; answer: CaughtUp };
+  held_events: { args: HeldQuery; answer: HeldPage };
   rotate_secret: { args: Nothing; answer: RotatedSecret };
   events: { args: EventQuery; answer: EventPage };
   check_condition: { args: Condition; answer: CheckedCondition };

@@ -315,6 +315,9 @@ pub struct EventQuery {
     /// Only where the target's newest answer was so: `2xx` … `5xx`, a status
     /// (`503`), or `none` where it failed without an answer.
     pub status: Option<String>,
+    /// Only what this rule acted on, by its number ([`super::Rule::id`]).
+    #[ts(optional, type = "number")]
+    pub rule: Option<u64>,
     /// Only what the proxy received then or later.
     pub since: Option<UnixMillis>,
     /// Only what the proxy received earlier than this.

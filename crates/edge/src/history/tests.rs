@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{EventPage, EventQuery, Outcome, OutcomeKind};
+use crate::api::{EventPage, EventQuery, Outcome, OutcomeKind, RunRule};
 use bytes::Bytes;
 use postern_protocol::{Described, HeaderList, Provider, UnixMillis};
 use std::time::Duration;
@@ -153,7 +153,8 @@ async fn what_no_index_knows_is_looked_for_row_by_row() {
     }
     for (id, status) in [("e1", Some(503)), ("e2", None)] {
         let event = history.payload_of(profile.id, id.into()).await.unwrap().unwrap().id;
-        let run = history.begin_run(began(event, false)).await.unwrap();
+        let rule = (id == "e1").then(|| RunRule { id: 3, name: "app".into() });
+        let run = history.begin_run(Began { rule, ..began(event, false) }).await.unwrap();
         let end = RunEnd { status, ..RunEnd::failed(5, "no", "why") };
         history.finish_run(event, run, end, settled(status)).await.unwrap();
     }
@@ -171,6 +172,9 @@ async fn what_no_index_knows_is_looked_for_row_by_row() {
     assert_eq!(only(EventQuery { status: Some("503".into()), ..search("fix") }).await, ["e1"]);
     assert_eq!(only(EventQuery { status: Some("none".into()), ..all() }).await, ["e2"]);
     assert_eq!(only(EventQuery { status: Some("2xx".into()), ..all() }).await.len(), 0);
+    assert_eq!(only(EventQuery { rule: Some(3), ..all() }).await, ["e1"]);
+    assert_eq!(only(EventQuery { rule: Some(3), ..search("fix") }).await, ["e1"]);
+    assert_eq!(only(EventQuery { rule: Some(4), ..all() }).await.len(), 0);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::proxy::FakeProxy;
 use crate::support::{TestClock, TestEdge, config};
-use postern_edge::api::{self, Connection, EventKey, Settings};
+use postern_edge::api::{self, Connection, EventKey, HeldQuery, Settings};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::{CatchUp, CatchUpChoice, CatchUpRequest, CaughtUp, Held};
 use std::sync::Arc;
@@ -76,6 +76,28 @@ async fn what_is_held_is_shown_until_it_is_chosen() {
     assert_eq!(caught_up, CaughtUp { delivering: 38, skipped: 0, held: 0 });
     assert_eq!(proxy.book().chosen, [CatchUpChoice::NewestPerEntity]);
     edge.until("nothing held", |status| !shows_held(&status.connection)).await;
+}
+
+#[tokio::test]
+async fn what_is_held_is_listed_to_choose_among() {
+    let proxy = FakeProxy::new().await;
+    proxy.book().held = Some(Held { count: 3, ..held() });
+    let edge = TestEdge::live(&proxy).await;
+    let page = async |cursor: Option<String>| {
+        api::held_events(&edge.handle, HeldQuery { cursor, limit: Some(2) }).await.unwrap()
+    };
+    let first = page(None).await;
+    let subjects: Vec<_> = first.events.iter().map(|event| event.subject.as_str()).collect();
+    assert_eq!(subjects, ["ENG-0", "ENG-1"]);
+    let last = page(first.next.clone()).await;
+    assert_eq!((last.events.len(), last.next), (1, None));
+    let events = vec![first.events[1].id.parse().unwrap()];
+    let choice = CatchUpChoice::Events(events);
+    api::catch_up(&edge.handle, CatchUpRequest { choice: choice.clone() }).await.unwrap();
+    assert_eq!(proxy.book().chosen, [choice]);
+    proxy.crash().await;
+    let refused = api::held_events(&edge.handle, HeldQuery::default()).await.unwrap_err();
+    assert_eq!(refused.code, "proxy.unreachable");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::connect::{self, Links};
 use crate::support::{TestClock, client};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
@@ -12,7 +12,7 @@ use postern_protocol::api::*;
 use postern_protocol::id::{EventId, WorkerId, WorkspaceId};
 use postern_protocol::signature::standard;
 use postern_protocol::{Clock, ErrorBody, ErrorCode, Secret, UnixMillis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -161,6 +161,7 @@ impl FakeProxy {
             .route("/edge/workers/{id}/lease", post(lease))
             .route("/edge/workers/{id}/secret", post(rotate))
             .route("/edge/workers/{id}/catch-up", post(catch_up))
+            .route("/v1/deliveries", get(deliveries))
             .route("/edge/workers/{id}/canary", post(canary))
             .route("/edge/events/{event}/redeliver", post(redeliver))
             .route("/edge/events/{event}/status", post(report))
@@ -414,6 +415,38 @@ async fn catch_up(
     book.chosen.push(request.choice);
     let delivering = book.held.take().map_or(0, |held| held.count);
     Ok(Json(CaughtUp { delivering, skipped: 0, held: 0 }).into_response())
+}
+
+/// As many as are held, in pages of the size that was asked for.
+async fn deliveries(
+    State(proxy): State<FakeProxy>,
+    headers: HeaderMap,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Result<Response, Refused> {
+    proxy.check()?;
+    let book = proxy.book();
+    let worker =
+        asked.get("worker").and_then(|id| book.workers.get(id)).ok_or(Refused(ErrorCode::NotFound))?;
+    if bearer(&headers) != Some(&worker.credential) || asked.get("state").is_none_or(|state| state != "held")
+    {
+        return Err(Refused(ErrorCode::Forbidden));
+    }
+    let number = |name: &str| asked.get(name).and_then(|number| number.parse::<u64>().ok());
+    let count = book.held.as_ref().map_or(0, |held| held.count);
+    let from = number("cursor").unwrap_or(0);
+    let to = count.min(from + number("limit").unwrap_or(50));
+    let delivery = |n: u64| {
+        serde_json::json!({
+            "id": format!("dlv_01JD3Q{n:020}"), "eventId": format!("evt_01JD3Q{n:020}"),
+            "receivedAt": n, "source": "linear-main", "provider": "linear", "name": "Issue.update",
+            "subject": format!("ENG-{n}"), "workerId": asked["worker"], "worker": "here", "state": "held",
+            "nextAttemptAt": null, "ended": null, "redriven": 0, "replay": 0, "attemptCount": 0,
+            "lastAttempt": null,
+        })
+    };
+    let page: Vec<_> = (from..to).map(delivery).collect();
+    let next = (to < count).then(|| to.to_string());
+    Ok(Json(serde_json::json!({ "deliveries": page, "next": next })).into_response())
 }
 
 /// Sends it as the proxy does, quiet or not, and reports with made-up times.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Held } from "../../transport/generated/Held";
-import { caughtUpWords, choices, heldBy, heldWords } from "./catch-up";
+import { caughtUpWords, choices, heldBy, heldWords, parts } from "./catch-up";
 
 const at = (hours: number, minutes: number) => new Date(2026, 10, 22, hours, minutes).getTime();
 const held: Held = {
@@ -40,9 +40,19 @@ describe("what was held during an absence", () => {
     expect(heldBy(undefined)).toBeNull();
   });
 
+  it("is named in parts that the proxy takes", () => {
+    const ids = Array.from({ length: 2001 }, (_, i) => `evt_${i}`);
+    expect(parts(ids).map((part) => part.length)).toEqual([1000, 1000, 1]);
+    expect(parts(ids).flat()).toEqual(ids);
+    expect(parts([])).toEqual([]);
+  });
+
   it("ends in a sentence", () => {
     expect(caughtUpWords({ delivering: 14, skipped: 24, held: 0 })).toBe("14 events on the way, 24 skipped.");
     expect(caughtUpWords({ delivering: 0, skipped: 38, held: 0 })).toBe("38 skipped.");
+    expect(caughtUpWords({ delivering: 3, skipped: 0, held: 35 })).toBe(
+      "3 events on the way, 35 still held.",
+    );
     expect(caughtUpWords({ delivering: 0, skipped: 0, held: 0 })).toBe("Nothing was held any more.");
   });
 });

@@ -41,10 +41,21 @@ export function choices(held: Held): Choice[] {
   return list;
 }
 
+/** So many events may be named at once. */
+const MOST_NAMED = 1000;
+
+/** Ids in parts that may be named at once. */
+export function parts(ids: string[]): string[][] {
+  const parts = [];
+  for (let at = 0; at < ids.length; at += MOST_NAMED) parts.push(ids.slice(at, at + MOST_NAMED));
+  return parts;
+}
+
 /** What came of it. */
-export function caughtUpWords({ delivering, skipped }: CaughtUp): string {
+export function caughtUpWords({ delivering, skipped, held }: CaughtUp): string {
   const words = [];
   if (delivering > 0) words.push(`${counted(delivering, "event")} on the way`);
   if (skipped > 0) words.push(`${count(skipped)} skipped`);
+  if (held > 0) words.push(`${count(held)} still held`);
   return words.length === 0 ? "Nothing was held any more." : `${words.join(", ")}.`;
 }

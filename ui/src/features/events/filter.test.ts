@@ -14,6 +14,7 @@ describe("the filter in the address bar", () => {
       action: "update",
       source: "läuft",
       status: "5xx",
+      rule: 7,
       time: { kind: "last", hours: 24 },
       payload: 'data.team.key == "E&G" && data.n != 1',
     },
@@ -29,7 +30,7 @@ describe("the filter in the address bar", () => {
   });
   it("leaves out what it does not know", () => {
     expect(
-      fromParams(new URLSearchParams("provider=toString&outcome=x&q=y&status=9xx&time=..&action=")),
+      fromParams(new URLSearchParams("provider=toString&outcome=x&q=y&status=9xx&time=..&action=&rule=x")),
     ).toEqual({
       ...NO_FILTER,
       search: "y",

@@ -15,6 +15,8 @@ export interface Filter {
   source: string | null;
   /** The target's newest answer: `2xx` … `5xx`, `503`, `none`. */
   status: string | null;
+  /** The number of a rule that acted on it. */
+  rule: number | null;
   time: TimeRange | null;
   /** A condition on the payload. */
   payload: string | null;
@@ -32,6 +34,7 @@ export const NO_FILTER: Filter = {
   action: null,
   source: null,
   status: null,
+  rule: null,
   time: null,
   payload: null,
 };
@@ -78,6 +81,9 @@ const isOutcome = (text: string | null): text is OutcomeKind =>
 const isStatus = (text: string | null): text is string =>
   text !== null && /^([1-5]xx|[1-5]\d\d|none)$/.test(text);
 
+const ruleFrom = (text: string | null): number | null =>
+  /^[1-9]\d{0,14}$/.test(text ?? "") ? Number(text) : null;
+
 /** Reads `24h`, or `from..to` in milliseconds, either of which may be absent. */
 function timeFrom(text: string | null): TimeRange | null {
   const hours = /^(\d{1,5})h$/.exec(text ?? "")?.[1];
@@ -104,6 +110,7 @@ export function fromParams(params: URLSearchParams): Filter {
     action: params.get("action") || null,
     source: params.get("source") || null,
     status: isStatus(status) ? status : null,
+    rule: ruleFrom(params.get("rule")),
     time: timeFrom(params.get("time")),
     payload: params.get("where") || null,
   };
@@ -119,6 +126,7 @@ export function toParams(filter: Filter): URLSearchParams {
   if (filter.action) params.set("action", filter.action);
   if (filter.source) params.set("source", filter.source);
   if (filter.status) params.set("status", filter.status);
+  if (filter.rule !== null) params.set("rule", String(filter.rule));
   if (filter.time) params.set("time", timeTo(filter.time));
   if (filter.payload) params.set("where", filter.payload);
   return params;
@@ -134,6 +142,7 @@ export function toQuery(filter: Filter, before: string | null, limit: number, no
   if (filter.action) query.action = filter.action;
   if (filter.source) query.source = filter.source;
   if (filter.status) query.status = filter.status;
+  if (filter.rule !== null) query.rule = filter.rule;
   if (filter.payload) query.payload = filter.payload;
   const since = filter.time?.kind === "last" ? now - filter.time.hours * HOUR : filter.time?.since;
   if (since != null) query.since = since;
@@ -146,7 +155,7 @@ export const isEmpty = (filter: Filter): boolean => toParams(filter).size === 0;
 
 export const same = (a: Filter, b: Filter): boolean => toParams(a).toString() === toParams(b).toString();
 
-/** Whether a row belongs to it; `undefined` where only the backend can tell (full text, payload, answer). */
+/** Whether a row belongs to it; `undefined` where only the backend can tell (full text, payload, answer, rule). */
 export function matches(filter: Filter, row: EventSummary, now: number): boolean | undefined {
   if (filter.provider && row.provider !== filter.provider) return false;
   if (filter.outcome && row.outcome.kind !== filter.outcome) return false;
@@ -156,5 +165,7 @@ export function matches(filter: Filter, row: EventSummary, now: number): boolean
   const { since, until } = toQuery(filter, null, 1, now);
   if (since !== undefined && row.receivedAt < since) return false;
   if (until !== undefined && row.receivedAt >= until) return false;
-  return filter.search.trim() === "" && !filter.payload && !filter.status ? true : undefined;
+  return filter.search.trim() === "" && !filter.payload && !filter.status && filter.rule === null
+    ? true
+    : undefined;
 }

@@ -438,9 +438,25 @@ export function fakeTransport(params: URLSearchParams): Transport {
         hops,
       };
     },
+    held_events: ({ cursor, limit }) => {
+      const from = Number(cursor ?? 0);
+      const to = Math.min(from + (limit ?? 50), held.held?.count ?? 0);
+      const events = Array.from({ length: to - from }, (_, i) => {
+        const row = summary(from + i + 2, start - (24 + from + i) * 60_000);
+        const { id, receivedAt, source, provider, name, subject } = row;
+        return { id, receivedAt, source, provider, name, subject };
+      });
+      return { events, next: to < (held.held?.count ?? 0) ? String(to) : null };
+    },
     rotate_secret: () => ({ oldUntil: Date.now() + 86_400_000 }),
     catch_up: ({ choice }) => {
       const count = held.held?.count ?? 0;
+      if (typeof choice === "object") {
+        const left = count - choice.events.length;
+        held.held = heldOf(left);
+        set(connection);
+        return { delivering: choice.events.length, skipped: 0, held: left };
+      }
       const delivering =
         choice === "none" ? 0 : choice === "newest_per_entity" ? (held.held?.newestPerEntity ?? 0) : count;
       held.held = null;
@@ -465,6 +481,7 @@ export function fakeTransport(params: URLSearchParams): Transport {
         ({ n, row }) =>
           matches(filter, row, Date.now()) !== false &&
           (value === undefined || JSON.stringify(detail(n, row).body).includes(value)) &&
+          (query.rule === undefined || row.outcome.kind !== "none") &&
           (answer === "none" ? row.outcome.kind === "failed" : row.outcome.label.startsWith(answer)) &&
           (words === "" || `${row.subject} ${row.detail} ${row.name}`.toLowerCase().includes(words)),
       );

@@ -37,6 +37,10 @@ outcome?: OutcomeKind,
  */
 status?: string, 
 /**
+ * Only what this rule acted on, by its number ([`super::Rule::id`]).
+ */
+rule?: number, 
+/**
  * Only what the proxy received then or later.
  */
 since?: UnixMillis, 

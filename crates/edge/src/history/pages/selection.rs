@@ -61,6 +61,8 @@ impl Selection {
         only("+e.action = ?", query.action.clone().map(Value::Text));
         only("e.received_at >= ?", query.since.map(|at| Value::Integer(at.0)));
         only("e.received_at < ?", query.until.map(|at| Value::Integer(at.0)));
+        let rule = query.rule.map(|rule| Value::Integer(i64::try_from(rule).unwrap_or(i64::MAX)));
+        only("EXISTS (SELECT 1 FROM run r WHERE r.event = e.id AND r.rule = ?)", rule);
         if let Some(wanted) = &query.status {
             conditions.push(answer(wanted).ok_or_else(|| {
                 format!("`status` is `{wanted}`, and must be `2xx` … `5xx`, a status, or `none`")
@@ -193,6 +195,7 @@ mod tests {
                 payload: has(6).then(|| "exists(data)".into()),
                 since: has(7).then_some(UnixMillis(5)),
                 status: has(7).then(|| "5xx".into()),
+                rule: has(5).then_some(3),
                 ..EventQuery::default()
             };
             let selection = Selection::new(1, &query).unwrap().unwrap();
