@@ -95,9 +95,30 @@ const PICTURES = {
   "tunnels-empty": ["tunnels", "tunnels=none"],
   "tunnels-error": ["tunnels", "fail=tunnels,reserved_tunnels"],
   inspector: ["tunnels/web-acme", "dropped=12", (page) => page.locator(".row").first().click()],
+  "inspector-filter": ["tunnels/web-acme?took=100&header=content-type%3A+json"],
+  "inspector-frames": [
+    "tunnels/web-acme",
+    "",
+    async (page) => {
+      await page.locator(".row").nth(1).click();
+      await tab(page, "Frames").click();
+      await page.locator(".frame").nth(3).click();
+    },
+  ],
+  "inspector-compare": [
+    "tunnels/web-acme",
+    "",
+    async (page) => {
+      await page.locator(".row").first().click();
+      await press("Replay")(page);
+      await pass(page);
+      await tab(page, "Compare").click();
+    },
+  ],
   "inspector-empty": ["tunnels/web-acme", "requests=0"],
   "inspector-error": ["tunnels/web-acme", "fail=tunnel_requests"],
   tunnel: ["tunnels", "tunnels=none", press("Add a tunnel")],
+  "tunnel-qr": ["tunnels", "", press("QR code of web-acme")],
   handlers: ["handlers", "forward=ok&rules=many"],
   "handlers-empty": ["handlers", "forward=none"],
   "handlers-error": ["handlers", "forward=ok&fail=rules,runs"],

@@ -6,6 +6,8 @@
 mod kills;
 mod large;
 mod streams;
+#[cfg(target_os = "linux")]
+mod view;
 
 use axum::Router;
 use postern_testkit::{Machine, Process, ProxyProcess, within};

@@ -64,7 +64,7 @@ describe("the one-time token", () => {
     expect(kept.get("postern.bearer")).toBe("b-2");
   });
   it("leads to the place that the link names", () => {
-    history.replaceState(null, "", "/#token=t&at=%2Ftunnels%2Fapp%3Frequest%3D12");
+    history.replaceState(null, "", "/#token=t&at=/tunnels/app?request=12");
     expect(takeToken(location, history)).toBe("t");
     expect(location.hash).toBe("#/tunnels/app?request=12");
   });

@@ -34,7 +34,7 @@ const noSession = () =>
 /**
  * Takes the one-time token out of the address bar, where it arrives in the
  * fragment, before anything else can see or store it. What may follow it is
- * the place to go to: `#token=…&at=%2Ftunnels%2Fapp`.
+ * the place to go to: `#token=…&at=/tunnels/app`.
  */
 export function takeToken(location: Location, history: History): string | undefined {
   const match = /^#token=([^&]+)(?:&at=([^&]*))?$/.exec(location.hash);
