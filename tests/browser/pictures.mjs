@@ -40,6 +40,15 @@ const PICTURES = {
   "events-no-match": ["events?q=nowhere"],
   "events-error": ["events", "rows=200&fail=events"],
   "events-away": ["events", "held=38"],
+  "events-choose": [
+    "events",
+    "held=38",
+    async (page) => {
+      await page.getByRole("button", { name: "Choose…" }).click();
+      await page.getByRole("checkbox").nth(2).check();
+      await page.getByRole("checkbox").nth(3).check();
+    },
+  ],
   "events-reconnecting": ["events", "state=reconnecting"],
   "events-chosen": [
     "events",
@@ -195,7 +204,7 @@ async function picture(url, act, settings, name) {
     locale: "en-GB",
     timezoneId: "UTC",
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   try {
     const page = await context.newPage();
     await page.clock.install({ time: NOW });

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import type { Page } from "@playwright/test";
 import { accessible, expect, forwardTo, go, live, row, test } from "./fixtures.js";
 
@@ -28,6 +30,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(app.getByRole("button", { name: button, exact: true })).toBeFocused();
       };
       await open("Rename…", "Rename this machine");
+      await open("Change the port", "Change the port");
       await open("Change…", "Change the token");
       await open("Export…", "Export settings", '"postern-settings"');
       await open("Import…", "Import settings");
@@ -145,4 +148,35 @@ test("this machine is renamed and asks for some events alone", async ({ app, mac
   await go(app, "Events");
   await expect(app.getByRole("option")).toHaveCount(1);
   await expect(row(app, "ENG-1")).toBeHidden();
+});
+
+test("the port is taken at once, or refused with the program that has it", async ({ app, machine }) => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const port = (taken.address() as AddressInfo).port;
+  try {
+    await go(app, "Settings");
+    const change = app.getByRole("button", { name: "Change the port" });
+    await change.click();
+    const dialog = app.getByRole("dialog", { name: "Change the port" });
+    const field = dialog.getByRole("textbox", { name: "Port" });
+    await field.fill("70000");
+    await app.keyboard.press("Enter");
+    await expect(dialog.getByText("A port is a number from 1 to 65535.")).toBeVisible();
+    await field.fill(String(port));
+    await app.keyboard.press("Enter");
+    await expect(dialog.getByText(new RegExp(`^Port ${port} is taken by `))).toBeVisible();
+    await expect(field).toBeFocused();
+    taken.close();
+    await once(taken, "close");
+    await app.keyboard.press("Enter");
+    await expect(dialog).toHaveCount(0);
+    await expect(app.getByText(`Deliveries arrive at port ${port}.`)).toBeVisible();
+    await expect(change).toBeFocused();
+  } finally {
+    taken.close();
+  }
+  await go(app, "Events");
+  await machine.issueUpdate("ENG-5", "Through the new port");
+  await expect(row(app, "ENG-5")).toBeVisible();
 });

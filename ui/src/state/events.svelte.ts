@@ -15,6 +15,8 @@ const MOST_PENDING = 2000;
 const MOST_HEAD = 2000;
 /** So many at a time slide in; a burst just stands there. */
 const MOST_FRESH = 8;
+/** As do rows that follow each other faster than this, in milliseconds: to move the list all the time costs more than it tells. */
+const CALM = 300;
 /** So many rows more are found before looking further ends by itself. */
 const ENOUGH = 20;
 
@@ -42,6 +44,8 @@ export class Events {
   /** What came live while the newest page is being loaded, which may be older. */
   #meanwhile: EventSummary[] | undefined;
   #atTop = true;
+  /** When the newest came live. */
+  #arrived = -Infinity;
   #query = 0;
   #loading = new Set<string>();
   #frame = 0;
@@ -251,8 +255,10 @@ export class Events {
   #insert(rows: EventSummary[], live = false): void {
     const taken = this.window.insert(rows);
     if (!live) return;
-    // Only a few at a time are worth a movement; a burst is not.
-    for (const row of taken.length > MOST_FRESH ? [] : taken) {
+    const now = performance.now();
+    const calm = taken.length <= MOST_FRESH && now - this.#arrived >= CALM;
+    this.#arrived = now;
+    for (const row of calm ? taken : []) {
       this.fresh.add(row.id);
       setTimeout(() => this.fresh.delete(row.id), 400);
     }

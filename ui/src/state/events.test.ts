@@ -62,6 +62,22 @@ describe("arrivals", () => {
     expect(events.pending).toBe(0);
   });
 
+  it("slide in one by one, not in a stream", async () => {
+    await events.load();
+    const slides = [];
+    for (const [n, wait] of [
+      [3, 1000],
+      [4, 50],
+      [5, 50],
+      [6, 400],
+    ] as const) {
+      events.take(batch(row(n)));
+      slides.push(events.fresh.has(`evt_${n}`));
+      await vi.advanceTimersByTimeAsync(wait);
+    }
+    expect(slides).toEqual([true, true, false, false]);
+  });
+
   it("stay when the page that was on its way is older than they are", async () => {
     const loading = events.load();
     events.take(batch(row(3), row(1, { seq: 9, detail: "changed" })));
