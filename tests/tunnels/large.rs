@@ -14,7 +14,7 @@ use std::time::Duration;
 const PIECE: usize = 1 << 20;
 /// What a process may need beyond what it needed before, in KiB: far less than
 /// the body.
-const ROOM: u64 = 40 << 10;
+const ROOM: u64 = 48 << 10;
 
 /// The bytes of a megabyte: each has its own.
 fn piece(n: u64) -> Bytes {

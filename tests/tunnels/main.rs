@@ -6,6 +6,7 @@
 
 mod kills;
 mod large;
+mod sleep;
 mod streams;
 #[cfg(target_os = "linux")]
 mod view;
