@@ -93,7 +93,8 @@ async fn nothing_is_seen_twice_and_nothing_answered_unseen() {
     for kill in 0..kills {
         more(random.random_range(BETWEEN)).await.expect("visitors go on");
         // Each of them at least once, then at random.
-        match if kill < 3 { kill } else { random.random_range(0..3) } {
+        let which = if kill < 3 { kill } else { random.random_range(0..3) };
+        match which {
             0 => {
                 postern.kill_9().await;
                 postern = tunnel(&machine, port).await;
