@@ -2,7 +2,6 @@
 //! `postern tunnel` and servers on this machine.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "what came of a long run is told")]
 
 mod kills;
 mod large;

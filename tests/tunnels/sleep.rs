@@ -18,7 +18,7 @@ async fn a_laptop_that_slept_has_its_address_again() {
     let visit = async || {
         let answer = client().get(public(&proxy, "/")).send().await.expect("the proxy answers");
         let error = answer.headers().get("x-postern-error").map(|e| e.to_str().expect("text").to_owned());
-        error.map_or_else(|| answer.status().to_string(), |error| error)
+        error.unwrap_or_else(|| answer.status().to_string())
     };
     for _ in 0..2 {
         assert_eq!(visit().await, "200 OK");
