@@ -1,6 +1,8 @@
 //! WebSockets, case by case as Autobahn's suite has them (its numbers in the
 //! tables), and each twice: to a WebSocket server directly, and through the
 //! tunnel to the same one. Of either the visitor gets the same bytes to the end.
+//! (The suite itself, `autobahntestsuite` 25.10.1, is written for Python 2: with
+//! Python 3 it installs, and does not start.)
 
 use crate::on_both_carriers;
 use crate::scene::{Carrier, Scene, Wire, ask};
