@@ -21,18 +21,25 @@ use capture::Budget;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Instant;
 use store::Store;
 
 /// So many exchanges wait to be written at most.
 const QUEUE: usize = 512;
 /// So many are written in one transaction.
 const BATCH: usize = 64;
+/// So many are kept at once, a page's with all of its modules, and so many a
+/// second after that: of a flood, which nobody reads, the rest is only counted,
+/// or writing it would take the processors from those who answer it.
+const BURST: u32 = 4_000;
+const A_SECOND: u32 = 500;
 
 /// The inspector of a data folder.
 pub(crate) struct Inspector {
     number: AtomicU64,
     dropped: AtomicU64,
     budget: Arc<Budget>,
+    pace: Mutex<Pace>,
     /// Absent where the file cannot be used.
     file: Option<File>,
 }
@@ -89,6 +96,7 @@ impl Inspector {
             number: AtomicU64::new(newest + 1),
             dropped: AtomicU64::new(0),
             budget: Arc::default(),
+            pace: Mutex::new(Pace { left: BURST, at: Instant::now() }),
             file: file.map(|(_, file)| file),
         })
     }
@@ -98,9 +106,14 @@ impl Inspector {
         self.number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What gathers the next exchange.
+    /// What gathers the next exchange; absent: it is not kept.
     pub(crate) fn capture(&self) -> Option<Capture> {
-        self.file.as_ref().map(|_| Capture::new(Arc::clone(&self.budget)))
+        self.file.as_ref()?;
+        let keeps = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if !keeps {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        keeps.then(|| Capture::new(Arc::clone(&self.budget)))
     }
 
     /// How many exchanges were not kept since the start.
@@ -138,6 +151,28 @@ impl Inspector {
         let (done, forgotten) = tokio::sync::oneshot::channel();
         file.send(Job::Forget { profile, tunnel, done }).await;
         forgotten.await.map_err(|_| InspectorError::Absent)
+    }
+}
+
+/// How many may be kept now.
+struct Pace {
+    left: u32,
+    /// When something was last added.
+    at: Instant,
+}
+
+impl Pace {
+    fn take(&mut self, now: Instant) -> bool {
+        if self.left == 0 {
+            let more = now.duration_since(self.at).as_secs_f64() * f64::from(A_SECOND);
+            self.left = (more as u32).min(BURST);
+            if self.left == 0 {
+                return false;
+            }
+            self.at = now;
+        }
+        self.left -= 1;
+        true
     }
 }
 

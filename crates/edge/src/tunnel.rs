@@ -19,16 +19,17 @@ use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::{Request, Uri};
 use line::Line;
-use postern_protocol::PROTOCOL_VERSION;
 use postern_protocol::api::TUNNEL_DELIVERY_URI;
 use postern_protocol::api::tunnels::HEADER_NAME;
-use postern_tunnel::{Agent, AgentConfig, Carrier, Dialer, Hello, Proxies, Tls, TunnelBody};
+use postern_protocol::{PROTOCOL_VERSION, Secret};
+use postern_tunnel::{Agent, AgentConfig, AgentHandle, Carrier, Dialer, Hello, Proxies, Tls, TunnelBody};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 mod line;
+mod thread;
 mod words;
 
 /// What a tunnel to any proxy is dialled with.
@@ -111,22 +112,10 @@ async fn attend(
             () = over.cancelled() => return,
         };
         let Some(credential) = credential else { continue };
-        let way_out = &shared.way_out;
-        let dialer = Dialer::new(&session.profile.proxy_url, way_out.proxies.clone(), way_out.tls.clone());
         let unneeded = until(session, false);
-        match dialer {
-            Ok(dialer) => {
-                let stop = over.child_token();
-                let config = AgentConfig {
-                    credential: credential.clone(),
-                    hello: hello(instance),
-                    carrier: session.profile.tunnel_carrier.as_deref().and_then(carrier),
-                    timing: shared.config.timing.tunnel.clone(),
-                    jitter: Arc::new(rand::random),
-                };
-                let http_proxy = dialer.http_proxy().map(str::to_owned);
-                let (agent, handle) = Agent::new(dialer, config, service(shared, session, routes));
-                let agent = AbortOnDropHandle::new(tokio::spawn(agent.run(stop.clone())));
+        let stop = over.child_token();
+        match dial(shared, session, routes, instance, &credential, &stop) {
+            Ok((handle, http_proxy, agent)) => {
                 let mut line = Line::new(shared, session, handle.clone(), credential, http_proxy);
                 tokio::select! {
                     () = line.watch() => {}
@@ -139,8 +128,8 @@ async fn attend(
                     tracing::error!(error = %e, "the tunnel's agent failed");
                 }
             }
-            Err(e) => {
-                let (since, problem) = (shared.now(), e.to_string());
+            Err(problem) => {
+                let since = shared.now();
                 shared.set_tunnel(Tunnel::Down { since, problem, cure: None, retry_at: None });
                 tokio::select! {
                     () = unneeded => {}
@@ -150,6 +139,32 @@ async fn attend(
         }
         shared.set_tunnel(Tunnel::Idle);
     }
+}
+
+/// Starts a session's agent, which runs until `stop`; by which HTTP proxy it
+/// goes. Or says what is in the way.
+fn dial(
+    shared: &Arc<Shared>,
+    session: &Session,
+    routes: &Router,
+    instance: &str,
+    credential: &Secret,
+    stop: &CancellationToken,
+) -> Result<(AgentHandle, Option<String>, oneshot::Receiver<()>), String> {
+    let way_out = &shared.way_out;
+    let dialer = Dialer::new(&session.profile.proxy_url, way_out.proxies.clone(), way_out.tls.clone());
+    let dialer = dialer.map_err(|e| e.to_string())?;
+    let config = AgentConfig {
+        credential: credential.clone(),
+        hello: hello(instance),
+        carrier: session.profile.tunnel_carrier.as_deref().and_then(carrier),
+        timing: shared.config.timing.tunnel.clone(),
+        jitter: Arc::new(rand::random),
+    };
+    let http_proxy = dialer.http_proxy().map(str::to_owned);
+    let (agent, handle) = Agent::new(dialer, config, service(shared, session, routes));
+    let agent = thread::run(agent.run(stop.clone())).map_err(|e| format!("no thread for the tunnel: {e}"))?;
+    Ok((handle, http_proxy, agent))
 }
 
 /// How this program introduces itself.

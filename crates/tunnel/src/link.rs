@@ -31,7 +31,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 /// When the last clone is dropped the connection ends.
 #[derive(Clone, Debug)]
 pub struct Link {
-    requests: SendRequest<Bytes>,
+    // Shared: to clone it takes the connection's lock.
+    requests: Arc<SendRequest<Bytes>>,
     shared: Arc<Shared>,
     // Held by the handles alone: the driver ends the link when the last is gone.
     orders: watch::Sender<Orders>,
@@ -148,7 +149,7 @@ impl Link {
     ) -> Result<(ResponseFuture, SendStream<Bytes>, Held), SendError> {
         let held = Held { upload: None, in_flight: Some(self.shared.in_flight.token()) };
         self.check()?;
-        let mut requests = self.requests.clone();
+        let mut requests = SendRequest::clone(&self.requests);
         poll_fn(|context| requests.poll_ready(context)).await.map_err(|error| self.not_sent(&error))?;
         let (response, stream) = requests.send_request(head, ended).map_err(|error| {
             if error.is_io() || error.is_go_away() || self.check().is_err() {

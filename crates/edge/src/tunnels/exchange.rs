@@ -149,10 +149,12 @@ impl Exchange {
         let kind = account.kind;
         self.capture(|capture| capture.answered(kind, headers));
         if kind != ExchangeKind::Http {
-            self.tell(&mut account);
+            account.micros = micros(after);
+            account.request_bytes = self.up.load(Ordering::Relaxed);
+            self.exchanges.tell(&account);
             let mut beginning = None;
             self.capture(|capture| beginning = Some(capture.beginning()));
-            self.keep(&account, beginning);
+            self.exchanges.keep(&self.tunnel, &account, beginning);
         }
     }
 
@@ -184,43 +186,46 @@ impl Exchange {
         }
     }
 
-    fn keep(&self, account: &TunnelRequest, capture: Option<Capture>) {
-        if let Some(capture) = capture {
-            let (profile, summary) = (self.tunnel.profile, account.clone());
-            self.exchanges.inspector.keep(Stored { profile, summary, capture });
-        }
-    }
-
     fn account(&self) -> MutexGuard<'_, TunnelRequest> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn tell(&self, account: &mut TunnelRequest) {
-        account.micros = micros(self.began.elapsed());
-        account.request_bytes = self.up.load(Ordering::Relaxed);
-        account.response_bytes = self.down.load(Ordering::Relaxed);
-        if self.exchanges.watchers.receiver_count() > 0 {
+impl Exchanges {
+    /// Watchers hear of it.
+    fn tell(&self, account: &TunnelRequest) {
+        if self.watchers.receiver_count() > 0 {
             // The last of them may have gone just now.
-            let _ = self.exchanges.watchers.send(account.clone());
+            let _ = self.watchers.send(account.clone());
+        }
+    }
+
+    fn keep(&self, tunnel: &Tunnel, account: &TunnelRequest, capture: Option<Capture>) {
+        if let Some(capture) = capture {
+            self.inspector.keep(Stored { profile: tunnel.profile, summary: account.clone(), capture });
         }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut account = self.account().clone();
+        let Self { exchanges, tunnel, account, .. } = self;
+        let account = account.get_mut().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut account.open) && account.error.is_none() {
             account.error = Some("given up before its end".into());
         }
-        self.tunnel.meter().went(account.error.is_some());
-        self.tell(&mut account);
+        account.micros = micros(self.began.elapsed());
+        account.request_bytes = *self.up.get_mut();
+        account.response_bytes = *self.down.get_mut();
+        tunnel.meter().went(account.error.is_some());
+        exchanges.tell(account);
         let capture =
             self.capture.take().map(|capture| capture.into_inner().unwrap_or_else(PoisonError::into_inner));
-        self.keep(&account, capture);
+        exchanges.keep(tunnel, account, capture);
         let waits = self.waits.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waits) = waits {
             // Whoever replayed it may be gone.
-            let _ = waits.send(account);
+            let _ = waits.send(account.clone());
         }
     }
 }

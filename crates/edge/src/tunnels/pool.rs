@@ -21,8 +21,8 @@ pub(super) type Sender = http1::SendRequest<Upload>;
 /// For how long an idle connection is kept: servers close theirs after 2 s at
 /// the earliest, and what is sent just then is lost.
 const IDLE: Duration = Duration::from_millis(1_500);
-/// So many are kept.
-const MOST: usize = 64;
+/// So many are kept: with fewer, a crowd would connect anew all the time.
+const MOST: usize = 256;
 /// What a stream, and a connection, of HTTP/2 may have in flight.
 const WINDOWS: (u32, u32) = (1 << 20, 4 << 20);
 /// The most headers of an answer.
@@ -155,8 +155,11 @@ impl Pool {
     /// An idle connection, the one used last.
     fn take(&self) -> Option<Sender> {
         let mut idle = self.idle();
-        idle.forget_old();
-        let ready = idle.senders.iter().rposition(|(sender, _)| sender.is_ready())?;
+        let now = Instant::now();
+        let ready = idle
+            .senders
+            .iter()
+            .rposition(|(sender, since)| sender.is_ready() && now.duration_since(*since) < IDLE)?;
         Some(idle.senders.remove(ready).0)
     }
 
@@ -179,7 +182,8 @@ impl Pool {
 
 impl Idle {
     fn forget_old(&mut self) {
-        self.senders.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
+        let now = Instant::now();
+        self.senders.retain(|(sender, since)| !sender.is_closed() && now.duration_since(*since) < IDLE);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::settings::{self, Timing};
 use crate::stream::TunnelStream;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
@@ -49,6 +51,18 @@ pub(super) struct Serve<S> {
 
 type ControlEnd = BoxFuture<'static, Result<(), ControlError>>;
 
+/// What may happen beside requests.
+enum Event {
+    /// The proxy is gone without a word.
+    Silent,
+    /// The control stream ended.
+    Control(Result<(), ControlError>),
+    /// This end is to stop.
+    Stop,
+    /// The proxy said goodbye.
+    Left,
+}
+
 impl<S, F, B> Serve<S>
 where
     S: Fn(Request<TunnelBody>) -> F + Clone + Send + Sync + 'static,
@@ -70,39 +84,25 @@ where
         let (timing, progress) = (self.timing.clone(), self.progress.clone());
         let heart = Heartbeat { ping, activity, timing: &timing, probe: &self.probe };
         let heart = heart.run(|time| progress.send_modify(|progress| progress.round_trip = Some(time)));
-        tokio::pin!(heart);
-        let mut progress = self.progress.subscribe();
+        let mut reached = self.progress.subscribe();
+        let left = async move {
+            if reached.wait_for(|now| now.left.is_some()).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        // Looked at when they were woken, and not with each frame.
+        let mut events = FuturesUnordered::new();
+        events.push(heart.map(|Silent| Event::Silent).boxed());
+        events.push(left.map(|()| Event::Left).boxed());
+        events.push(self.stop.cancelled().map(|()| Event::Stop).boxed());
         let mut requests = JoinSet::new();
-        let mut control: OptionFuture<ControlEnd> = None.into();
         let mut controlled = false;
         let mut deadline = None;
         loop {
             tokio::select! {
+                // Requests first, so that the rest is looked at once for all
+                // that have come together.
                 biased;
-                Silent = &mut heart => return Closed::Silent,
-                Some(ended) = &mut control => {
-                    control = None.into();
-                    if let Err(error) = ended {
-                        return Closed::of(&error);
-                    }
-                }
-                // A goodbye, this end's or the other's: the connection ends when
-                // what is in flight has, or at the deadline.
-                () = self.stop.cancelled(), if deadline.is_none() => {
-                    deadline = Some(Instant::now() + self.timing.stop);
-                    connection.graceful_shutdown();
-                }
-                Ok(_) = progress.wait_for(|now| now.left.is_some()), if deadline.is_none() => {
-                    deadline = Some(Instant::now() + self.timing.drain);
-                }
-                Some(()) = OptionFuture::from(deadline.map(sleep_until)) => {
-                    return self.left().unwrap_or(Closed::Here(Goodbye::Stopping));
-                }
-                Some(done) = requests.join_next(), if !requests.is_empty() => {
-                    if let Err(error) = done {
-                        tracing::error!(%error, "a handler of the tunnel's requests panicked");
-                    }
-                }
                 accepted = connection.accept() => match accepted {
                     None => return self.left().unwrap_or(Closed::Lost("the other end closed it".into())),
                     Some(Err(error)) => return self.left().unwrap_or(Closed::lost(&error)),
@@ -114,12 +114,34 @@ where
                         } else {
                             controlled = true;
                             match self.control(request, respond) {
-                                Ok(run) => control = Some(run).into(),
+                                Ok(run) => events.push(run.map(Event::Control).boxed()),
                                 Err(error) => return Closed::lost(&error),
                             }
                         }
                     }
                 },
+                Some(event) = events.next() => match event {
+                    Event::Silent => return Closed::Silent,
+                    Event::Control(Err(error)) => return Closed::of(&error),
+                    // The connection ends when what is in flight has, or at
+                    // the deadline.
+                    Event::Stop if deadline.is_none() => {
+                        deadline = Some(Instant::now() + self.timing.stop);
+                        connection.graceful_shutdown();
+                    }
+                    Event::Left if deadline.is_none() => {
+                        deadline = Some(Instant::now() + self.timing.drain);
+                    }
+                    Event::Control(Ok(())) | Event::Stop | Event::Left => {}
+                },
+                Some(()) = OptionFuture::from(deadline.map(sleep_until)) => {
+                    return self.left().unwrap_or(Closed::Here(Goodbye::Stopping));
+                }
+                Some(done) = requests.join_next(), if !requests.is_empty() => {
+                    if let Err(error) = done {
+                        tracing::error!(%error, "a handler of the tunnel's requests panicked");
+                    }
+                }
             }
         }
     }

@@ -59,7 +59,7 @@ pub async fn accept(
         in_flight: TaskTracker::new(),
     });
     tokio::spawn(Driver { shared: shared.clone(), timing, activity, ping }.run(connection, control, ordered));
-    Ok(Link { requests, shared, orders })
+    Ok(Link { requests: Arc::new(requests), shared, orders })
 }
 
 /// Opens the control stream and introduces both ends.

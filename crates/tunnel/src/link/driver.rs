@@ -7,6 +7,8 @@ use crate::heartbeat::{Heartbeat, Silent};
 use crate::io::{Activity, Metered};
 use crate::settings::Timing;
 use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use h2::PingPong;
 use h2::client::Connection;
 use std::sync::Arc;
@@ -36,15 +38,21 @@ impl Driver {
         let Self { shared, timing, activity, ping } = self;
         let never = Notify::new();
         let heart = Heartbeat { ping, activity, timing: &timing, probe: &never };
+        let heart = heart.run(|time| shared.round_trip.send_modify(|last| *last = Some(time)));
         let talk = talk(&shared, &timing, control, orders);
+        // Looked at when they were woken, and not with each frame.
+        let mut rest = FuturesUnordered::new();
+        rest.push(heart.map(|Silent| Closed::Silent).boxed());
+        rest.push(talk.boxed());
         let why = tokio::select! {
+            biased;
             ended = connection => match ended {
                 Ok(()) => Closed::Lost("the other end closed it".into()),
                 Err(error) => Closed::lost(&error),
             },
-            Silent = heart.run(|time| shared.round_trip.send_modify(|last| *last = Some(time))) => Closed::Silent,
-            why = talk => why,
+            Some(why) = rest.next() => why,
         };
+        drop(rest);
         tracing::debug!(connection = shared.ours.connection, %why, "a link ended");
         shared.closed(why);
     }
