@@ -70,6 +70,7 @@ impl Visitor {
     /// When it is not answered 200, with a length.
     pub(super) async fn ask(&mut self, request: &[u8]) -> Result<usize> {
         self.io.write_all(request).await?;
+        self.io.flush().await?;
         self.answer().await
     }
 
@@ -88,6 +89,8 @@ impl Visitor {
             self.io.write_all(&piece[..now]).await?;
             left -= now;
         }
+        // TLS keeps what the socket did not take at once.
+        self.io.flush().await?;
         self.answer().await.map(drop)
     }
 
@@ -102,6 +105,7 @@ impl Visitor {
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         self.io.write_all(asks.as_bytes()).await?;
+        self.io.flush().await?;
         match self.head().await?.status {
             101 => {
                 self.buffer = Vec::new();
