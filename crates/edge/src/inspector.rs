@@ -3,7 +3,7 @@
 //!
 //! It never stands in the way: what is to be kept goes through a bounded queue
 //! to a thread of its own, and is dropped, and counted, where the queue is full
-//! or too much waits in memory. It has its own file beside the history, of a
+//! or too much waits in memory; of a flood it takes a part. It has its own file beside the history, of a
 //! bounded size, which can be deleted at any time.
 
 mod capture;

@@ -2,9 +2,10 @@ use super::*;
 use crate::api::{ExchangeKind, TunnelRequest};
 use http::HeaderMap;
 use postern_protocol::UnixMillis;
+use std::time::Duration;
 
 fn exchange(inspector: &Inspector, path: &str, body: &[u8]) -> Stored {
-    let mut capture = inspector.capture().unwrap();
+    let mut capture = Capture::new(Arc::clone(&inspector.budget));
     let headers: HeaderMap = [("X-Mark".parse().unwrap(), "Needle".parse().unwrap())].into_iter().collect();
     capture.asked(&headers);
     capture.piece(Side::Visitor, body, 0);
@@ -127,4 +128,15 @@ fn a_damaged_file_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("inspector.db"), [1; 8192]).unwrap();
     assert!(Inspector::open(dir.path()).file.is_some());
+}
+
+#[test]
+fn of_a_flood_the_first_are_kept_and_some_a_second() {
+    let began = Instant::now();
+    let mut pace = Pace { left: BURST, at: began };
+    let mut kept = |at: Instant| (0..2 * BURST).filter(|_| pace.take(at)).count();
+    assert_eq!(kept(began), BURST as usize);
+    assert_eq!(kept(began + Duration::from_secs(1)), A_SECOND as usize);
+    assert_eq!(kept(began + Duration::from_secs(3)), 2 * A_SECOND as usize);
+    assert_eq!(kept(began + Duration::from_secs(3600)), BURST as usize);
 }
