@@ -36,8 +36,8 @@ pub(super) async fn start(
     Ok(Some((process, addresses)))
 }
 
-/// One process, so that its CPU time can be told; more than one did not make it
-/// faster on two cores. What it would write to disk, it streams.
+/// One process, so that its CPU time can be told. What it would write to disk, it
+/// streams.
 fn configured(
     folder: &Path,
     origin: SocketAddr,

@@ -21,7 +21,7 @@ pub(super) type Sender = http1::SendRequest<Upload>;
 /// For how long an idle connection is kept: servers close theirs after 2 s at
 /// the earliest, and what is sent just then is lost.
 const IDLE: Duration = Duration::from_millis(1_500);
-/// So many are kept: with fewer, a crowd would connect anew all the time.
+/// So many are kept, for as many visitors at once.
 const MOST: usize = 256;
 /// What a stream, and a connection, of HTTP/2 may have in flight.
 const WINDOWS: (u32, u32) = (1 << 20, 4 << 20);
