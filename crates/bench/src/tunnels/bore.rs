@@ -33,7 +33,7 @@ fn bore() -> Command {
     });
     let program = installed.filter(|program| program.is_file()).unwrap_or_else(|| PathBuf::from("bore"));
     let mut command = Command::new(program);
-    command.env("NO_COLOR", "1").stderr(Stdio::null());
+    command.env("NO_COLOR", "1").env("RUST_LOG", "info").stderr(Stdio::null());
     command
 }
 
