@@ -158,7 +158,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Proxy {
     /// The proxy's address, `https://…` (`http://` only on this machine).
-    #[arg(long, env = "POSTERN_PROXY", value_name = "URL", hide_env = true)]
+    #[arg(long, env = "POSTERN_PROXY", value_name = "URL", hide_env = true, value_parser = proxy_address)]
     pub(crate) proxy: Option<String>,
 }
 
@@ -234,6 +234,11 @@ pub(crate) struct Serve {
     /// Be in no claim group from now on: every event comes.
     #[arg(long, conflicts_with = "group")]
     pub(crate) no_group: bool,
+}
+
+/// The proxy's address in the one form that is kept.
+fn proxy_address(text: &str) -> Result<String, String> {
+    postern_edge::proxy_address(text).map_err(|refused| refused.message)
 }
 
 /// A capability term as it was written, once it is known to be one.

@@ -172,6 +172,22 @@ async fn the_history_of_a_new_machine_is_empty() {
     }
 }
 
+/// It is said before anything is asked for or opened.
+#[tokio::test]
+async fn an_address_that_no_proxy_can_have_is_a_wrong_command_line() {
+    let machine = Machine::new();
+    for (address, why) in [
+        ("ftp://proxy.example", "must begin with https://"),
+        ("http://proxy.example", "the token would travel in the clear"),
+        ("https://me:pass@proxy.example", "must not contain a user or password"),
+    ] {
+        let Done(status, out, err) = run(&machine, &["login", "--proxy", address], "").await;
+        assert_eq!((status, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains(why), "{err}");
+    }
+    assert!(!machine.data_dir().join("edge.db").exists());
+}
+
 #[tokio::test]
 async fn rules_are_added_changed_moved_and_removed() {
     let machine = Machine::new();

@@ -58,6 +58,7 @@ pub use handlers::Listener;
 pub use history::HistoryError;
 pub use postern_tls::Files as CertificateFiles;
 pub use postern_tunnel::Timing as TunnelTiming;
+pub use proxy_client::base_url as proxy_address;
 pub use secrets::{
     FileSecrets, KeptIn, KeychainSecrets, MemorySecrets, OsKeychain, ProfileSecrets, SecretStore,
     SecretStoreError,

@@ -66,7 +66,11 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 /// A proxy's base URL as people write it, in the one form that is stored.
-pub(crate) fn base_url(text: &str) -> Result<String, ApiError> {
+///
+/// # Errors
+/// When it is no `https://` address (`http://` on this machine), or has a
+/// user, a query or a fragment; the message says which.
+pub fn base_url(text: &str) -> Result<String, ApiError> {
     let refuse = |why: &str| Err(ApiError::new(ErrorCode::BadRequest, format!("the proxy's address {why}")));
     let Ok(url) = Url::parse(text.trim()) else {
         return refuse("is not a URL: write it as https://postern.example");
