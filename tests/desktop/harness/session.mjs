@@ -61,8 +61,9 @@ export class Session {
     // Accessibility's bus would outlive the session's.
     session.env.NO_AT_BRIDGE = "1";
 
-    // Server 0's number comes back on file descriptor 3.
-    const display = session.start("Xvfb", ["-displayfd", "3", "-screen", "0", `${size}x24`, "-nolisten", "tcp"], { extra: ["pipe"] });
+    // Its number comes back on file descriptor 3. Without -noreset it begins anew
+    // whenever its last client goes, and refuses who comes just then.
+    const display = session.start("Xvfb", ["-displayfd", "3", "-noreset", "-screen", "0", `${size}x24`, "-nolisten", "tcp"], { extra: ["pipe"] });
     session.env.DISPLAY = `:${(await display.says(/^(\d+)\n/m))[1]}`;
 
     session.env.DBUS_SESSION_BUS_ADDRESS = await session.anotherBus();
@@ -81,8 +82,11 @@ export class Session {
       await session.#named("org.kde.StatusNotifierWatcher");
     }
     if (windowManager) {
-      session.start("openbox", []);
-      await eventually("the window manager", () => session.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK").then((said) => said.includes("window id")));
+      const manager = session.start("openbox", []);
+      await eventually("the window manager", async () => {
+        if (!manager.running) throw new Error(`openbox ended:\n${manager.output}`);
+        return (await session.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK")).includes("window id");
+      });
     }
     return session;
   }
