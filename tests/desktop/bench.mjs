@@ -121,7 +121,8 @@ const row = (what, figures, wanted) => {
 };
 try {
   const session = await Session.begin(scope, { notifications: false, windowManager: true });
-  const proxy = await Proxy.start(session);
+  // A flood is more than one source may post.
+  const proxy = await Proxy.start(session, { POSTERN_LIMITS__SOURCE_RATE: "0" });
   await proxy.addSource("linear", "lin_whs_2vqZ7nq0F3mYk1x9");
   let page = await launch(session);
   await signIn(page, proxy);

@@ -34,8 +34,8 @@ export class Proxy {
   #common;
   #sources = new Map();
 
-  /** Starts a proxy in `session`, with the workspace `Acme` and a token for it. */
-  static async start(session) {
+  /** Starts a proxy in `session`, with the workspace `Acme` and a token for it; `settings` are environment variables. */
+  static async start(session, settings = {}) {
     const proxy = new Proxy();
     proxy.#session = session;
     proxy.#binary = await program("postern-proxy");
@@ -46,7 +46,7 @@ export class Proxy {
       proxy.#binary,
       [...proxy.#common, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
       // The workers are on the proxy's machine.
-      { env: { POSTERN_REGISTRATION__ALLOW_LOOPBACK: "true" } },
+      { env: { POSTERN_REGISTRATION__ALLOW_LOOPBACK: "true", ...settings } },
     );
     proxy.url = (await serving.says(/"proxyUrl":\s*"([^"]+)"/))[1];
     return proxy;
