@@ -50,7 +50,7 @@ pub(crate) fn open<R: Runtime>(app: &AppHandle<R>, visible: bool) -> tauri::Resu
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(download::handle)
         .build()?;
-    still_scrolling(&window)
+    light_painting(&window)
 }
 
 /// Whether a page is the app's: its own scheme or, while developing, the
@@ -65,17 +65,29 @@ fn is_own(url: &Url, dev: Option<&Url>) -> bool {
     }
 }
 
-/// WebKitGTK paints each step of a smooth scroll anew; a dense list lags.
-fn still_scrolling<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
+/// WebKitGTK paints each step of a smooth scroll anew; a dense list lags. And
+/// without a graphics card it puts its layers together by programs for one,
+/// which takes longer than to paint: an event is seen three times as late.
+fn light_painting<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
     #[cfg(target_os = "linux")]
     window.with_webview(|view| {
-        use webkit2gtk::{SettingsExt, WebViewExt};
+        use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};
         if let Some(settings) = view.inner().settings() {
             settings.set_enable_smooth_scrolling(false);
+            if !has_graphics_card() {
+                settings.set_hardware_acceleration_policy(HardwareAccelerationPolicy::Never);
+            }
         }
     })?;
     let _ = window;
     Ok(())
+}
+
+/// Whether the system offers one that renders.
+#[cfg(target_os = "linux")]
+fn has_graphics_card() -> bool {
+    let Ok(devices) = std::fs::read_dir("/dev/dri") else { return false };
+    devices.flatten().any(|device| device.file_name().to_string_lossy().starts_with("renderD"))
 }
 
 /// Brings the window to the front, from wherever it was.

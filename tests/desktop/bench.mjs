@@ -68,9 +68,9 @@ async function flood(proxy, count) {
   await Promise.all(
     Array.from({ length: LANES }, async () => {
       while (next < count) {
-        next += 1;
-        await proxy.post("linear", "Issue", issueUpdate(`ENG-${next}`, `Flood ${next}`));
-        if (next % 20_000 === 0) console.log(`bench-ui: ${next} of ${count}`);
+        const n = (next += 1);
+        await proxy.post("linear", "Issue", issueUpdate(`ENG-${n}`, `Flood ${n}`));
+        if (n % 20_000 === 0) console.log(`bench-ui: ${n} of ${count}`);
       }
     }),
   );
