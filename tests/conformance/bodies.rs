@@ -1,7 +1,7 @@
 //! Bodies.
 
 use crate::on_both_carriers;
-use crate::scene::{Carrier, Scene, ask, get};
+use crate::scene::{Carrier, OK, Scene, ask, get};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,12 +21,10 @@ on_both_carriers! {
     chunks_of_one_byte
 }
 
-const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-
 async fn an_empty_post(carrier: Carrier) {
     let scene = Scene::of(carrier).await;
     for more in ["content-length: 0\r\n", ""] {
-        let (asked, mut visitor) = scene.trade(ask("POST", "/", more), EMPTY).await;
+        let (asked, mut visitor) = scene.trade(ask("POST", "/", more), OK).await;
         assert_eq!((asked.line.as_str(), asked.one("content-length")), ("POST / HTTP/1.1", "0"));
         assert_eq!(asked.one("transfer-encoding"), "");
         assert_eq!(visitor.head().await.one("content-length"), "0");
@@ -34,7 +32,7 @@ async fn an_empty_post(carrier: Carrier) {
         visitor.say(get("/next")).await;
         let mut local = scene.local.accept().await;
         assert_eq!(local.head().await.line, "GET /next HTTP/1.1");
-        local.say(EMPTY).await;
+        local.say(OK).await;
         visitor.head().await;
     }
 }
@@ -152,7 +150,7 @@ async fn a_slow_reader_of_an_upload_stops_its_writer(carrier: Carrier) {
     for _ in 0..LARGE / PIECE {
         local.read(PIECE).await;
     }
-    local.say(EMPTY).await;
+    local.say(OK).await;
     writer.await.expect("all of it is written").head().await;
 }
 
@@ -234,7 +232,7 @@ async fn a_go_ahead_is_the_local_servers_own(carrier: Carrier) {
     assert_eq!(visitor.head().await.line, "HTTP/1.1 100 Continue");
     visitor.say("body").await;
     assert_eq!(local.read(4).await, b"body");
-    local.say(EMPTY).await;
+    local.say(OK).await;
     assert_eq!(visitor.head().await.line, "HTTP/1.1 200 OK");
     // Of servers that never give one, none is waited for long.
     visitor.say(ask("POST", "/", "expect: 100-continue\r\ncontent-length: 4\r\n")).await;

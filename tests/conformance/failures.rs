@@ -1,7 +1,7 @@
 //! Ends that come too soon, on any side.
 
 use crate::on_both_carriers;
-use crate::scene::{Carrier, Local, Scene, ask, get};
+use crate::scene::{Carrier, Local, OK, Scene, ask, get};
 use postern_edge::api::TunnelSettings;
 use std::net::Ipv4Addr;
 use tokio::net::TcpSocket;
@@ -101,7 +101,7 @@ async fn a_port_that_is_closed_and_opened_again(carrier: Carrier) {
     // Closed again, with a connection that was kept.
     let (mut visitor, mut local) = scene.visit(get("/")).await;
     local.head().await;
-    local.say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    local.say(OK).await;
     visitor.head().await;
     scene.local = Local::start().await;
     drop(local);

@@ -1,7 +1,7 @@
 //! Heads, and what has nothing but one.
 
 use crate::on_both_carriers;
-use crate::scene::{APP, Carrier, Scene, Wire, ask, get};
+use crate::scene::{APP, Carrier, OK, Scene, Wire, ask, get};
 
 on_both_carriers! {
     odd_paths
@@ -21,8 +21,6 @@ on_both_carriers! {
     connect_is_refused
     whatever_is_of_one_connection
 }
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 async fn odd_paths(carrier: Carrier) {
     let scene = Scene::of(carrier).await;

@@ -11,6 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// The host of the tunnel.
 pub(crate) const APP: &str = "app.tunnels.test";
+/// An answer with nothing in it.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// What carries the tunnel's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

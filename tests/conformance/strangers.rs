@@ -2,7 +2,7 @@
 //! sees nothing at all.
 
 use crate::on_both_carriers;
-use crate::scene::{APP, Carrier, Scene, ask, get};
+use crate::scene::{APP, Carrier, OK, Scene, ask, get};
 
 on_both_carriers! {
     what_could_be_read_in_two_ways_reaches_nobody
@@ -110,7 +110,7 @@ async fn a_request_with_both_lengths_smuggles_nothing(carrier: Carrier) {
         let asked = local.head().await;
         assert_eq!((asked.one("content-length"), asked.one("transfer-encoding")), ("", "chunked"));
         assert_eq!(local.chunk().await, b"");
-        local.say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        local.say(OK).await;
         visitor.head().await;
         assert_eq!(visitor.rest().await, b"");
         assert_eq!(local.rest().await, b"\r\n", "the end of the chunks, and no second request");

@@ -12,6 +12,7 @@ import { live, signIn } from "./harness/pages.mjs";
 import { eventually } from "./harness/processes.mjs";
 import { ROOT } from "./harness/programs.mjs";
 import { Proxy } from "./harness/proxy.mjs";
+import { Scope } from "./harness/scope.mjs";
 import { Session } from "./harness/session.mjs";
 
 const EVENTS = Number(process.env.EVENTS ?? 100_000);
@@ -19,17 +20,6 @@ const STARTS = 5;
 const SEEN = 200;
 /** So many posts are under way at a time. */
 const LANES = 32;
-
-/** Ends what was begun, last first, as a test's `after` does. */
-class Scope {
-  #ends = [];
-  after(end) {
-    this.#ends.push(end);
-  }
-  async end() {
-    for (const end of this.#ends.reverse()) await end();
-  }
-}
 
 const sorted = (figures) => [...figures].sort((a, b) => a - b);
 const share = (figures, part) => sorted(figures)[Math.min(figures.length - 1, Math.floor(figures.length * part))] ?? NaN;

@@ -10,6 +10,7 @@ import { teamsMorning } from "./harness/morning.mjs";
 import { forwardTo, go, live, openEvent, signIn } from "./harness/pages.mjs";
 import { eventually } from "./harness/processes.mjs";
 import { Proxy } from "./harness/proxy.mjs";
+import { Scope } from "./harness/scope.mjs";
 import { Session } from "./harness/session.mjs";
 
 const FOLDER = join(ROOT, "docs/images");
@@ -26,17 +27,6 @@ async function localServer(scope) {
   await once(server, "listening");
   scope.after(() => server.close());
   return `http://localhost:${server.address().port}/webhooks`;
-}
-
-/** Ends what was begun, last first, as a test's `after` does. */
-class Scope {
-  #ends = [];
-  after(end) {
-    this.#ends.push(end);
-  }
-  async end() {
-    for (const end of this.#ends.reverse()) await end();
-  }
 }
 
 async function photograph(session, page, theme) {

@@ -19,7 +19,8 @@ pub(super) async fn receiver(
         return bind(wanted).await;
     }
     let remembered = history.setting(PORT).await?.and_then(|port| port.parse::<u16>().ok());
-    for port in set.into_iter().chain(remembered) {
+    // Usually they are the same, which is tried once.
+    for port in set.into_iter().chain(remembered.filter(|port| set != Some(*port))) {
         match bind(SocketAddr::new(wanted.ip(), port)).await {
             Ok(listener) => return Ok(listener),
             Err(e) if set == Some(port) => {
