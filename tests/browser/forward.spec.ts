@@ -83,12 +83,12 @@ test("an event is copied as a command and as JSON", async ({ app, machine, conte
   const sent = await machine.issueUpdate("ENG-6", "It's here");
   const pane = await open(app, "ENG-6");
   const copied = () => app.evaluate(() => navigator.clipboard.readText());
-  await pane.getByRole("button", { name: "Copy as" }).click();
-  await app.getByRole("menuitem", { name: "JSON" }).click();
+  await pane.getByRole("button", { name: "More" }).click();
+  await app.getByRole("menuitem", { name: "Copy the body" }).click();
   await expect(app.getByText("Body copied")).toBeVisible();
   expect(await copied()).toBe(sent);
-  await pane.getByRole("button", { name: "Copy as" }).click();
-  await app.getByRole("menuitem", { name: "cURL" }).click();
+  await pane.getByRole("button", { name: "More" }).click();
+  await app.getByRole("menuitem", { name: "Copy as cURL" }).click();
   await expect(app.getByText("cURL command copied")).toBeVisible();
   expect(await copied()).toContain(`--data-binary '${sent.replaceAll("'", "'\\''")}'`);
 });

@@ -28,7 +28,7 @@ for (const theme of THEMES) {
       await pane.getByRole("button", { name: "Replay with…" }).click();
       await accessible(app, "replay with");
       await app.keyboard.press("Escape");
-      await pane.getByRole("button", { name: "Copy as" }).click();
+      await pane.getByRole("button", { name: "More" }).click();
       await accessible(app, "menu");
       await app.keyboard.press("Escape");
 

@@ -48,8 +48,8 @@ test("files are saved in the folder for downloads, and the window says where", a
   const body = issueUpdate("ENG-42", "Fix login");
   await proxy.post("linear", "Issue", body);
   await openEvent(page, "ENG-42");
-  await (await page.byRole("button", /^Copy as/)).click();
-  await (await page.byRole("menuitem", /^Test fixture/)).click();
+  await (await page.byRole("button", /^More$/)).click();
+  await (await page.byRole("menuitem", /^Save as a test fixture/)).click();
   const fixture = await eventually("the fixture", async () => (await files()).find((name) => name.endsWith(".fixture.json")));
   match(await readFile(join(downloads, fixture), "utf8"), /Fix login/);
   deepEqual((await files()).filter((name) => name.includes("(3)")), []);

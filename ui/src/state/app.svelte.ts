@@ -39,8 +39,8 @@ export class App {
     | null
   >(null);
 
-  /** The page of tunnels is to open its form for a new one. */
-  addingTunnel = $state(false);
+  /** What the page that is shown is to do, asked for from elsewhere; it takes it back. */
+  wanted = $state<"add_tunnel" | "add_rule" | "compare" | null>(null);
 
   /** The sign-in is shown although a session is there: the proxy refuses its token. */
   signingIn = $state(false);

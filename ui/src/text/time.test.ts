@@ -52,3 +52,17 @@ describe("dayName", () => {
     expect(dayName(dayOf(date.getTime()), now).replace(",", "")).toBe(name.replace(",", ""));
   });
 });
+
+describe("a size", () => {
+  it("has the unit that keeps it short", () => {
+    expect([0, 999, 1942, 999_949, 999_950, 5_200_000, 1_000_000_000].map(bytes)).toEqual([
+      "0 B",
+      "999 B",
+      "1.9 kB",
+      "999.9 kB",
+      "1 MB",
+      "5.2 MB",
+      "1 GB",
+    ]);
+  });
+});

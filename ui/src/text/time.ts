@@ -89,11 +89,12 @@ export function latency(ms: number): string {
 
 const trim = (value: number): string => value.toFixed(1).replace(/\.0$/, "");
 
-/** `512 B`, `1.9 kB`, `5.2 MB`. */
+/** `512 B`, `1.9 kB`, `5.2 MB`, `1 GB`. */
 export function bytes(size: number): string {
   if (size < 1000) return `${size} B`;
   if (size < 999_950) return `${trim(size / 1000)} kB`;
-  return `${trim(size / 1_000_000)} MB`;
+  if (size < 999_950_000) return `${trim(size / 1_000_000)} MB`;
+  return `${trim(size / 1_000_000_000)} GB`;
 }
 
 const grouped = new Intl.NumberFormat("en-GB");

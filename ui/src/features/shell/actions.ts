@@ -6,6 +6,7 @@ import type { Altered } from "../../transport/generated/Altered";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Replay } from "../../transport/generated/Replay";
 import type { Settings } from "../../transport/generated/Settings";
+import { caughtUpWords, type Choice } from "../events/catch-up";
 import { pausable } from "./words";
 
 /** Says what went wrong where it was asked for. */
@@ -29,6 +30,15 @@ export async function togglePause(app: App): Promise<void> {
       "ok",
       which === "pause" ? "Paused. The proxy holds what arrives." : "Resumed. What was held is on its way.",
     );
+  } catch (thrown) {
+    fail(app, thrown);
+  }
+}
+
+/** Does with what was held during an absence what was chosen. */
+export async function catchUp(app: App, choice: Choice["choice"]): Promise<void> {
+  try {
+    app.toasts.show("ok", caughtUpWords(await app.backend.call("catch_up", { choice })));
   } catch (thrown) {
     fail(app, thrown);
   }

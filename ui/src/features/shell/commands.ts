@@ -9,8 +9,10 @@ import type { View } from "../../transport/generated/View";
 import type { IconName } from "../../ui/icons";
 import { testPath } from "../connection/path-test.svelte";
 import { NO_FILTER, OUTCOMES, PROVIDERS, toParams } from "../events/filter";
+import { choices, heldBy } from "../events/catch-up";
+import { ACTS } from "../events/detail/acts";
 import { switchProfile } from "./profiles";
-import { reconnect, replay, togglePause, trigger } from "./actions";
+import { catchUp, changeSettings, copy, fail, reconnect, replay, togglePause, trigger } from "./actions";
 import { pausable, waits } from "./words";
 
 export interface Command {
@@ -29,6 +31,19 @@ export function commands(app: App, templates: readonly Template[], views: readon
   if (page === "events" && id !== null) {
     add("replay", "Replay this event", () => void replay(app, id), "R");
     add("replay", "Replay this event with changes…", () => (app.overlay = "replay"));
+    add("events", "Compare this event with another", () => (app.wanted = "compare"), "C");
+    for (const { label, hint, run } of ACTS)
+      add(
+        "events",
+        `This event: ${label.charAt(0).toLowerCase()}${label.slice(1)}`,
+        () => {
+          app.backend.call("event", { id }).then(
+            (event) => run(app, event),
+            (thrown: unknown) => fail(app, thrown),
+          );
+        },
+        hint,
+      );
     add(
       "close",
       "Close this event",
@@ -49,6 +64,9 @@ export function commands(app: App, templates: readonly Template[], views: readon
       () => void togglePause(app),
       "P",
     );
+  const held = heldBy(app.backend.status?.connection);
+  for (const { choice, label } of held ? choices(held) : [])
+    add("play", `Held events: ${label.toLowerCase()}`, () => void catchUp(app, choice));
   if (app.backend.status?.connection.state === "live")
     add("connection", "Test the whole path", () => {
       app.router.go({ page: "connection" });
@@ -86,11 +104,27 @@ export function commands(app: App, templates: readonly Template[], views: readon
   if (app.backend.status?.session) {
     add("tunnels", "Add a tunnel…", () => {
       app.router.go({ page: "tunnels" });
-      app.addingTunnel = true;
+      app.wanted = "add_tunnel";
     });
-    for (const { name } of app.backend.status.tunnels)
-      add("tunnels", `Tunnel ${name}`, () => app.router.go({ page: "tunnels", id: name }));
+    for (const { name, on, url } of app.backend.status.tunnels) {
+      add("tunnels", `Tunnel ${name}: what went through`, () => app.router.go({ page: "tunnels", id: name }));
+      add("copy", `Tunnel ${name}: copy the address`, () => void copy(app, url, "Address"), url);
+      add(on ? "pause" : "play", `Tunnel ${name}: switch ${on ? "off" : "on"}`, () => {
+        app.backend.call("set_tunnel_on", { name, on: !on }).catch((thrown: unknown) => fail(app, thrown));
+      });
+    }
+    add("handlers", "Add a rule…", () => {
+      app.router.go({ page: "handlers" });
+      app.wanted = "add_rule";
+    });
   }
+  const settings = app.backend.status?.settings;
+  if (settings)
+    add(
+      "settings",
+      `Notifications: ${settings.notifications ? "off" : "on"}`,
+      () => void changeSettings(app, { notifications: !settings.notifications }),
+    );
   add("connection", "Add a workspace…", () => (app.adding = true));
   if (profiles.length > 0) {
     add("connection", "Rename this workspace…", () => (app.overlay = "rename_profile"));

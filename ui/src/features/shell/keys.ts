@@ -62,6 +62,17 @@ export const KEYS: { group: string; keys: { keys: string[]; does: string }[] }[]
     ],
   },
   {
+    group: "A payload",
+    keys: [
+      { keys: ["→", "←"], does: "Unfold, fold" },
+      { keys: ["*"], does: "Unfold all of it" },
+    ],
+  },
+  {
+    group: "A rule's handle",
+    keys: [{ keys: ["↑", "↓"], does: "Move the rule" }],
+  },
+  {
     group: "Anywhere",
     keys: [
       { keys: [`${modifier}K`], does: "Commands" },

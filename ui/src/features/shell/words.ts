@@ -6,6 +6,7 @@ import type { Forward } from "../../transport/generated/Forward";
 import type { Provider } from "../../transport/generated/Provider";
 import type { Status } from "../../transport/generated/Status";
 import type { Waiting } from "../../transport/generated/Waiting";
+import type { PageName } from "../../state/router.svelte";
 import type { Link } from "../../transport/types";
 import type { DotTone } from "../../ui/tones";
 import { hostOf, sentence, tunnelOf, tunnelSentence } from "../connection/arrival";
@@ -137,6 +138,8 @@ export interface Hop {
   tone: DotTone;
   strong: boolean;
   title: string;
+  /** The note is what is to be done about it, there. */
+  page?: PageName;
 }
 
 export { hostOf };
@@ -158,6 +161,7 @@ function targetHops(targets: Forward[]): Hop[] {
         tone: "idle",
         strong: false,
         title: "Events are shown and kept, and forwarded nowhere",
+        page: "handlers",
       },
     ];
   }

@@ -158,7 +158,7 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
     list.push({
       key: `run ${run.id}`,
       tone: DOTS[run.outcome.kind],
-      title: `${run.replay ? "Replayed" : "Forwarded"} to ${run.target}`,
+      title: `${runTitle(run)} ${run.target}`,
       text: runWords(run),
       at: run.startedAt,
       offset: offset(run.startedAt),
@@ -167,6 +167,12 @@ export function steps(detail: EventDetail, record: EventRecord | null, workerId:
     });
   }
   return list.sort((a, b) => a.at - b.at);
+}
+
+/** What was done, or tried: without a status nothing says that it got there. */
+function runTitle({ replay, status, error }: HandlerRun): string {
+  if (status === null && error !== null) return replay ? "Replay to" : "Forward to";
+  return replay ? "Replayed to" : "Forwarded to";
 }
 
 /** What a run came to, of which rule it was, and what may be wrong with it. */
