@@ -9,6 +9,7 @@ mod made_up;
 
 use crate::Result;
 use crate::options::Options;
+use crate::words::word;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -69,17 +70,17 @@ const QUESTIONS: [Question; 14] = [
     Question {
         name: "search: the beginning of words",
         target: SEARCH_TARGET,
-        ask: |n, _, _| json!({ "search": made_up::word(n).chars().take(3).collect::<String>() }),
+        ask: |n, _, _| json!({ "search": word(n).chars().take(3).collect::<String>() }),
     },
     Question {
         name: "search: two words",
         target: SEARCH_TARGET,
-        ask: |n, _, _| json!({ "search": format!("{} {}", made_up::word(n), made_up::word(n * 31 + 7)) }),
+        ask: |n, _, _| json!({ "search": format!("{} {}", word(n), word(n * 31 + 7)) }),
     },
     Question {
         name: "search within a type",
         target: SEARCH_TARGET,
-        ask: |n, _, _| json!({ "search": made_up::word(n), "event_type": "Comment" }),
+        ask: |n, _, _| json!({ "search": word(n), "event_type": "Comment" }),
     },
 ];
 

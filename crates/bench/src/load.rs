@@ -2,6 +2,7 @@
 //! connection sending the next when the last is answered.
 
 use crate::Result;
+use crate::words::Dice;
 use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
@@ -13,8 +14,8 @@ use postern_protocol::header::{
 };
 use postern_protocol::signature::{linear, standard};
 use postern_protocol::{Secret, UnixMillis};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -27,6 +28,12 @@ pub(crate) const WORKER_SECRET: &str = "whsec_bWVhc3VyZWQgbWVhc3VyZWQgbWVhc3VyZW
 
 /// The size of each body, in bytes.
 pub(crate) const BODY: usize = 2048;
+
+/// How many bodies there are; a load sends them in turn.
+const BODIES: usize = 1024;
+
+/// Linear's webhooks, made and signed before anything is measured.
+static WEBHOOKS: LazyLock<Vec<Webhook>> = LazyLock::new(|| (0..BODIES).map(Webhook::new).collect());
 
 /// Deliveries so far: every request has an id of its own, or it would be a
 /// duplicate.
@@ -125,47 +132,59 @@ async fn lane(post: Arc<Post>, end: Instant) -> Result<Vec<u32>> {
     }
 }
 
-/// What is posted, but for the delivery's id.
+/// What Linear posts, but for the delivery's id.
+struct Webhook {
+    body: Bytes,
+    signature: String,
+}
+
+impl Webhook {
+    fn new(n: usize) -> Self {
+        let body = body(n);
+        let signature = linear::sign(&Secret::new(SECRET), &body);
+        Self { body, signature }
+    }
+}
+
+/// As whom, and where.
 pub(crate) struct Post {
     sender: Sender,
     pub(crate) uri: Uri,
-    body: Bytes,
-    signature: String,
+    webhooks: &'static [Webhook],
     secret: [Secret; 1],
     at: UnixMillis,
 }
 
 impl Post {
     pub(crate) fn new(sender: Sender, uri: Uri) -> Self {
-        let body = body();
-        let signature = linear::sign(&Secret::new(SECRET), &body);
-        Self { sender, uri, body, signature, secret: [Secret::new(WORKER_SECRET)], at: now() }
+        Self { sender, uri, webhooks: &WEBHOOKS, secret: [Secret::new(WORKER_SECRET)], at: now() }
     }
 
-    /// Posts once more; the delivery's id.
+    /// Posts the next one; the delivery's id.
     ///
     /// # Errors
     /// When it is not answered 200: a rate of refusals measures nothing.
     pub(crate) async fn send(&self, connection: &mut SendRequest<Full<Bytes>>) -> Result<String> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:08x}-0000-4000-8000-{number:012x}", std::process::id());
+        let Webhook { body, signature } = &self.webhooks[number as usize % BODIES];
         let mut request = Request::post(self.uri.path())
             .header("host", self.uri.authority().map_or("", |a| a.as_str()))
             .header("content-type", "application/json; charset=utf-8")
             .header("user-agent", "Linear-Webhook")
             .header("linear-event", "Issue")
             .header(LINEAR_DELIVERY, &id)
-            .header(linear::SIGNATURE, &self.signature);
+            .header(linear::SIGNATURE, signature);
         if let Sender::Proxy = self.sender {
             request = request
                 .header(WEBHOOK_ID, &id)
                 .header(WEBHOOK_TIMESTAMP, self.at.seconds())
-                .header(WEBHOOK_SIGNATURE, standard::sign(&self.secret, &id, self.at, &self.body))
+                .header(WEBHOOK_SIGNATURE, standard::sign(&self.secret, &id, self.at, body))
                 .header(POSTERN_PROVIDER, "linear")
                 .header(POSTERN_SOURCE, "linear");
         }
         connection.ready().await?;
-        let answer = connection.send_request(request.body(Full::new(self.body.clone()))?).await?;
+        let answer = connection.send_request(request.body(Full::new(body.clone()))?).await?;
         let status = answer.status();
         let text = answer.into_body().collect().await?.to_bytes();
         if status == 200 {
@@ -194,24 +213,48 @@ pub(crate) async fn connect(uri: &Uri) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-/// An issue's update, padded by its description to [`BODY`] bytes.
-fn body() -> Bytes {
+/// The `n`th issue's update, of [`BODY`] bytes: what there is to say of it is as
+/// long as it takes.
+fn body(n: usize) -> Bytes {
+    let mut dice = Dice::new(n);
+    let number = 1 + dice.below(9_000);
+    let team = ["ENG", "OPS", "WEB", "DATA"][dice.low(4)];
+    let who = dice.below(6);
+    let person = ["Ada", "Grace", "Edsger", "Barbara", "Ken", "Radia"][who];
+    let state = [("Todo", "unstarted"), ("In Progress", "started"), ("Done", "completed")][dice.below(3)];
+    let (title, priority) = (dice.words(5), dice.below(5));
     let make = |description: &str| {
         serde_json::json!({
             "action": "update", "type": "Issue", "createdAt": "2026-11-22T09:30:00.000Z",
             "organizationId": "9e3d8c1a-6f0b-4a57-8d0e-0a3f6e1c2b4d",
             "webhookId": "0f5d0c5b-5a35-4e0c-9d0b-0f9a3d8f1c77", "webhookTimestamp": 1_795_340_000_000_u64,
-            "actor": { "id": "5c7a1b62-64cf-4c0e-a6a7-2f4f4b7b7a11", "name": "Ada", "type": "user" },
-            "url": "https://linear.app/acme/issue/ENG-42",
+            "actor": { "id": format!("5c7a1b62-64cf-4c0e-a6a7-{who:012x}"), "name": person, "type": "user" },
+            "url": format!("https://linear.app/acme/issue/{team}-{number}"),
             "data": {
-                "id": "2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9", "identifier": "ENG-42", "number": 42,
-                "title": "Fix login", "description": description, "priority": 2,
-                "state": { "name": "In Progress", "type": "started" }, "team": { "key": "ENG", "name": "Engineering" },
+                "id": format!("2174add1-f7c8-44e3-bbf3-{number:012x}"), "identifier": format!("{team}-{number}"),
+                "number": number, "title": title, "description": description, "priority": priority,
+                "state": { "name": state.0, "type": state.1 }, "team": { "key": team, "name": team },
             },
             "updatedFrom": { "updatedAt": "2026-11-22T09:29:00.000Z" },
         })
         .to_string()
     };
-    let bare = make("").len();
-    Bytes::from(make(&"a".repeat(BODY.saturating_sub(bare))))
+    // A word has two letters at least.
+    let mut description = dice.words(BODY / 3);
+    description.truncate(BODY.saturating_sub(make("").len()));
+    Bytes::from(make(&description))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn bodies_are_as_long_as_is_said_each_its_own_and_the_same_each_time() {
+        let bodies: HashSet<Bytes> = (0..BODIES).map(body).collect();
+        assert_eq!(bodies.len(), BODIES);
+        assert!(bodies.iter().all(|body| body.len() == BODY));
+        assert_eq!(body(7), body(7));
+    }
 }

@@ -21,6 +21,7 @@ mod proxy;
 mod report;
 mod tunnels;
 mod versus;
+mod words;
 mod worker;
 
 use clap::{Parser, Subcommand};

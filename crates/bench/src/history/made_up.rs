@@ -1,13 +1,12 @@
 //! What the events of the history say: bodies like those of Linear and GitHub,
 //! of words that nobody speaks, the same for the same number.
 
+use crate::words::{Dice, word};
 use postern_protocol::Provider;
 use serde_json::json;
 
 /// Each so-many-th event has a word of its own.
 pub(super) const RARE: usize = 1_000;
-/// How many words there are beside those.
-const WORDS: usize = 4_000;
 
 /// A made-up event.
 pub(super) struct MadeUp {
@@ -15,19 +14,6 @@ pub(super) struct MadeUp {
     /// The header that says what it is, and its value.
     pub(super) header: (&'static str, &'static str),
     pub(super) body: String,
-}
-
-/// The `n`th word: some are much more common than others, as in speech.
-pub(super) fn word(n: usize) -> String {
-    const SYLLABLES: [&str; 16] =
-        ["ba", "de", "ki", "lo", "mu", "na", "pre", "ri", "so", "ta", "ve", "wo", "ex", "con", "in", "al"];
-    let mut rest = n % WORDS + 17;
-    let mut word = String::new();
-    while rest > 0 {
-        word.push_str(SYLLABLES[rest % SYLLABLES.len()]);
-        rest /= SYLLABLES.len();
-    }
-    word
 }
 
 /// The word that the `n`th event alone has, where it has one.
@@ -38,15 +24,11 @@ pub(super) fn rare_word(n: usize) -> String {
 
 /// The `n`th event.
 pub(super) fn event(n: usize, now: i64) -> MadeUp {
-    let mut dice = Dice(n as u64 + 1);
-    let words = |dice: &mut Dice, count: usize| {
-        let words: Vec<_> = (0..count).map(|_| word(dice.low(WORDS))).collect();
-        words.join(" ")
-    };
+    let mut dice = Dice::new(n);
     let number = dice.below(9_000);
-    let title = words(&mut dice, 5);
+    let title = dice.words(5);
     let length = 20 + dice.below(120);
-    let mut text = words(&mut dice, length);
+    let mut text = dice.words(length);
     if n.is_multiple_of(RARE) {
         text.push(' ');
         text.push_str(&rare_word(n));
@@ -107,30 +89,6 @@ pub(super) fn event(n: usize, now: i64) -> MadeUp {
                 "release": { "tag_name": format!("v{number}"), "name": title, "body": text },
             }),
         ),
-    }
-}
-
-/// Numbers that look like chance, and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        // splitmix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or_default()
-    }
-
-    /// Small ones more often.
-    fn low(&mut self, bound: usize) -> usize {
-        let share = self.below(1 << 20) as f64 / f64::from(1 << 20);
-        ((share * share * share) * bound as f64) as usize
     }
 }
 
