@@ -5,13 +5,20 @@
 //! Python 3 it installs, and does not start.)
 
 use crate::on_both_carriers;
-use crate::scene::{Carrier, Scene, Wire, ask};
+use crate::scene::{APP, Carrier, Scene, Wire, ask};
 use crate::streams::UPGRADE;
+use axum::body::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use http::{Request, StatusCode, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
@@ -26,6 +33,8 @@ on_both_carriers! {
     large_messages_in_any_pieces
     what_both_ends_agree_on_is_theirs
     many_at_once
+    over_http_2_beside_other_requests
+    over_http_2_refused
 }
 
 const CONTINUATION: u8 = 0;
@@ -614,6 +623,116 @@ async fn many_at_once(carrier: Carrier) {
             drop(visitor)
         }
         assert_eq!(local.rest().await, b"");
+    }
+    scene.works().await;
+}
+
+/// A visitor's connection over HTTP/2, on which one request was answered: by
+/// then it knows that WebSockets are to be had.
+async fn http_2(scene: &Scene) -> SendRequest<Empty<Bytes>> {
+    let stream = TcpStream::connect(scene.proxy.address()).await.expect("the proxy listens");
+    let (mut visitor, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2 is spoken");
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://{APP}/")).body(Empty::new()).expect("a request");
+    let answer = async {
+        let mut local = scene.local.accept().await;
+        local.head().await;
+        local.say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    };
+    let ((), answer) = tokio::join!(answer, visitor.send_request(request));
+    assert_eq!(answer.expect("an answer").status(), StatusCode::OK);
+    visitor
+}
+
+/// An extended CONNECT of RFC 8441.
+fn connect(protocol: &'static str, version: &str) -> Request<Empty<Bytes>> {
+    let request = Request::connect(format!("http://{APP}/chat?room=1"))
+        .extension(Protocol::from_static(protocol))
+        .header("sec-websocket-version", version)
+        .header("sec-websocket-protocol", "chat.v2, chat.v1")
+        .header("origin", "https://other.example");
+    request.body(Empty::new()).expect("a request")
+}
+
+async fn over_http_2_beside_other_requests(carrier: Carrier) {
+    let scene = Scene::of(carrier).await;
+    let mut visitor = http_2(&scene).await;
+    let server = async {
+        let mut local = scene.local.accept().await;
+        let asked = local.head().await;
+        assert_eq!(asked.line, "GET /chat?room=1 HTTP/1.1");
+        assert_eq!((asked.one("upgrade"), asked.one("connection")), ("websocket", "Upgrade"));
+        assert_eq!(asked.one("sec-websocket-protocol"), "chat.v2, chat.v1");
+        assert_eq!(
+            (asked.one("origin"), asked.one("sec-websocket-version")),
+            ("https://other.example", "13")
+        );
+        let accept = derive_accept_key(asked.one("sec-websocket-key").as_bytes());
+        let yes = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                   sec-websocket-protocol: chat.v1\r\nset-cookie: a=1\r\n";
+        local.say(format!("{yes}sec-websocket-accept: {accept}\r\n\r\n")).await;
+        local
+    };
+    let (mut local, answer) = tokio::join!(server, visitor.send_request(connect("websocket", "13")));
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "chat.v1");
+    assert_eq!(answer.headers()["set-cookie"], "a=1");
+    for name in ["sec-websocket-accept", "upgrade", "connection"] {
+        assert!(!answer.headers().contains_key(name), "{name}");
+    }
+    let upgraded = hyper::upgrade::on(answer).await.expect("a WebSocket");
+    let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+    // More than fits on its way, both ways.
+    let noise: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
+    let ask = async {
+        writer.write_all(&noise).await.expect("the visitor's bytes go");
+        writer.flush().await.expect("they do");
+    };
+    let ((), came) = tokio::join!(ask, local.read(noise.len()));
+    assert!(came == noise);
+    let mut back = vec![0; noise.len()];
+    let ((), read) = tokio::join!(local.say(&noise), reader.read_exact(&mut back));
+    assert!(read.is_ok() && back == noise);
+    // Neither half's end is the other's.
+    writer.shutdown().await.expect("the visitor's end");
+    assert_eq!(local.rest().await, b"");
+    local.say("still here").await;
+    local.end().await;
+    let mut rest = Vec::new();
+    postern_testkit::within("the end", reader.read_to_end(&mut rest)).await.expect("an end in order");
+    assert_eq!(rest, b"still here");
+}
+
+async fn over_http_2_refused(carrier: Carrier) {
+    let scene = Scene::of(carrier).await;
+    let mut visitor = http_2(&scene).await;
+    // By the local server: a 2xx would grant it.
+    for (says, status, expected) in [
+        ("HTTP/1.1 403 Forbidden\r\ncontent-length: 7\r\n\r\nrefused", StatusCode::FORBIDDEN, "refused"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", StatusCode::BAD_GATEWAY, "tunnel.broken"),
+    ] {
+        let server = async {
+            let mut local = scene.local.accept().await;
+            local.head().await;
+            local.say(says).await;
+            local
+        };
+        let (_local, answer) = tokio::join!(server, visitor.send_request(connect("websocket", "13")));
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), status);
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains(expected), "{body:?}");
+    }
+    // By the proxy: nobody else hears of it.
+    for (protocol, version, status) in [
+        ("websocket", "8", StatusCode::BAD_REQUEST),
+        ("connect-udp", "13", StatusCode::METHOD_NOT_ALLOWED),
+        ("postern-h2", "13", StatusCode::METHOD_NOT_ALLOWED),
+    ] {
+        let answer = visitor.send_request(connect(protocol, version)).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{protocol}");
     }
     scene.works().await;
 }

@@ -95,6 +95,8 @@ impl Http {
         two.timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
             .max_concurrent_streams(STREAMS)
+            // WebSockets of visitors (RFC 8441).
+            .enable_connect_protocol()
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(Some(STALLED))

@@ -172,7 +172,7 @@ impl Front {
             Place::Unknown => return Err(Failure::unknown()),
             Place::Unclear(why) => return Err(Failure::new(ErrorCode::BadRequest, why)),
         };
-        if head.method == Method::CONNECT {
+        if head.method == Method::CONNECT && !websocket::connects(&head) {
             return Err(Failure::new(ErrorCode::MethodNotAllowed, "a tunnel takes no CONNECT"));
         }
         if head::size(&head) > LARGEST_HEAD {

@@ -79,6 +79,10 @@ impl Failure {
         Self::new(ErrorCode::TunnelBroken, "nothing came from the machine that serves this for too long")
     }
 
+    pub(super) fn no_websocket() -> Self {
+        Self::new(ErrorCode::TunnelBroken, "the local server answered, and not with a WebSocket")
+    }
+
     pub(super) fn denied(message: &str) -> Self {
         Self::new(ErrorCode::TunnelDenied, message)
     }

@@ -1,7 +1,7 @@
-//! WebSockets: a visitor's upgrade becomes a stream of raw bytes to the worker
-//! (extended CONNECT, RFC 8441), and both are joined. Any other upgrade is
-//! declined: the request is answered as if it had not asked for one (RFC 9110,
-//! section 7.8).
+//! WebSockets: a visitor's upgrade, or over HTTP/2 its extended CONNECT (RFC
+//! 8441), becomes a stream of raw bytes to the worker (extended CONNECT too), and
+//! both are joined. Any other upgrade is declined: the request is answered as if
+//! it had not asked for one (RFC 9110, section 7.8).
 
 use super::exchange::Exchange;
 use super::page::{Failure, Wanted};
@@ -14,6 +14,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use postern_protocol::ErrorCode;
@@ -29,23 +30,38 @@ const BUFFER: usize = 32 << 10;
 /// A visitor's wish for a WebSocket.
 pub(super) struct Asked {
     on_upgrade: OnUpgrade,
-    key: Option<HeaderValue>,
-    version: Option<HeaderValue>,
+    handshake: Handshake,
+}
+
+/// How it is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Handshake {
+    /// By an upgrade (RFC 6455).
+    Upgrade,
+    /// By extended CONNECT (RFC 8441): without a key, and a 2xx says yes.
+    Connect,
 }
 
 /// Whether a WebSocket is asked for.
 pub(super) fn asked(head: &mut Parts) -> Option<Asked> {
-    let upgrades = lists(&head.headers, &CONNECTION, "upgrade");
-    if head.method != Method::GET
-        || head.version != Version::HTTP_11
-        || !upgrades
-        || !lists(&head.headers, &UPGRADE, "websocket")
+    let handshake = if connects(head) {
+        Handshake::Connect
+    } else if head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && lists(&head.headers, &CONNECTION, "upgrade")
+        && lists(&head.headers, &UPGRADE, "websocket")
     {
+        Handshake::Upgrade
+    } else {
         return None;
-    }
-    let on_upgrade = head.extensions.remove::<OnUpgrade>()?;
-    let one = |name: &HeaderName| head.headers.get(name).cloned();
-    Some(Asked { on_upgrade, key: one(&SEC_WEBSOCKET_KEY), version: one(&SEC_WEBSOCKET_VERSION) })
+    };
+    Some(Asked { on_upgrade: head.extensions.remove::<OnUpgrade>()?, handshake })
+}
+
+/// Whether it is an extended CONNECT for a WebSocket.
+pub(super) fn connects(head: &Parts) -> bool {
+    let protocol = head.extensions.get::<Protocol>().map(Protocol::as_str);
+    head.method == Method::CONNECT && head.version == Version::HTTP_2 && protocol == Some("websocket")
 }
 
 /// Whether a comma-separated header has `token`, in any case.
@@ -65,11 +81,13 @@ impl Front {
         if visit.tunnel.options.only_signed.is_some() {
             return Err(Failure::denied("only signed requests get through, and nobody signs a WebSocket"));
         }
-        let accept = asked.key.as_ref().and_then(|key| websocket_accept(key.as_bytes()));
-        let (Some(accept), Some(b"13")) = (accept, asked.version.as_ref().map(HeaderValue::as_bytes)) else {
+        let said = |name: &HeaderName| visit.head.headers.get(name).map(HeaderValue::as_bytes);
+        let accept = said(&SEC_WEBSOCKET_KEY).and_then(websocket_accept);
+        let lacks_key = asked.handshake == Handshake::Upgrade && accept.is_none();
+        if lacks_key || said(&SEC_WEBSOCKET_VERSION) != Some(b"13") {
             let failure = Failure::new(ErrorCode::BadRequest, "a WebSocket needs a key, and version 13");
             return Err(failure.with(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
-        };
+        }
         let (id, wanted) = (visit.id, Wanted::of(&visit.head.headers));
         let (name, rules) = (visit.tunnel.name.clone(), visit.tunnel.clone());
         let hangup = visit.connection.hangup.clone();
@@ -84,6 +102,10 @@ impl Front {
         let (mut told, stream) = response.into_parts();
         let stream = match stream {
             Ok(stream) => stream,
+            // Over HTTP/2 it would say yes.
+            Err(_) if asked.handshake == Handshake::Connect && told.status.is_success() => {
+                return Err(Failure::no_websocket());
+            }
             Err(body) => {
                 let refusal = Response::from_parts(told, body);
                 let rules = &rules.options.response_headers;
@@ -92,14 +114,16 @@ impl Front {
         };
         exchange.answered(StatusCode::SWITCHING_PROTOCOLS, &told.headers);
         head::up(&mut told.headers, &rules.options.response_headers);
-        let headers = &mut told.headers;
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        self.tasks.spawn(join(asked.on_upgrade, stream, exchange));
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = told.headers;
+        if let (Handshake::Upgrade, Some(accept)) = (asked.handshake, accept) {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        self.tasks.spawn(join(asked.on_upgrade, stream, exchange));
         Ok(response)
     }
 }
