@@ -33,8 +33,8 @@ pub async fn status(edge: &EdgeHandle) -> Result<Status, ApiError> {
 /// beside those there are. It is shown from then on.
 ///
 /// # Errors
-/// `request.malformed` for an address or token that cannot be one; the
-/// proxy's refusal; `proxy.unreachable`; `keychain.*` when it cannot be kept.
+/// `request.malformed` for an address or token that cannot be one;
+/// `request.unsupported` where the environment provides the token; the proxy's refusal; `proxy.unreachable`; `keychain.*` when it cannot be kept.
 /// Then nothing has changed.
 pub async fn sign_in(edge: &EdgeHandle, args: SignIn) -> Result<Status, ApiError> {
     let slot = registration::sign_in(&edge.profiles, &edge.shared, args).await?;

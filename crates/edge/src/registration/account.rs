@@ -77,6 +77,11 @@ pub(crate) async fn sign_in(
     let token = checked_token(&args.token)?;
     let name = args.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let name = name.map(checked_name).transpose()?;
+    if shared.config.environment.is_some() {
+        let message = "this worker has its token from the environment (POSTERN_TOKEN) and works for that \
+                       workspace alone: start it without, to sign in";
+        return Err(ApiError::new(ErrorCode::Unsupported, message));
+    }
     let workspace = shared.proxies.proxy(&proxy_url).workspace(&token).await?;
     let same = |account: &Account| {
         account.profile().is_some_and(|profile| {

@@ -2,7 +2,7 @@
 
 use crate::proxy::{Book, FakeProxy};
 use crate::support::{Delivery, TestClock, TestEdge, config, sign_in, soon};
-use postern_edge::api::{Connection, SetPaused, Settings, Status};
+use postern_edge::api::{Connection, SetPaused, Settings, SignIn, Status};
 use postern_edge::{EnvironmentToken, api};
 use postern_protocol::api::{CatchUp, WorkerState};
 use postern_protocol::{ErrorCode, Secret};
@@ -240,6 +240,13 @@ async fn a_token_from_the_environment_signs_in_by_itself_and_is_not_stored() {
     let edge = TestEdge::run(second, clock, dir).await;
     edge.until("live", |status| is_live(&status.connection)).await;
     assert_eq!(proxy.book().registrations, 1);
+
+    // Another sign-in would have to be kept where nobody asked for that.
+    let another = SignIn { proxy_url: proxy.url.clone(), token: Secret::new("pst_good"), name: None };
+    let refused = api::sign_in(&edge.handle, another).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unsupported.as_str());
+    let kept = std::fs::read_to_string(edge.dir.path().join("secrets.json")).unwrap();
+    assert!(!kept.contains("pst_good"));
 }
 
 #[tokio::test]
