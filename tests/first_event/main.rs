@@ -4,7 +4,7 @@
 //! Then each side is restarted, and the next event arrives all the same.
 
 use postern_protocol::signature::linear;
-use postern_testkit::{Machine, ProxyHome, Receiver, Sender};
+use postern_testkit::{Machine, Process, ProxyHome, Receiver, Sender};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +100,41 @@ async fn one_request_id_is_found_at_every_hop() {
     let header = serde_json::json!(["postern-request-id", request]);
     assert!(kept["headers"].as_array().unwrap().contains(&header), "{kept}");
     assert!(edge.stop().await.success() && proxy.stop().await.success());
+}
+
+/// What this machine knows of an event is shown before the proxy was heard,
+/// and when the proxy cannot be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_shown_before_the_proxy_answers() {
+    let home = ProxyHome::new();
+    let proxy = home.dev().await;
+    let machine = Machine::new().signed_in(proxy.url(), proxy.token());
+    let edge = machine.serve().await;
+    edge.live().await;
+    let target = Receiver::start().await;
+    machine.ask(&["forward", "set", &target.url("/hooks")]).await;
+    let made = machine.ask(&["trigger", "linear", "Issue.create"]).await;
+    let event = made["eventId"].as_str().unwrap();
+    target.nth(1).await;
+
+    let show = || Process::spawn(machine.command(&["events", "show", event]));
+    let line = |wanted: &'static str| move |line: &str| (line == wanted).then_some(());
+    proxy.process().sleep().await;
+    let shown = show();
+    shown.line("the payload", line("Payload")).await;
+    assert!(!shown.log().contains("\nWorkers\n"), "{}", shown.log());
+    proxy.process().wake().await;
+    let (status, log) = shown.ended().await;
+    let (_, asked) = log.split_once("\nWorkers\n").expect("what the proxy says is the last section");
+    assert!(status.success() && !asked.contains("not known"), "{log}");
+
+    assert!(proxy.stop().await.success());
+    let (status, log) = show().ended().await;
+    let (local, asked) = log.split_once("\nWorkers\n").expect("what the proxy says is the last section");
+    assert!(status.success() && local.contains("\nPayload\n"), "{log}");
+    assert!(asked.starts_with("  – not known: Cannot reach the proxy"), "{log}");
+    assert_eq!(asked.trim().lines().count(), 1, "{log}");
+    assert!(edge.stop().await.success());
 }
 
 /// The newest event of the history.

@@ -408,6 +408,9 @@ fn outcome(text: &str) -> Result<postern_edge::api::OutcomeKind, String> {
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "postern replay [OPTIONS] <ID>
+       postern replay [OPTIONS] --last <N>
+       postern replay [OPTIONS] --outcome failed --type Issue")]
 pub(crate) struct Replay {
     /// The event's id, as `events list` prints it.
     #[arg(required_unless_present_any = ["last", "which"], conflicts_with_all = ["last", "which"])]
@@ -446,6 +449,9 @@ pub(crate) struct Replay {
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "postern trigger [OPTIONS] <PROVIDER> <NAME>
+       postern trigger [OPTIONS] --file <FILE> <PROVIDER>
+       postern trigger --list [PROVIDER]")]
 pub(crate) struct Trigger {
     /// Whose event: linear, github, stripe, slack.
     #[arg(required_unless_present = "list")]

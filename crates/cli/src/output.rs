@@ -31,7 +31,7 @@ mod workers;
 
 pub(crate) use catch_up::{caught_up, held};
 pub(crate) use dead_letters::{dead_letter, dead_letters, done, recovered, would};
-pub(crate) use detail::{detail, rejected, run};
+pub(crate) use detail::{detail, reasons, rejected, run};
 pub(crate) use doctor::findings;
 pub(crate) use imported::imported;
 pub(crate) use local_secrets::local_secrets;
@@ -107,7 +107,7 @@ impl Style {
     }
 
     /// `2026-11-22 10:42:07`, local time.
-    fn day_and_time(&self, at: UnixMillis) -> String {
+    pub(crate) fn day_and_time(&self, at: UnixMillis) -> String {
         self.format(at, "%Y-%m-%d %H:%M:%S")
     }
 

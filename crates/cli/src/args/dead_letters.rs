@@ -77,12 +77,18 @@ impl WhichDead {
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "postern dead-letters redrive [OPTIONS] <IDS>...
+       postern dead-letters redrive [OPTIONS] --mine
+       postern dead-letters redrive [OPTIONS] --all --reason exhausted")]
 pub(crate) struct Redrive {
     #[command(flatten)]
     pub(crate) work: Work,
 }
 
 #[derive(Args, Debug)]
+#[command(override_usage = "postern dead-letters discard [OPTIONS] --because <TEXT> <IDS>...
+       postern dead-letters discard [OPTIONS] --because <TEXT> --mine
+       postern dead-letters discard [OPTIONS] --because <TEXT> --all --reason exhausted")]
 pub(crate) struct Discard {
     #[command(flatten)]
     pub(crate) work: Work,

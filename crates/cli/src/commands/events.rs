@@ -47,8 +47,9 @@ impl Which {
     }
 }
 
-/// How long the proxy is waited for, for what it knows of an event.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the proxy is waited for, for what it knows of an event: its answer
+/// takes a moment, and without it there is enough to look at.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An event, with what the proxy says of it.
 #[derive(Serialize)]
@@ -60,8 +61,8 @@ struct Shown<'e> {
     workers: Option<&'e [WorkerReason]>,
 }
 
-/// Shows everything this machine knows of one event, and why each worker of
-/// the workspace got it or did not.
+/// Shows everything this machine knows of one event, at once; then, when the
+/// proxy has said it, why each worker of the workspace got it or did not.
 pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output) -> Result<(), Failure> {
     let edge = Backend::open(settings, settings.edge(None)?).await?;
     let key = EventKey { id: args.id };
@@ -69,14 +70,17 @@ pub(crate) async fn show(settings: &Settings, args: EventsShow, output: &Output)
     if args.raw {
         return output.bytes(&bytes(&event.body)?);
     }
+    if !output.json {
+        output.print(output::detail(&output.style, &event).trim_end())?;
+    }
     let record = tokio::time::timeout(PATIENCE, edge.call::<EventRecord>("event_record", &key)).await;
     let workers = match record {
         Ok(Ok(record)) => Ok(record.workers),
         Ok(Err(failure)) => Err(failure.message().to_owned()),
-        Err(_) => Err("the proxy does not answer".to_owned()),
+        Err(_) => Err(format!("the proxy did not answer within {} s", PATIENCE.as_secs())),
     };
     let shown = Shown { event: &event, workers: workers.as_deref().ok() };
-    output.show(&shown, |style| output::detail(style, &event, Some(&workers)))
+    output.show(&shown, |style| output::reasons(style, &workers))
 }
 
 /// A body, byte for byte.

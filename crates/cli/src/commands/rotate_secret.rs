@@ -16,7 +16,7 @@ pub(crate) async fn rotate_secret(settings: &Settings, output: &Output) -> Resul
     output.show(&rotated, |style| {
         format!(
             "Deliveries are signed with a new secret; the old one holds until {}.",
-            style.time(rotated.old_until)
+            style.day_and_time(rotated.old_until)
         )
     })
 }

@@ -5,7 +5,7 @@ use crate::backend::{Backend, Settings};
 use crate::failure::Failure;
 use crate::output::{self, Output, safe};
 use postern_edge::api::{Templates, Trigger, Triggered};
-use postern_protocol::Provider;
+use postern_protocol::{ErrorCode, Provider};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Read;
@@ -46,6 +46,9 @@ pub(crate) async fn trigger(
         let triggered: Result<Triggered, Failure> = edge.call("trigger", trigger).await;
         match triggered {
             Ok(made) => event_ids.push(made.event_id),
+            Err(failure) if failure.code() == ErrorCode::NotFound.as_str() && body.is_none() => {
+                return Err(failure.with_cure(&format!("`postern trigger --list {provider}` lists them.")));
+            }
             Err(failure) if event_ids.is_empty() => return Err(failure),
             Err(failure) => {
                 return Err(failure.with_cure(&format!("{} were made before.", event_ids.len())));

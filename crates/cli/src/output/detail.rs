@@ -9,8 +9,8 @@ use postern_protocol::api::{ReasonCode, WorkerReason};
 /// not known.
 type Reasons = Result<Vec<WorkerReason>, String>;
 
-/// `events show`.
-pub(crate) fn detail(style: &Style, event: &EventDetail, workers: Option<&Reasons>) -> String {
+/// `events show`, without what the proxy says.
+pub(crate) fn detail(style: &Style, event: &EventDetail) -> String {
     let summary = &event.summary;
     let mut lines = vec![
         format!(
@@ -49,7 +49,6 @@ pub(crate) fn detail(style: &Style, event: &EventDetail, workers: Option<&Reason
         section(&format!("What a program with the local secret for {of} says of it now"), checks);
     }
     section("Runs", event.runs.iter().map(|r| format!("  {}", run(style, r))).collect());
-    section("Workers", workers.map(|workers| reasons(style, workers)).unwrap_or_default());
     section("Headers", event.headers.iter().map(|(name, value)| header(name, value)).collect());
     section("Payload", vec![payload(&event.body)]);
     lines.join("\n")
@@ -67,11 +66,8 @@ fn mark(style: &Style, good: Option<bool>) -> String {
     }
 }
 
-fn reasons(style: &Style, workers: &Reasons) -> Vec<String> {
-    let workers = match workers {
-        Ok(workers) => workers,
-        Err(why) => return vec![format!("  {} not known: {}", mark(style, None), safe(why))],
-    };
+/// What the proxy says of an event, the last section of `events show`.
+pub(crate) fn reasons(style: &Style, workers: &Reasons) -> String {
     let line = |worker: &WorkerReason| {
         let good = match worker.code {
             ReasonCode::Delivered => Some(true),
@@ -80,7 +76,16 @@ fn reasons(style: &Style, workers: &Reasons) -> Vec<String> {
         };
         format!("  {} {}: {}", mark(style, good), safe(&worker.worker), safe(&worker.reason))
     };
-    workers.iter().map(line).collect()
+    let entries = match workers {
+        Ok(workers) if workers.is_empty() => vec![format!("  {} nobody", mark(style, None))],
+        Ok(workers) => workers.iter().map(line).collect(),
+        Err(why) => vec![format!("  {} not known: {}", mark(style, None), safe(why))],
+    };
+    [String::new(), style.paint(Ink::Strong, "Workers")]
+        .into_iter()
+        .chain(entries)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 pub(super) fn header(name: &str, value: &[u8]) -> String {

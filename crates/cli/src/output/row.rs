@@ -22,9 +22,10 @@ pub(crate) fn page(style: &Style, page: &EventPage) -> String {
 
 /// `trigger --list`.
 pub(crate) fn templates(style: &Style, list: &Templates) -> String {
+    let width = list.templates.iter().map(|template| template.name.chars().count()).max().unwrap_or(0);
     let line = |template: &postern_edge::api::Template| {
-        let name = style.paint(Ink::Strong, &format!("{:NAME_WIDTH$}", safe(&template.name)));
-        format!("{:8} {name} {}", template.provider.as_str(), safe(&template.about))
+        let name = style.paint(Ink::Strong, &format!("{:width$}", safe(&template.name)));
+        format!("{:8} {name}  {}", template.provider.as_str(), safe(&template.about))
     };
     list.templates.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -230,11 +230,10 @@ fn an_event_in_full() {
         reason("b\u{1b}ob", ReasonCode::Paused, "The worker is paused: the event waits for it."),
         reason("ci", ReasonCode::Dead, "It was given up: exhausted."),
     ]);
-    insta::assert_snapshot!(detail(&plain(), &shown, Some(&workers)));
-    let unknown = Err("the proxy does not answer".into());
-    let text = detail(&plain(), &shown, Some(&unknown));
-    assert!(text.contains("\nWorkers\n  – not known: the proxy does not answer\n"), "{text}");
-    assert!(!detail(&plain(), &shown, None).contains("Workers"));
+    insta::assert_snapshot!(format!("{}\n{}", detail(&plain(), &shown), reasons(&plain(), &workers)));
+    let unknown = reasons(&plain(), &Err("the proxy does not answer".into()));
+    assert_eq!(unknown, "\nWorkers\n  – not known: the proxy does not answer");
+    assert_eq!(reasons(&plain(), &Ok(Vec::new())), "\nWorkers\n  – nobody");
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub(super) async fn show(
             },
             Some(done) = finished.recv() => match done {
                 Done::Opened(Ok(detail)) => {
-                    model.list.open(&output::detail(&output.style.plain(), &detail, None));
+                    model.list.open(&output::detail(&output.style.plain(), &detail));
                 }
                 Done::Replayed(Ok(run)) => model.list.note = output::run(&output.style.plain(), &run),
                 Done::Opened(Err(failure)) | Done::Replayed(Err(failure)) => {
