@@ -14,6 +14,8 @@ use std::time::Duration;
 
 const MEBIBYTES: u32 = 24;
 const SENDERS: usize = 4;
+/// Mebibytes: enough for a proxy, less than its log takes in advance.
+const LITTLE: usize = 8;
 
 #[test]
 fn a_proxy_whose_disk_is_full_answers_503_and_recovers() {
@@ -51,6 +53,29 @@ fn a_proxy_whose_disk_is_full_answers_503_and_recovers() {
         assert!(proxy.stop().await.success());
         books.balance(&accepted);
         leftovers::no_process(home.folder());
+    });
+}
+
+/// Its log's room is not to be had in advance; what there is it does not keep
+/// from the database.
+#[test]
+fn a_proxy_starts_and_works_where_there_is_little_room() {
+    on_small_disk("disk_full::a_proxy_starts_and_works_where_there_is_little_room", |disk| async move {
+        let mut filler = Filler::new(&disk);
+        filler.take(MEBIBYTES as usize - LITTLE);
+        let home = ProxyHome::within(&disk);
+        let proxy = home.dev().await;
+        let sender = Sender::linear(proxy.source_url(), proxy.source_secret());
+        for _ in 0..20 {
+            let (status, body) = sender.ask(&Sender::new_delivery()).await.expect("the proxy answers");
+            assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
+        }
+        let log = std::fs::metadata(home.data_dir().join("postern.db-wal")).expect("there is a log").len();
+        assert!(log < (LITTLE as u64) << 20, "the log takes {log} bytes");
+        assert!(proxy.stop().await.success());
+        filler.free();
+        let again = home.dev().await;
+        assert!(again.stop().await.success());
     });
 }
 

@@ -82,6 +82,14 @@ impl Filler {
         while self.file.write_all(&[0; 4096]).is_ok() {}
     }
 
+    /// Takes so many mebibytes.
+    ///
+    /// # Panics
+    /// When the disk does not have them.
+    pub fn take(&mut self, mebibytes: usize) {
+        self.file.write_all(&vec![0; mebibytes << 20]).expect("the disk has room for it");
+    }
+
     /// Gives it all back.
     ///
     /// # Panics

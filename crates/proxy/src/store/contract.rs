@@ -322,7 +322,8 @@ macro_rules! run_on {
                 a_claim_ends_with_the_process, what_is_fresh_is_claimed_once, the_next_due_time_is_known, simultaneous_claims_share;
             ahead:
                 what_was_claimed_ahead_is_delivered_once, what_is_known_is_not_claimed_ahead,
-                nobody_is_overtaken, without_a_commit_the_claims_end, claimed_ahead_it_survives_the_process;
+                nobody_is_overtaken, a_group_beside_one_who_is_ahead_gets_it_once, without_a_commit_the_claims_end,
+                claimed_ahead_it_survives_the_process;
             circuits:
                 an_unreachable_worker_is_left_alone, a_burst_of_failures_is_one, a_renewed_lease_is_a_ping_at_once,
                 a_failing_worker_gets_one_at_a_time, idle_ones_are_pinged_when_asked_for,

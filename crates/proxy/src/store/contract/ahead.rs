@@ -70,6 +70,25 @@ pub(crate) async fn nobody_is_overtaken(world: World) {
     assert!(ahead_of(&world, &world.event(), 9).is_empty(), "{} comes before", second.id);
 }
 
+pub(crate) async fn a_group_beside_one_who_is_ahead_gets_it_once(world: World) {
+    let members = [world.member(&[]).await, world.member(&[]).await];
+    let alone = world.active_worker(&[]).await;
+    let event = world.event();
+    let ahead = ahead_of(&world, &event, 9);
+    assert_eq!(ahead.iter().map(|c| (c.worker, c.granted.is_none())).collect::<Vec<_>>(), [(alone, true)]);
+    world.store().accept_event(event.clone()).await.unwrap();
+    let granted = world.claim(event.received_at).await;
+    assert_eq!(granted.len(), 1, "the group's, and the other is under way");
+    assert!(members.contains(&granted[0].worker) && granted[0].granted.is_some());
+    for claimed in [&ahead[0], &granted[0]] {
+        world.finish(claimed, event.received_at, Next::Delivered).await;
+    }
+    let mut states: Vec<_> = world.record(event.id).await.deliveries.iter().map(|d| d.state).collect();
+    states.sort_by_key(|state| *state == DeliveryState::Claimed);
+    assert_eq!(states, [DeliveryState::Delivered, DeliveryState::Claimed]);
+    assert!(world.claim(event.received_at.plus(1)).await.is_empty());
+}
+
 pub(crate) async fn without_a_commit_the_claims_end(world: World) {
     let worker = world.active_worker(&[]).await;
     let event = world.event();
