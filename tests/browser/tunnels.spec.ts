@@ -127,7 +127,8 @@ test("a tunnel is added, visited, looked into, and a request edited and replayed
   await expect(pane(app).getByText("x-forwarded-prefix")).toBeVisible();
   await expect(pane(app).getByText("redacted")).toBeVisible();
   await expect(pane(app).getByRole("tree")).toContainText('"plain"');
-  await pane(app).getByRole("button", { name: "Show credentials" }).click();
+  await pane(app).getByRole("button", { name: "More" }).click();
+  await app.getByRole("menuitem", { name: "Show credentials" }).click();
   await expect(pane(app).getByText("Bearer t0p")).toBeVisible();
   await app.keyboard.press("2");
   await expect(pane(app).getByRole("tree")).toContainText('"/orders"');

@@ -18,7 +18,7 @@ export interface Act {
 export const ACTS: readonly Act[] = [
   {
     label: "Copy as cURL",
-    hint: "the provider's headers and body, for a terminal",
+    hint: "for a terminal",
     run: (app, detail) =>
       copy(
         app,
@@ -33,18 +33,18 @@ export const ACTS: readonly Act[] = [
   },
   {
     label: "Save as a test fixture",
-    hint: "the provider's headers and the body, without secrets",
+    hint: "its request, without secrets",
     apart: true,
     run: (_, detail) => save(detail, "fixture"),
   },
   {
     label: "Export as JSON",
-    hint: "all that is known of it, without secrets",
+    hint: "all that is known, without secrets",
     run: (_, detail) => save(detail, "export"),
   },
   {
     label: "Redeliver from the proxy",
-    hint: "it arrives once more, as a replay",
+    hint: "it arrives once more",
     apart: true,
     run: async (app, { summary }) => {
       try {
