@@ -2,14 +2,16 @@
 //! while, to be looked at, searched and sent once more.
 //!
 //! It never stands in the way: what is to be kept goes through a bounded queue
-//! to a thread of its own, and is dropped, and counted, where the queue is full
-//! or too much waits in memory; of a flood it takes a part. It has its own file beside the history, of a
-//! bounded size, which can be deleted at any time.
+//! to a thread of its own, which writes it a moment later; it is dropped, and
+//! counted, where the queue is full or too much waits in memory; of a flood it
+//! takes a part. It has its own file beside the history, of a bounded size,
+//! which can be deleted at any time.
 
 mod capture;
 mod curl;
 mod frames;
 mod har;
+mod queue;
 mod store;
 
 pub(crate) use capture::{Capture, Side};
@@ -18,16 +20,17 @@ pub(crate) use har::har;
 pub(crate) use store::{Look, Stored};
 
 use capture::Budget;
+use queue::{Job, Queue};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 use store::Store;
 
-/// So many exchanges wait to be written at most.
-const QUEUE: usize = 512;
 /// So many are written in one transaction.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// So many are kept at once, a page's with all of its modules, and so many a
 /// second after that: of a flood, which nobody reads, the rest is only counted,
 /// or writing it would take the processors from those who answer it.
@@ -45,19 +48,9 @@ pub(crate) struct Inspector {
 }
 
 struct File {
-    queue: mpsc::SyncSender<Job>,
+    queue: Arc<Queue>,
     reader: Arc<Mutex<Store>>,
-}
-
-enum Job {
-    Keep(Box<Stored>),
-    /// Answers once all before it is written.
-    Sync(tokio::sync::oneshot::Sender<()>),
-    Forget {
-        profile: i64,
-        tunnel: Option<String>,
-        done: tokio::sync::oneshot::Sender<()>,
-    },
+    writer: Option<JoinHandle<()>>,
 }
 
 /// Why nothing can be looked up.
@@ -82,10 +75,11 @@ impl Inspector {
         let file = opened.and_then(|store| {
             let newest = store.newest()?;
             let reader = Arc::new(Mutex::new(Store::open(&path)?));
-            let (queue, jobs) = mpsc::sync_channel(QUEUE);
+            let queue = Arc::<Queue>::default();
+            let jobs = Arc::clone(&queue);
             let thread = std::thread::Builder::new().name("inspector".into());
             let spawned = thread.spawn(move || write(store, &jobs));
-            Ok(spawned.ok().map(|_| (newest, File { queue, reader })))
+            Ok(spawned.ok().map(|writer| (newest, File { queue, reader, writer: Some(writer) })))
         });
         let file = file.unwrap_or_else(|error| {
             tracing::warn!(%error, "requests through tunnels are not kept");
@@ -125,7 +119,7 @@ impl Inspector {
     /// much to do. Never waits.
     pub(crate) fn keep(&self, exchange: Stored) {
         let Some(file) = &self.file else { return };
-        if file.queue.try_send(Job::Keep(Box::new(exchange))).is_err() {
+        if !file.queue.keep(exchange) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -137,7 +131,7 @@ impl Inspector {
     ) -> Result<T, InspectorError> {
         let file = self.file.as_ref().ok_or(InspectorError::Absent)?;
         let (sync, synced) = tokio::sync::oneshot::channel();
-        file.send(Job::Sync(sync)).await;
+        file.queue.ask(Job::Sync(sync));
         let _ = synced.await;
         let reader = Arc::clone(&file.reader);
         let looked =
@@ -149,7 +143,7 @@ impl Inspector {
     pub(crate) async fn forget(&self, profile: i64, tunnel: Option<String>) -> Result<(), InspectorError> {
         let file = self.file.as_ref().ok_or(InspectorError::Absent)?;
         let (done, forgotten) = tokio::sync::oneshot::channel();
-        file.send(Job::Forget { profile, tunnel, done }).await;
+        file.queue.ask(Job::Forget { profile, tunnel, done });
         forgotten.await.map_err(|_| InspectorError::Absent)
     }
 }
@@ -176,38 +170,28 @@ impl Pace {
     }
 }
 
-impl File {
-    /// Waits for room in the queue.
-    async fn send(&self, job: Job) {
-        let queue = self.queue.clone();
-        // Refused only when the thread has ended: whoever waits hears of it.
-        let _ = tokio::task::spawn_blocking(move || queue.send(job)).await;
+impl Drop for File {
+    /// What waits is written before the program ends.
+    fn drop(&mut self) {
+        self.queue.end();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the thread that keeps requests through tunnels panicked");
+        }
     }
 }
 
-fn write(mut store: Store, jobs: &mpsc::Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
+fn write(mut store: Store, queue: &Queue) {
+    while let Some(jobs) = queue.take() {
         let mut batch = Vec::new();
-        let mut then = Vec::new();
-        for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
+        for job in jobs {
+            // Before it what came before it.
+            if batch.len() == BATCH || !matches!(job, Job::Keep(_)) {
+                keep(&mut store, &mut batch);
+            }
             match job {
                 Job::Keep(exchange) => batch.push(exchange),
-                // Before it what came before it.
-                other => {
-                    then.push(other);
-                    break;
-                }
-            }
-        }
-        if !batch.is_empty()
-            && let Err(error) = store.keep(&batch)
-        {
-            tracing::warn!(%error, "requests through tunnels could not be kept");
-        }
-        drop(batch);
-        for job in then {
-            match job {
-                Job::Keep(_) => {}
                 Job::Sync(done) => drop(done.send(())),
                 Job::Forget { profile, tunnel, done } => match store.forget(profile, tunnel.as_deref()) {
                     Ok(()) => drop(done.send(())),
@@ -215,6 +199,19 @@ fn write(mut store: Store, jobs: &mpsc::Receiver<Job>) {
                 },
             }
         }
+        keep(&mut store, &mut batch);
+    }
+}
+
+/// Writes what is in `batch`; of what began and ended in it, the end.
+fn keep(store: &mut Store, batch: &mut Vec<Box<Stored>>) {
+    let mut seen = HashSet::new();
+    let mut last: Vec<_> = batch.drain(..).rev().filter(|kept| seen.insert(kept.summary.id)).collect();
+    last.reverse();
+    if !last.is_empty()
+        && let Err(error) = store.keep(&last)
+    {
+        tracing::warn!(%error, "requests through tunnels could not be kept");
     }
 }
 

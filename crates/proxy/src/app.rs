@@ -35,6 +35,7 @@ use crate::trigger::Trigger;
 use crate::tunnel::address::Address;
 use crate::tunnel::directory::InProcess;
 use crate::tunnel::front::{self, Front};
+use crate::tunnel::lanes::Lanes;
 use crate::tunnel::names::Names;
 use crate::tunnel::reservations::Reservations;
 use crate::tunnel::{self, Directory, Tunnels};
@@ -96,6 +97,9 @@ pub enum RunError {
     /// A listener has no address.
     #[error("a listener does not say where it listens")]
     Listener(#[source] std::io::Error),
+    /// There are no threads for tunnels.
+    #[error("the system has no threads for tunnels")]
+    Threads(#[source] std::io::Error),
     /// A part that should work until the end has ended.
     #[error("the {0} ended unexpectedly")]
     Ended(&'static str),
@@ -238,8 +242,11 @@ impl App {
         let limits = &self.parts.config.limits;
         let room = usize::try_from(limits.inflight).unwrap_or(usize::MAX);
         let bodies = BodyReader::new(room, limits.body_timeout);
-        let admin_routes =
-            Answering { front: None, router: admin::routes(Arc::new(self.admin(&bodies, &running, &stop))) };
+        let admin_routes = Answering {
+            router: admin::routes(Arc::new(self.admin(&bodies, &running, &stop))),
+            front: None,
+            lanes: None,
+        };
         let challenger = self.challenger(&tasks, &stop);
         let cut = CancellationToken::new();
         let sender = self.sender();
@@ -249,7 +256,9 @@ impl App {
             self.routes_parts(public_url, bodies, challenger.clone(), dispatch.clone(), &carrying, &stop);
         let work = routes.work.clone();
         let front = Some(self.front(&routes, &carrying));
-        let answering = Answering { router: http::routes(routes), front };
+        // Until the last tunnel has ended.
+        let lanes = Lanes::start().map_err(RunError::Threads)?.map(Arc::new);
+        let answering = Answering { router: http::routes(routes), front, lanes: lanes.clone() };
         let scheduler = Scheduler {
             store: self.parts.store.clone(),
             clock: self.parts.clock.clone(),
@@ -316,6 +325,7 @@ impl App {
         if admin_server.await.is_err() {
             tracing::error!("the admin listener panicked");
         }
+        drop(lanes);
         outcome
     }
 

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 
 pub(crate) mod after;
 pub(crate) mod auth;
+pub(crate) mod beginning;
 pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod hangup;
@@ -26,6 +27,7 @@ pub(crate) mod openapi;
 pub(crate) mod paging;
 pub(crate) mod rate;
 pub(crate) mod server;
+mod socket;
 
 /// The parts the routes belong to.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ pub(crate) mod connect;
 pub(crate) mod directory;
 pub(crate) mod front;
 pub(crate) mod keep;
+pub(crate) mod lanes;
 pub(crate) mod names;
 mod options;
 pub(crate) mod reservations;

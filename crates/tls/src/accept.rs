@@ -4,7 +4,7 @@ use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -52,12 +52,34 @@ impl Acceptor {
     /// # Errors
     /// When there is no TLS connection in the end.
     pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
-        tokio::time::timeout(self.timeout, self.handshake(stream))
+        self.accept_as(stream, |stream| stream).await
+    }
+
+    /// The same, with the connection inside what `wrap` makes of it.
+    ///
+    /// # Errors
+    /// As [`Acceptor::accept`].
+    pub async fn accept_as<S>(
+        &self,
+        stream: TcpStream,
+        wrap: impl FnOnce(TcpStream) -> S,
+    ) -> Result<TlsStream<S>, HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::time::timeout(self.timeout, self.handshake(stream, wrap))
             .await
             .unwrap_or(Err(HandshakeError::Timeout(self.timeout)))
     }
 
-    async fn handshake(&self, mut stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    async fn handshake<S>(
+        &self,
+        mut stream: TcpStream,
+        wrap: impl FnOnce(TcpStream) -> S,
+    ) -> Result<TlsStream<S>, HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let mut first = [0];
         // A handshake's first byte is 22; a request's is a letter of its method.
         if stream.peek(&mut first).await.map_err(HandshakeError::Failed)? == 1
@@ -66,6 +88,6 @@ impl Acceptor {
             stream.write_all(PLAIN_HTTP).await.map_err(HandshakeError::Failed)?;
             return Err(HandshakeError::PlainHttp);
         }
-        self.tls.accept(stream).await.map_err(HandshakeError::Failed)
+        self.tls.accept(wrap(stream)).await.map_err(HandshakeError::Failed)
     }
 }

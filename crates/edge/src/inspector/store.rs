@@ -11,6 +11,8 @@ use std::time::Duration;
 const MOST: i64 = 5_000;
 /// And so many bytes of them.
 const BYTES: i64 = 256 << 20;
+/// So many pages may be free, and stay in the file: 16 MiB.
+const FREE: i64 = 4_096;
 /// So many rows a search looks at in one go.
 const LOOK: usize = 1_000;
 
@@ -50,7 +52,17 @@ pub(crate) struct Found {
     pub(crate) next: Option<u64>,
 }
 
-pub(crate) struct Store(Connection);
+pub(crate) struct Store {
+    connection: Connection,
+    kept: Kept,
+}
+
+/// How much is kept: to count it takes longer than to write what came.
+#[derive(Clone, Copy)]
+struct Kept {
+    count: i64,
+    bytes: i64,
+}
 
 impl Store {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
@@ -88,27 +100,25 @@ impl Store {
                more_frames INTEGER NOT NULL
              );",
         )?;
-        Ok(Self(connection))
+        let kept = Kept::count(&connection)?;
+        Ok(Self { connection, kept })
     }
 
     /// The greatest number.
     pub(super) fn newest(&self) -> rusqlite::Result<u64> {
         let newest: i64 =
-            self.0.query_row("SELECT coalesce(max(id), 0) FROM exchange", [], |row| row.get(0))?;
+            self.connection.query_row("SELECT coalesce(max(id), 0) FROM exchange", [], |row| row.get(0))?;
         Ok(newest.unsigned_abs())
     }
 
     /// Keeps exchanges, and forgets the oldest beyond the bounds.
     pub(super) fn keep(&mut self, batch: &[Box<Stored>]) -> rusqlite::Result<()> {
-        let tx = self.0.transaction()?;
+        let mut kept = self.kept;
+        let tx = self.connection.transaction()?;
         for stored in batch {
-            insert(&tx, stored)?;
+            insert(&tx, stored, &mut kept)?;
         }
-        let (count, bytes): (i64, i64) =
-            tx.query_row("SELECT count(*), coalesce(sum(size), 0) FROM exchange", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        if count > MOST || bytes > BYTES {
+        if kept.count > MOST || kept.bytes > BYTES {
             // A part at a time, so that not every batch has to.
             tx.execute(
                 "DELETE FROM exchange WHERE id IN (
@@ -118,10 +128,19 @@ impl Store {
                    ) WHERE n > ?1 OR bytes > ?2)",
                 params![MOST * 9 / 10, BYTES / 10 * 9],
             )?;
+            kept = Kept::count(&tx)?;
         }
         tx.commit()?;
-        if count > MOST || bytes > BYTES {
-            let mut statement = self.0.prepare("PRAGMA incremental_vacuum(4096)")?;
+        self.kept = kept;
+        self.shrink()
+    }
+
+    /// Gives back what is free, beyond what is soon used again.
+    fn shrink(&self) -> rusqlite::Result<()> {
+        let free: i64 =
+            self.connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+        if free > FREE {
+            let mut statement = self.connection.prepare_cached("PRAGMA incremental_vacuum(4096)")?;
             let mut rows = statement.query([])?;
             while rows.next()?.is_some() {}
         }
@@ -130,7 +149,9 @@ impl Store {
 
     pub(super) fn forget(&mut self, profile: i64, tunnel: Option<&str>) -> rusqlite::Result<()> {
         let sql = "DELETE FROM exchange WHERE profile = ?1 AND (?2 IS NULL OR tunnel = ?2)";
-        self.0.execute(sql, params![profile, tunnel]).map(drop)
+        self.connection.execute(sql, params![profile, tunnel])?;
+        self.kept = Kept::count(&self.connection)?;
+        Ok(())
     }
 
     /// Exchanges, the newest first.
@@ -191,7 +212,7 @@ impl Store {
         let limit = look.limit.min(LOOK);
         sql.push_str(" ORDER BY id DESC LIMIT ?");
         values.push(Box::new(i64::try_from(limit + 1).unwrap_or(i64::MAX)));
-        let mut statement = self.0.prepare(&sql)?;
+        let mut statement = self.connection.prepare(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
         })?;
@@ -208,30 +229,39 @@ impl Store {
         let sql = "SELECT summary, request_headers, request_body, request_truncated, response_headers,
                      response_body, response_truncated, frames, more_frames
                    FROM exchange JOIN content ON exchange = id WHERE profile = ?1 AND id = ?2";
-        let found = self.0.query_row(sql, params![profile, i64::try_from(id).unwrap_or(-1)], |row| {
-            let json = |column: usize| row.get::<_, String>(column);
-            let body = |column: usize| row.get::<_, Vec<u8>>(column).map(|bytes| Body::from(&bytes[..]));
-            let headers = |text: String| serde_json::from_str::<HeaderList>(&text).unwrap_or_default();
-            let Ok(request) = serde_json::from_str(&json(0)?) else { return Ok(None) };
-            Ok(Some(TunnelRequestDetail {
-                request,
-                request_headers: headers(json(1)?),
-                request_body: body(2)?,
-                request_truncated: row.get(3)?,
-                response_headers: headers(json(4)?),
-                response_body: body(5)?,
-                response_truncated: row.get(6)?,
-                frames: serde_json::from_str::<Vec<TunnelFrame>>(&json(7)?).unwrap_or_default(),
-                more_frames: row.get(8)?,
-                redacted: false,
-                curl: String::new(),
-            }))
-        });
+        let found =
+            self.connection.query_row(sql, params![profile, i64::try_from(id).unwrap_or(-1)], |row| {
+                let json = |column: usize| row.get::<_, String>(column);
+                let body = |column: usize| row.get::<_, Vec<u8>>(column).map(|bytes| Body::from(&bytes[..]));
+                let headers = |text: String| serde_json::from_str::<HeaderList>(&text).unwrap_or_default();
+                let Ok(request) = serde_json::from_str(&json(0)?) else { return Ok(None) };
+                Ok(Some(TunnelRequestDetail {
+                    request,
+                    request_headers: headers(json(1)?),
+                    request_body: body(2)?,
+                    request_truncated: row.get(3)?,
+                    response_headers: headers(json(4)?),
+                    response_body: body(5)?,
+                    response_truncated: row.get(6)?,
+                    frames: serde_json::from_str::<Vec<TunnelFrame>>(&json(7)?).unwrap_or_default(),
+                    more_frames: row.get(8)?,
+                    redacted: false,
+                    curl: String::new(),
+                }))
+            });
         found.optional().map(Option::flatten)
     }
 }
 
-fn insert(tx: &Connection, stored: &Stored) -> rusqlite::Result<()> {
+impl Kept {
+    fn count(connection: &Connection) -> rusqlite::Result<Self> {
+        connection.query_row("SELECT count(*), coalesce(sum(size), 0) FROM exchange", [], |row| {
+            Ok(Self { count: row.get(0)?, bytes: row.get(1)? })
+        })
+    }
+}
+
+fn insert(tx: &Connection, stored: &Stored, kept: &mut Kept) -> rusqlite::Result<()> {
     let Stored { profile, summary, capture } = stored;
     let text = |value: serde_json::Result<String>| {
         value.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
@@ -247,6 +277,13 @@ fn insert(tx: &Connection, stored: &Stored) -> rusqlite::Result<()> {
         + frames.len()
         + request.body.len()
         + response.body.len();
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let before: Option<i64> = tx
+        .prepare_cached("SELECT size FROM exchange WHERE id = ?")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    kept.count += i64::from(before.is_none());
+    kept.bytes += size - before.unwrap_or(0);
     tx.prepare_cached(
         "INSERT INTO exchange (id, profile, tunnel, method, path, status, micros, bytes, size, summary)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -262,7 +299,7 @@ fn insert(tx: &Connection, stored: &Stored) -> rusqlite::Result<()> {
         summary.status,
         signed(summary.micros),
         signed(summary.request_bytes.saturating_add(summary.response_bytes)),
-        i64::try_from(size).unwrap_or(i64::MAX),
+        size,
         text(serde_json::to_string(summary))?,
     ])?;
     tx.prepare_cached("INSERT OR REPLACE INTO content VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?

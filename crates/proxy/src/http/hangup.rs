@@ -16,9 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// it hangs up, that is not heard.
 const AHEAD: usize = 16 << 10;
 
-/// How HTTP/2 begins, where it is not negotiated (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// A connection.
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
@@ -39,33 +36,15 @@ pub(crate) struct Watched(Arc<Mutex<Shared>>);
 pub(crate) struct Hangup(Arc<Mutex<Shared>>);
 
 impl Watched {
-    pub(crate) fn new(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Shared { io: Box::new(io), ahead: BytesMut::new(), ended: false })))
+    /// `ahead` was read of it already.
+    pub(crate) fn new(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, ahead: BytesMut) -> Self {
+        Self(Arc::new(Mutex::new(Shared { io: Box::new(io), ahead, ended: false })))
     }
 
     /// What tells of its end. To be waited for in the task that serves the
     /// connection, while it awaits an answer.
     pub(crate) fn hangup(&self) -> Hangup {
         Hangup(self.0.clone())
-    }
-
-    /// Whether the client begins to speak HTTP/2; reads as far as it takes to
-    /// know.
-    pub(crate) async fn begins_http2(&self) -> bool {
-        std::future::poll_fn(|context| {
-            let mut shared = lock(&self.0);
-            loop {
-                let seen = shared.ahead.len().min(PREFACE.len());
-                if !PREFACE.starts_with(&shared.ahead[..seen]) || shared.ended {
-                    return Poll::Ready(false);
-                }
-                if seen == PREFACE.len() {
-                    return Poll::Ready(true);
-                }
-                ready!(shared.poll_ahead(context));
-            }
-        })
-        .await
     }
 }
 
@@ -157,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn a_hang_up_is_heard_and_no_byte_is_lost() {
         let (mut client, server) = duplex(64 << 10);
-        let mut watched = Watched::new(server);
+        let mut watched = Watched::new(server, b"very "[..].into());
         let hangup = watched.hangup();
         client.write_all(b"first").await.unwrap();
         assert!(hangup.wait().now_or_never().is_none());
@@ -166,36 +145,16 @@ mod tests {
         hangup.wait().await;
         let mut all = String::new();
         watched.read_to_string(&mut all).await.unwrap();
-        assert_eq!(all, "first second");
+        assert_eq!(all, "very first second");
     }
 
     #[tokio::test]
     async fn reading_ahead_is_bounded() {
         let (mut client, server) = duplex(1 << 20);
-        let watched = Watched::new(server);
+        let watched = Watched::new(server, BytesMut::new());
         client.write_all(&vec![b'x'; 200_000]).await.unwrap();
         drop(client);
         assert!(watched.hangup().wait().now_or_never().is_none());
         assert!(lock(&watched.0).ahead.len() < AHEAD + 4096);
-    }
-
-    #[tokio::test]
-    async fn http2_is_known_by_its_beginning() {
-        for (begin, expected) in [
-            (PREFACE, true),
-            (b"POST / HTTP/1.1", false),
-            (b"PRI * HTTP/1.1\r\n", false),
-            (b"PRI", false),
-            (b"", false),
-        ] {
-            let (mut client, server) = duplex(1024);
-            let mut watched = Watched::new(server);
-            client.write_all(begin).await.unwrap();
-            drop(client);
-            assert_eq!(watched.begins_http2().await, expected);
-            let mut all = Vec::new();
-            watched.read_to_end(&mut all).await.unwrap();
-            assert_eq!(all, begin);
-        }
     }
 }

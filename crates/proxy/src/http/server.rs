@@ -5,23 +5,33 @@
 //! and a drain: once told to stop, no connection is taken any more, requests
 //! under way are answered, and what has not ended by the deadline is cut. A
 //! connection that was upgraded is no longer the server's, nor its drain's.
+//!
+//! A connection whose first request is a tunnel's goes on in the thread of that
+//! tunnel ([`crate::tunnel::lanes`]); whatever else is asked over it is answered
+//! there as well.
 
+use super::beginning::Beginning;
 use super::hangup::{Hangup, Watched};
+use super::socket::{Socket, Wire};
 use crate::tunnel::front::{self, Front, LARGEST_HEAD};
+use crate::tunnel::lanes::{Lane, Lanes};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use postern_tls::Acceptor;
+use postern_tunnel::CONNECT_PATH;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 
 /// How long accepting rests when the system has no file descriptors left.
@@ -76,6 +86,8 @@ pub(crate) struct Answering {
     pub(crate) router: Router,
     /// Asked first, where there is one.
     pub(crate) front: Option<Arc<Front>>,
+    /// Where tunnels have threads of their own.
+    pub(crate) lanes: Option<Arc<Lanes>>,
 }
 
 /// How both versions of HTTP are spoken.
@@ -133,17 +145,17 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        let client = Client { answering: answering.clone(), peer, tls: tls.is_some() };
+        let client = Client { answering: answering.clone(), peer, tls: tls.is_some(), lane: None };
         let (http, tls, stop) = (http.clone(), tls.clone(), stop.clone());
         connections.spawn(async move {
-            let Some(tls) = tls else { return connection(&http, &stop, stream, client).await };
+            let Some(tls) = tls else { return connection(http, stop, Socket::new(stream), client).await };
             let shaken = tokio::select! {
-                shaken = tls.accept(stream) => shaken,
+                shaken = tls.accept_as(stream, Socket::new) => shaken,
                 // No request is under way yet.
                 () = stop.cancelled() => return,
             };
             match shaken {
-                Ok(stream) => connection(&http, &stop, stream, client).await,
+                Ok(stream) => connection(http, stop, stream, client).await,
                 Err(error) => {
                     let error = super::error::chain(&error);
                     tracing::debug!(%error, "no TLS connection");
@@ -159,20 +171,42 @@ pub(crate) async fn serve(
     }
 }
 
-/// Serves one connection; from `stop` on, no further request of it.
-async fn connection<I>(http: &Http, stop: &CancellationToken, io: I, client: Client)
-where
-    I: AsyncRead + AsyncWrite + Send + 'static,
-{
-    let mut io = TimeoutStream::new(io);
-    io.set_write_timeout(Some(STALLED));
-    let io = Watched::new(Box::pin(io));
+/// Serves one connection, where it belongs; from `stop` on, no further request
+/// of it.
+async fn connection(http: Http, stop: CancellationToken, mut io: impl Wire, mut client: Client) {
     let begun = tokio::select! {
-        begun = tokio::time::timeout(http.header_timeout, io.begins_http2()) => begun,
+        begun = tokio::time::timeout(http.header_timeout, Beginning::read(&mut io)) => begun,
         // No request is under way yet.
         () = stop.cancelled() => return,
     };
-    let Ok(http2) = begun else { return tracing::debug!("a connection was opened for nothing") };
+    let Ok(begun) = begun else { return tracing::debug!("a connection was opened for nothing") };
+    let Some((lane, runtime)) = client.lane(&begun, io.server_name()) else {
+        return answer(&http, &stop, io, begun, client).await;
+    };
+    client.lane = Some(lane);
+    let elsewhere = runtime.spawn(async move {
+        match io.come_along() {
+            Ok(()) => answer(&http, &stop, io, begun, client).await,
+            Err(error) => tracing::warn!(%error, "a connection could not go on in another thread"),
+        }
+    });
+    // It ends with this task, which the server knows.
+    if let Err(error) = AbortOnDropHandle::new(elsewhere).await
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection's task panicked");
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer<I>(http: &Http, stop: &CancellationToken, io: I, begun: Beginning, client: Client)
+where
+    I: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let http2 = begun.http2;
+    let mut io = TimeoutStream::new(io);
+    io.set_write_timeout(Some(STALLED));
+    let io = Watched::new(Box::pin(io), begun.bytes);
     // A stream of HTTP/2 ends by itself with its visitor.
     let hangup = (!http2).then(|| io.hangup());
     let service = client.service(hangup);
@@ -210,11 +244,21 @@ struct Client {
     answering: Answering,
     peer: SocketAddr,
     tls: bool,
+    /// The thread of its own that it has.
+    lane: Option<Lane>,
 }
 
 impl Client {
+    /// The thread on which what it begins with is at home, if not anywhere.
+    fn lane(&self, begun: &Beginning, server_name: Option<&str>) -> Option<(Lane, Handle)> {
+        let (lanes, front) = (self.answering.lanes.as_ref()?, self.answering.front.as_ref()?);
+        let (target, host) = begun.asks().unwrap_or(("", server_name));
+        let lane = if target == CONNECT_PATH { lanes.next() } else { front.lane(target, host)? };
+        Some((lane, lanes.runtime(lane).clone()))
+    }
+
     fn service(self, hangup: Option<Hangup>) -> impl Answers {
-        let Self { answering: Answering { router, front }, peer, tls } = self;
+        let Self { answering: Answering { router, front, .. }, peer, tls, lane } = self;
         let connection = front::Connection { peer: peer.ip(), tls, hangup };
         hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (mut router, front, connection) = (router.clone(), front.clone(), connection.clone());
@@ -228,6 +272,9 @@ impl Client {
                 }
                 let mut request = http::Request::from_parts(head, body);
                 request.extensions_mut().insert(ConnectInfo(peer));
+                if let Some(lane) = lane {
+                    request.extensions_mut().insert(lane);
+                }
                 router.call(request).await
             }
         })
@@ -247,13 +294,15 @@ mod tests {
     async fn a_stalled_client_is_cut() {
         let endless = || stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024])));
         let router = Router::new().route("/", get(async move || Body::from_stream(endless())));
-        let (mut client, server) = tokio::io::duplex(4096);
+        let (mut client, mut server) = tokio::io::duplex(4096);
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let stop = CancellationToken::new();
         let began = tokio::time::Instant::now();
-        let answering = Answering { router, front: None };
-        let client = Client { answering, peer: SocketAddr::from(([127, 0, 0, 1], 1)), tls: false };
-        connection(&Http::new(STALLED), &stop, server, client).await;
+        let answering = Answering { router, front: None, lanes: None };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let client = Client { answering, peer, tls: false, lane: None };
+        let begun = Beginning::read(&mut server).await;
+        answer(&Http::new(STALLED), &stop, server, begun, client).await;
         assert!(began.elapsed() >= STALLED && began.elapsed() < 2 * STALLED);
     }
 }

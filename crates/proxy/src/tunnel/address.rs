@@ -182,6 +182,16 @@ impl Address {
         Some(name.parse().map_or(Place::Unknown, |name| Place::Tunnel { name, by_path, host }))
     }
 
+    /// Which tunnel a request of this target and host is for, as far as they
+    /// say: [`Address::find`] decides.
+    pub(crate) fn guess(&self, target: &str, host: Option<&str>) -> Option<TunnelName> {
+        if let Some(label) = host.and_then(|host| self.label(host)) {
+            return label.parse().ok();
+        }
+        let rest = target.strip_prefix(PATH_PREFIX).filter(|_| self.paths)?;
+        rest.split('/').next()?.parse().ok()
+    }
+
     /// What stands before the domain, where a host lies in it and is not the
     /// proxy's own.
     fn label(&self, host: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `GET /edge/connect`: a worker's connection becomes its tunnel.
 
 use super::Directory;
+use super::lanes::Lane;
 use super::names::{Names, Serving};
 use crate::bus::Bus;
 use crate::entropy;
@@ -139,6 +140,7 @@ pub(crate) async fn connect(
     let now = tunnels.clock.now();
     let (worker, token) = auth::calling_worker(tunnels.store.as_ref(), request.headers(), now).await?;
     tunnels.by_worker.take(worker.id, now)?;
+    let lane = request.extensions().get::<Lane>().copied();
     let upgrading = match postern_tunnel::upgrade(&mut request) {
         Ok(upgrading) => upgrading,
         Err(why) => return Ok(refused(why)),
@@ -149,6 +151,7 @@ pub(crate) async fn connect(
         worker: TunnelWorker { id: worker.id, name: worker.name },
         workspace: worker.workspace,
         allowed: token.scopes.contains(&Scope::TunnelsWrite),
+        lane,
     };
     tunnels.tasks.clone().spawn(async move { tunnels.carry(serving, upgrading).await });
     Ok(response)

@@ -13,6 +13,7 @@
 //! answer to pass on, the visitor gets a [`page`].
 
 use super::address::{Address, Place};
+use super::lanes::Lane;
 use super::names::Names;
 use crate::config;
 use crate::http::body::BodyReader;
@@ -116,6 +117,12 @@ impl Front {
         self.address.find(head)
     }
 
+    /// The thread on which requests of this target and host are at home; absent:
+    /// any.
+    pub(crate) fn lane(&self, target: &str, host: Option<&str>) -> Option<Lane> {
+        self.names.lane(&self.address.guess(target, host)?)
+    }
+
     /// Answers a request for a tunnel.
     pub(crate) async fn answer(
         &self,
@@ -130,9 +137,10 @@ impl Front {
             Place::Tunnel { name, .. } => Some(name.clone()),
             Place::Slash | Place::Unknown | Place::Unclear(_) => None,
         };
-        let shown = name.as_ref().map_or("-", TunnelName::as_str).to_owned();
-        let span = tracing::info_span!("visit", %id, method = %head.method, tunnel = shown);
-        async move {
+        let shown = name.as_ref().map_or("-", TunnelName::as_str);
+        let method = head.method.clone();
+        let span = tracing::debug_span!("visit", %id, %method, tunnel = shown);
+        async {
             let began = Instant::now();
             let passed =
                 AssertUnwindSafe(self.pass(id, wanted, head, body, place, connection)).catch_unwind().await;
@@ -145,7 +153,8 @@ impl Front {
                 }
                 Err(failure) => {
                     let code = failure.code();
-                    tracing::info!(status = failure.status().as_u16(), micros, %code, "refused");
+                    let status = failure.status().as_u16();
+                    tracing::info!(%id, %method, tunnel = shown, status, micros, %code, "refused");
                     self.metrics.refused(name.as_ref(), code);
                     let mut response = failure.page(wanted, id);
                     response.extensions_mut().insert(Refused(code));

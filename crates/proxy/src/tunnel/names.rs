@@ -8,6 +8,7 @@
 
 use super::address::Address;
 use super::directory::Directory;
+use super::lanes::Lane;
 use crate::http::error::chain;
 use crate::store::{Store, StoreError};
 use postern_protocol::api::tunnels::{
@@ -49,6 +50,7 @@ pub(crate) struct Names {
 struct Holder {
     worker: TunnelWorker,
     epoch: u64,
+    lane: Option<Lane>,
 }
 
 /// Who serves names over a connection.
@@ -58,6 +60,8 @@ pub(crate) struct Serving {
     pub(crate) workspace: WorkspaceId,
     /// Whether its token allows it.
     pub(crate) allowed: bool,
+    /// The thread of its connection.
+    pub(crate) lane: Option<Lane>,
 }
 
 impl Names {
@@ -86,6 +90,11 @@ impl Names {
     pub(crate) fn link(&self, name: &TunnelName) -> Option<Link> {
         let worker = self.held().get(name)?.worker.id;
         self.directory.link(worker)
+    }
+
+    /// The thread on which requests for a name are at home.
+    pub(crate) fn lane(&self, name: &TunnelName) -> Option<Lane> {
+        self.held().get(name)?.lane
     }
 
     /// A name was reserved or released: those who wait for it look again.
@@ -222,7 +231,7 @@ impl Names {
                 Some(holder) if holder.worker.id == who.worker.id => {
                     let begins = holder.epoch < epoch;
                     if begins {
-                        held.insert(name.clone(), Holder { worker: who.worker.clone(), epoch });
+                        held.insert(name.clone(), Holder::new(who, epoch));
                     }
                     (begins, false)
                 }
@@ -234,7 +243,7 @@ impl Names {
                 }
                 before => {
                     let replaces = before.is_some();
-                    held.insert(name.clone(), Holder { worker: who.worker.clone(), epoch });
+                    held.insert(name.clone(), Holder::new(who, epoch));
                     (true, replaces)
                 }
             }
@@ -251,6 +260,12 @@ impl Names {
 
     fn held(&self) -> MutexGuard<'_, HashMap<TunnelName, Holder>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Holder {
+    fn new(who: &Serving, epoch: u64) -> Self {
+        Self { worker: who.worker.clone(), epoch, lane: who.lane }
     }
 }
 

@@ -61,10 +61,14 @@ pub(super) fn down(visit: Visit) -> Result<Parts, Failure> {
     set(visitor::HOST, &visitor.host);
     set(visitor::PORT, &visitor.port.to_string());
     set(NAME, tunnel.name.as_str());
-    set(REQUEST, &id.to_string());
     let prefix = by_path.then(|| format!("{PATH_PREFIX}{}", tunnel.name));
     if let Some(prefix) = &prefix {
         set(visitor::PREFIX, prefix);
+    }
+    if let Ok(mut id) = HeaderValue::try_from(id.to_string()) {
+        // Never the same twice: HPACK is not to remember it in place of others.
+        id.set_sensitive(true);
+        headers.insert(REQUEST, id);
     }
     headers.append(VIA, HeaderValue::from_static("1.1 postern"));
 

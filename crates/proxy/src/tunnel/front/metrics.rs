@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 use postern_protocol::ErrorCode;
 use postern_protocol::api::tunnels::TunnelName;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 const REQUESTS: &str = "postern_tunnel_requests_total";
@@ -19,6 +19,8 @@ const LATENCY: &str = "postern_tunnel_answer_seconds";
 
 /// How many tunnels have series of their own.
 const MOST_NAMED: usize = 200;
+/// What the other end may say. Looked up once: it is counted all the time.
+const ANSWERS: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "1xx", "unanswered"];
 /// The series of the others, and of what is for none.
 const OTHERS: &str = "(others)";
 
@@ -40,6 +42,8 @@ pub(super) struct TunnelMetrics {
     /// Bytes to visitors.
     pub(super) went: Counter,
     latency: Histogram,
+    /// Those of [`ANSWERS`] that there were.
+    answers: [OnceLock<Counter>; ANSWERS.len()],
 }
 
 impl FrontMetrics {
@@ -92,18 +96,27 @@ impl TunnelMetrics {
             came: bytes("in"),
             went: bytes("out"),
             latency: histogram!(LATENCY, "tunnel" => name.to_owned()),
+            answers: Default::default(),
         })
     }
 
     /// Counts an answer of the other end.
     pub(super) fn answered(&self, outcome: &'static str, took: Duration) {
         self.latency.record(took);
-        self.count(outcome);
+        match ANSWERS.iter().position(|known| *known == outcome) {
+            Some(at) => self.answers[at].get_or_init(|| self.counter(outcome)).increment(1),
+            None => self.count(outcome),
+        }
     }
 
     fn count(&self, outcome: &'static str) {
-        with_local_recorder(&*self.recorder, || {
-            counter!(REQUESTS, "tunnel" => self.name.clone(), "outcome" => outcome).increment(1);
-        });
+        self.counter(outcome).increment(1);
+    }
+
+    fn counter(&self, outcome: &'static str) -> Counter {
+        with_local_recorder(
+            &*self.recorder,
+            || counter!(REQUESTS, "tunnel" => self.name.clone(), "outcome" => outcome),
+        )
     }
 }
