@@ -191,7 +191,7 @@ fn write(mut store: Store, queue: &Queue) {
                 keep(&mut store, &mut batch);
             }
             match job {
-                Job::Keep(exchange) => batch.push(exchange),
+                Job::Keep(exchange) => batch.push(*exchange),
                 Job::Sync(done) => drop(done.send(())),
                 Job::Forget { profile, tunnel, done } => match store.forget(profile, tunnel.as_deref()) {
                     Ok(()) => drop(done.send(())),
@@ -204,7 +204,7 @@ fn write(mut store: Store, queue: &Queue) {
 }
 
 /// Writes what is in `batch`; of what began and ended in it, the end.
-fn keep(store: &mut Store, batch: &mut Vec<Box<Stored>>) {
+fn keep(store: &mut Store, batch: &mut Vec<Stored>) {
     let mut seen = HashSet::new();
     let mut last: Vec<_> = batch.drain(..).rev().filter(|kept| seen.insert(kept.summary.id)).collect();
     last.reverse();

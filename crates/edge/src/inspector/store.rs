@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Keeps exchanges, and forgets the oldest beyond the bounds.
-    pub(super) fn keep(&mut self, batch: &[Box<Stored>]) -> rusqlite::Result<()> {
+    pub(super) fn keep(&mut self, batch: &[Stored]) -> rusqlite::Result<()> {
         let mut kept = self.kept;
         let tx = self.connection.transaction()?;
         for stored in batch {
