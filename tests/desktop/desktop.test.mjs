@@ -1,5 +1,8 @@
 // The app as part of a desktop: tray, notifications, a second start, quitting.
 import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { test } from "node:test";
 import { launch, start } from "./harness/app.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
@@ -14,6 +17,21 @@ const SECRET = "lin_whs_2vqZ7nq0F3mYk1x9";
 /** The tray's item with this label, once it is there. */
 async function trayItem(session, label) {
   return eventually(`“${label}” in the tray's menu`, async () => (await session.trayMenu())?.find((item) => item.label === label));
+}
+
+/** A program that holds a database for itself, until it ends. */
+async function writing(t, database) {
+  const hold = "import sqlite3, sys\nopen = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\nopen.execute('BEGIN IMMEDIATE')\nprint('held', flush=True)\nsys.stdin.read()";
+  const child = spawn("python3", ["-c", hold, database], { stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => child.kill());
+  const ended = once(child, "close");
+  await once(child.stdout, "data");
+  return {
+    async end() {
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** Puts the window aside: what comes now is not seen in it. */
@@ -93,6 +111,32 @@ test("the tray switches tunnels and says how they stand", async (t) => {
   equal((await trayItem(session, "web · online")).checked, true);
   for (const name of ["web", "app"]) await call("remove_tunnel", { name });
   await eventually("an empty menu", async () => !(await trayItem(session, "Tunnels")).enabled);
+  await page.close();
+});
+
+test("a tunnel that cannot be switched is shown in the tray as it is", async (t) => {
+  const session = await Session.begin(t);
+  const target = await startTarget(t);
+  const proxy = await Proxy.start(session);
+  const page = await launch(session);
+  await signIn(page, proxy);
+  await live(page);
+  const add = { name: "app", settings: { target: new URL(target.url).origin }, on: false };
+  await page.run("return window.__TAURI_INTERNALS__.invoke('call', { op: 'add_tunnel', args: arguments[0] })", add);
+  const app = await trayItem(session, "app");
+  equal(app.checked, false);
+
+  // Nothing can be written for as long as another program writes.
+  const writer = await writing(t, join(session.env.XDG_DATA_HOME, "dev.postern.app", "history.db"));
+  await app.press();
+  // The press itself checks the item.
+  await eventually("the item checked", async () => (await trayItem(session, "app")).checked);
+  const failed = ({ summary }) => summary === "Tunnel not switched on";
+  await eventually("why not", async () => (await session.notifications()).some(failed));
+  await eventually("the item as it was", async () => !(await trayItem(session, "app")).checked);
+  await writer.end();
+  await (await trayItem(session, "app")).press();
+  equal((await trayItem(session, "app · online")).checked, true);
   await page.close();
 });
 
