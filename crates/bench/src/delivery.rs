@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two posts when the time of each is measured.
 const PACE: Duration = Duration::from_millis(20);
@@ -84,7 +85,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let (process, uri) = proxy::start(another.path(), proxy::EARLY, worker).await?;
     let early = Subject::new("… with early dispatch", process, uri, arrivals);
     let mut subjects = [baseline, committed, early];
-    let fsync = fdatasync(store.path())?;
+    let mut fsync = Vec::new();
 
     let connections = usize::from(options.connections);
     for round in 1..=options.rounds() {
@@ -92,6 +93,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         for subject in &mut subjects {
             subject.pace(options.length()).await?;
         }
+        fsync.push(fdatasync(store.path(), options.length()).await?);
+        println!("  {:<24} p50 {:.2} ms", "one fdatasync", fsync[fsync.len() - 1]);
         for subject in &mut subjects {
             subject.flood(connections, options.length()).await?;
         }
@@ -129,17 +132,22 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let title = format!(
         "Delivery: from the POST of {} bytes to the body at the worker; flood over {connections} connections; \
-         fdatasync of 4 KiB {fsync:.2} ms",
-        load::BODY
+         a fdatasync of 4 KiB, at 50 a second as well: {} ms",
+        load::BODY,
+        Spread::of(fsync).show(2)
     );
     options.publish(&title, &rows)
 }
 
-/// The median time of an fdatasync after 4 KiB were appended, in milliseconds.
-fn fdatasync(folder: &Path) -> Result<f64> {
+/// The median time of an fdatasync after 4 KiB were appended, in milliseconds:
+/// one on each beat, as the posts come. A disk that is left alone in between
+/// takes longer than one that is kept busy.
+async fn fdatasync(folder: &Path, length: Duration) -> Result<f64> {
     let mut file = File::create(folder.join("fdatasync"))?;
-    let mut took = Vec::new();
-    for _ in 0..200 {
+    let mut beat = interval(PACE);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut took, end) = (Vec::new(), Instant::now() + length);
+    while beat.tick().await.into_std() < end {
         file.write_all(&[1; 4096])?;
         let began = Instant::now();
         file.sync_data()?;

@@ -214,9 +214,7 @@ impl Ingest {
             only: origin.only,
             new_delivery: crate::entropy::delivery_id,
         };
-        if self.early.allows(&event) {
-            self.dispatch.early(&event);
-        }
+        self.dispatch.ahead(&event, self.early.allows(&event));
         let began = Instant::now();
         let accepted = self.store.accept_event(event).await;
         self.early.committed(accepted.is_ok());

@@ -45,6 +45,7 @@ use postern_protocol::signature::{Scheme, SignatureStyle};
 use postern_protocol::{HeaderList, Secret, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -343,12 +344,15 @@ pub trait Store: Send + Sync + 'static {
     fn claim_fresh(&self, claim: Claim) -> ClaimedFresh;
 
     /// Claims deliveries of an event that is about to be accepted, so that they
-    /// are sent while it is committed: of active workers with a closed circuit
-    /// and room that keep no order and have nothing else due, and only if the
-    /// event's key is neither known nor being taken. [`Store::accept_event`]
+    /// are made ready while it is committed: to active workers with a closed circuit
+    /// and room that keep no order and have nothing else due. `early`: they are
+    /// sent meanwhile, so none if the event's key is known or being taken, or
+    /// may be. Otherwise they wait for the commit, of one event at a time:
+    /// where many come, it spares no time. [`Store::accept_event`]
     /// is to follow at once; where it commits nothing the claims end, and
     /// nothing of the attempts is recorded.
-    fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed>;
+    fn claim_ahead(&self, event: &NewEvent, claim: Claim, early: bool) -> Vec<ClaimedAhead>;
+
     /// Records an attempt, what follows from it, and what it says of the
     /// worker; returns how that changed the worker's circuit. While this fails
     /// the claim stands: try again until it is recorded.
@@ -791,6 +795,15 @@ pub struct ClaimedFresh {
     pub deliveries: Vec<Claimed>,
     /// Whether something else is due, for [`Store::claim_due`].
     pub more: bool,
+}
+
+/// A delivery that was claimed before its event is committed.
+#[derive(Debug)]
+pub struct ClaimedAhead {
+    /// The delivery.
+    pub delivery: Claimed,
+    /// Told after the commit; dropped where the delivery is not written.
+    pub committed: oneshot::Receiver<()>,
 }
 
 /// What [`Store::claim_due`] may take.

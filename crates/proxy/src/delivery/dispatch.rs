@@ -5,7 +5,7 @@
 //! counted as room is there; who comes meanwhile wakes the scheduler, which
 //! looks again.
 
-use super::sender::Sender;
+use super::sender::{Committed, Sender};
 use crate::bus::Bus;
 use crate::store::{Claim, Claimed, ClaimedFresh, NewEvent, StoreError};
 use std::pin::Pin;
@@ -61,7 +61,7 @@ impl Dispatch {
         let full = claimed.len() == claim.limit as usize;
         for delivery in claimed {
             let place = room.take(delivery.body.len());
-            self.tasks.spawn(self.clone().attempt(delivery, place));
+            self.tasks.spawn(self.clone().attempt(delivery, None, place));
         }
         Ok(full)
     }
@@ -75,25 +75,31 @@ impl Dispatch {
         if more {
             self.bus.wake();
         }
-        self.start(room, deliveries);
+        self.start(room, deliveries.into_iter().map(|delivery| (delivery, None)));
     }
 
-    /// Starts what may be sent of an event while it is committed, which is to
-    /// follow at once.
-    pub(crate) fn early(self: &Arc<Self>, event: &NewEvent) {
+    /// Starts what may be, of an event whose commit is to follow at once:
+    /// `early`, it is sent meanwhile; otherwise it is signed, and sent after it.
+    pub(crate) fn ahead(self: &Arc<Self>, event: &NewEvent, early: bool) {
         let Ok(room) = self.turn.try_lock() else { return };
         let Some(claim) = self.claim(&room) else { return };
-        let claimed = self.sender.store.claim_ahead(event, claim);
+        let claimed = self.sender.store.claim_ahead(event, claim, early);
+        let claimed = claimed.into_iter().map(|one| (one.delivery, (!early).then_some(one.committed)));
         self.start(room, claimed);
     }
 
-    /// Writes the first of these requests before it returns.
-    fn start(self: &Arc<Self>, room: MutexGuard<'_, Room>, claimed: Vec<Claimed>) {
-        let placed: Vec<_> = claimed.into_iter().map(|one| (room.take(one.body.len()), one)).collect();
+    /// Writes the first of these requests, as far as they wait for no commit,
+    /// before it returns.
+    fn start(
+        self: &Arc<Self>,
+        room: MutexGuard<'_, Room>,
+        claimed: impl Iterator<Item = (Claimed, Option<Committed>)>,
+    ) {
+        let placed: Vec<_> = claimed.map(|(one, commit)| (room.take(one.body.len()), one, commit)).collect();
         drop(room);
-        for (number, (place, delivery)) in placed.into_iter().enumerate() {
+        for (number, (place, delivery, commit)) in placed.into_iter().enumerate() {
             let mut attempt: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(self.clone().attempt(delivery, place));
+                Box::pin(self.clone().attempt(delivery, commit, place));
             // Its task polls it again, and is woken from then on.
             let mut nobody = Context::from_waker(Waker::noop());
             if number >= AT_ONCE || attempt.as_mut().poll(&mut nobody).is_pending() {
@@ -116,8 +122,8 @@ impl Dispatch {
         Some(Claim { now, limit, per_worker, bytes, worker_bytes, lease })
     }
 
-    async fn attempt(self: Arc<Self>, delivery: Claimed, place: impl Send) {
-        let delivered = self.cut.run_until_cancelled(self.sender.attempt(delivery)).await;
+    async fn attempt(self: Arc<Self>, delivery: Claimed, commit: Option<Committed>, place: impl Send) {
+        let delivered = self.cut.run_until_cancelled(self.sender.attempt(delivery, commit)).await;
         drop(place);
         // There is room for another one, of this worker too.
         match delivered {

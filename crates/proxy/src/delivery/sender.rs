@@ -23,6 +23,7 @@ use postern_protocol::id::WorkerId;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long to wait before recording is tried again, at first and at most.
 const RECORD_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -34,6 +35,9 @@ const RECORD_FAILURES: u32 = 5;
 /// How long to wait before a worker is pinged again whose ping could not be
 /// recorded.
 const PING_AGAIN: Duration = Duration::from_secs(1);
+
+/// Says that the delivery's event is committed; ends where it is not.
+pub(crate) type Committed = oneshot::Receiver<()>;
 
 /// Makes attempts.
 pub(crate) struct Sender {
@@ -56,15 +60,20 @@ struct Decided {
 }
 
 impl Sender {
-    /// One attempt, from claim to record. Whether it delivered.
-    pub(crate) async fn attempt(&self, claimed: Claimed) -> bool {
+    /// One attempt, from claim to record. Whether it delivered. What is to wait
+    /// for its `commit` is made ready and sent after it, or not at all.
+    pub(crate) async fn attempt(&self, claimed: Claimed, commit: Option<Committed>) -> bool {
         let ticket = Ticket::from(&claimed);
         let worker = ticket.worker;
         let (tunnel, heard) = (self.tunnels.epoch(worker), self.heard.so_far(worker));
         self.metrics.in_flight.increment(1);
         self.canaries.claimed(ticket.event);
-        let sent = match AssertUnwindSafe(self.send(claimed)).catch_unwind().await {
-            Ok(sent) => sent,
+        let sent = match AssertUnwindSafe(self.send(claimed, commit)).catch_unwind().await {
+            Ok(Some(sent)) => sent,
+            Ok(None) => {
+                self.metrics.in_flight.decrement(1);
+                return false;
+            }
             Err(_) => {
                 tracing::error!(delivery = %ticket.delivery, "an attempt panicked");
                 send::defect(
@@ -96,16 +105,21 @@ impl Sender {
         }
     }
 
-    async fn send(&self, claimed: Claimed) -> Sent {
+    /// `None`: the commit that it was to wait for did not come.
+    async fn send(&self, claimed: Claimed, commit: Option<Committed>) -> Option<Sent> {
         let ticket = Ticket::from(&claimed);
         let at = self.clock.now();
-        match sign::sign(claimed, at) {
+        let signed = sign::sign(claimed, at);
+        if let Some(commit) = commit {
+            commit.await.ok()?;
+        }
+        Some(match signed {
             Ok(signed) => {
                 self.canaries.sent(ticket.event);
                 send::send(&self.client, &self.tunnels, signed).await
             }
             Err(error) => send::defect(ticket, at, error.to_string()),
-        }
+        })
     }
 
     /// `heard`: how often the worker had answered when the attempt began.

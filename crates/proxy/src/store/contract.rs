@@ -322,6 +322,7 @@ macro_rules! run_on {
                 a_claim_ends_with_the_process, what_is_fresh_is_claimed_once, the_next_due_time_is_known, simultaneous_claims_share;
             ahead:
                 what_was_claimed_ahead_is_delivered_once, what_is_known_is_not_claimed_ahead,
+                what_waits_for_the_commit_is_told_of_it, what_waits_for_a_commit_that_fails_is_not_sent,
                 nobody_is_overtaken, a_group_beside_one_who_is_ahead_gets_it_once, without_a_commit_the_claims_end,
                 claimed_ahead_it_survives_the_process;
             circuits:

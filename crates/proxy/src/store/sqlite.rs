@@ -3,10 +3,10 @@
 //! One process serves from a database; others may administer it meanwhile.
 
 use super::{
-    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
-    EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
-    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, ReservedTunnel, Room,
-    Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
+    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedAhead, ClaimedFresh, DeadReason, DeliveryCursor, Depth,
+    EventContent, EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember,
+    LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery,
+    ReservedTunnel, Room, Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
 };
 use crate::circuit::{CircuitChange, Observation};
 use crate::vault::Vault;
@@ -197,8 +197,8 @@ macro_rules! delegate {
                 SqliteStore::claim_fresh(self, claim)
             }
 
-            fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
-                SqliteStore::claim_ahead(self, event, claim)
+            fn claim_ahead(&self, event: &NewEvent, claim: Claim, early: bool) -> Vec<ClaimedAhead> {
+                SqliteStore::claim_ahead(self, event, claim, early)
             }
 
             fn measured_by(&self, metrics: WriteMetrics) {

@@ -118,7 +118,7 @@ async fn a_panic_is_recorded_as_a_failed_attempt() {
         .await
         .unwrap()
         .remove(0);
-    sender.attempt(claimed).await;
+    sender.attempt(claimed, None).await;
 
     let record = store.event_record(event.workspace, event.id).await.unwrap().unwrap();
     let delivery = &record.deliveries[0];

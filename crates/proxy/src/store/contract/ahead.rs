@@ -1,9 +1,61 @@
 use super::*;
+use tokio::sync::oneshot::error::TryRecvError;
 
-fn ahead_of(world: &World, event: &NewEvent, per_worker: u32) -> Vec<Claimed> {
+fn claim(world: &World, event: &NewEvent, per_worker: u32, early: bool) -> Vec<ClaimedAhead> {
     let (bytes, worker_bytes) = (u64::MAX, u64::MAX);
     let claim = Claim { now: event.received_at, limit: 9, per_worker, bytes, worker_bytes, lease: LEASE };
-    world.store().claim_ahead(event, claim)
+    world.store().claim_ahead(event, claim, early)
+}
+
+fn ahead_of(world: &World, event: &NewEvent, per_worker: u32) -> Vec<Claimed> {
+    claim(world, event, per_worker, true).into_iter().map(|one| one.delivery).collect()
+}
+
+/// What waits for the event's commit.
+fn held(world: &World, event: &NewEvent) -> Vec<ClaimedAhead> {
+    claim(world, event, 9, false)
+}
+
+pub(crate) async fn what_waits_for_the_commit_is_told_of_it(world: World) {
+    let worker = world.active_worker(&[]).await;
+    let event = world.event();
+    let mut waits = held(&world, &event).remove(0);
+    assert_eq!((waits.delivery.event, waits.delivery.worker), (event.id, worker));
+    assert!(held(&world, &world.event()).is_empty(), "one event at a time");
+    assert_eq!(waits.committed.try_recv(), Err(TryRecvError::Empty));
+    world.store().accept_event(event.clone()).await.unwrap();
+    assert_eq!(waits.committed.await, Ok(()));
+    assert!(world.claim(event.received_at).await.is_empty(), "it is claimed");
+    world
+        .store()
+        .finish_attempt(finished(&waits.delivery, event.received_at, Next::Delivered))
+        .await
+        .unwrap();
+    assert_eq!(world.record(event.id).await.deliveries[0].state, DeliveryState::Delivered);
+
+    // A repetition, which is told as one after the look for its key, and what no key tells apart.
+    let again = NewEvent { id: entropy::event_id(event.received_at), ..event.clone() };
+    let waits = held(&world, &again).remove(0);
+    assert_eq!(world.store().accept_event(again).await.unwrap(), Accepted::Duplicate { of: event.id });
+    assert!(waits.committed.await.is_err(), "nothing of it is sent");
+    let keyless = NewEvent { dedupe: None, ..world.event() };
+    let waits = held(&world, &keyless).remove(0);
+    world.store().accept_event(keyless).await.unwrap();
+    assert_eq!(waits.committed.await, Ok(()));
+}
+
+pub(crate) async fn what_waits_for_a_commit_that_fails_is_not_sent(world: World) {
+    let worker = world.active_worker(&[]).await;
+    let event = world.event();
+    let waits = held(&world, &event).remove(0);
+    let nobody = NewEvent { only: Some(entropy::worker_id(T0)), ..event.clone() };
+    assert!(matches!(world.store().accept_event(nobody).await, Err(StoreError::Missing(_))));
+    assert!(waits.committed.await.is_err());
+    // Sent again, it is for whoever takes it then.
+    let waits = held(&world, &event).remove(0);
+    world.store().remove_worker(worker, DeadReason::WorkerLeft, T0).await.unwrap();
+    assert_eq!(world.store().accept_event(event).await.unwrap(), Accepted::Stored { workers: vec![] });
+    assert!(waits.committed.await.is_err());
 }
 
 pub(crate) async fn what_was_claimed_ahead_is_delivered_once(world: World) {

@@ -1,7 +1,8 @@
-//! Claims on deliveries whose event is being committed: they may be sent
-//! meanwhile. Only what nobody has to wait for, and nobody could have had
-//! before, is claimed ahead: a key that no event has or is just taking; a
-//! worker that is there, keeps no order, has room and has nothing waiting.
+//! Claims on deliveries whose event is being committed: they are made ready
+//! meanwhile, and sent once it is, or sent at once. Only what nobody has to wait
+//! for is claimed ahead: a worker that is there, keeps no order, has room and
+//! has nothing waiting; and what is sent at once, only if nobody could have had
+//! it before: a key that no event has or is just taking.
 //!
 //! The rows are inserted with the ids claimed here; what an attempt comes to is
 //! recorded after them, since one thread writes, in turn. Where nothing is
@@ -15,7 +16,7 @@ use super::fresh;
 use super::memory::SharedMemory;
 use super::problem::Problem;
 use super::roster::{Flight, Member, Roster, WorkerNo};
-use crate::store::{Claim, Claimed, NewEvent};
+use crate::store::{Claim, ClaimedAhead, NewEvent};
 use postern_protocol::UnixMillis;
 use postern_protocol::api::CircuitState;
 use postern_protocol::id::{DeliveryId, EventId};
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
 
 /// The number of an event that is not written yet; real ones begin at 1.
 pub(super) const UNWRITTEN: i64 = 0;
@@ -35,8 +37,10 @@ pub(super) struct Ahead {
 }
 
 struct Early {
-    key: Key,
+    key: Option<Key>,
     deliveries: Vec<(WorkerNo, DeliveryId)>,
+    /// Who waits for the commit, of each of them.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 /// Ends the claims on an event's deliveries when it is dropped, but for what
@@ -77,11 +81,11 @@ impl Keys {
 }
 
 impl SqliteStore {
-    pub(super) fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
-        let Some(key) = event.dedupe.as_ref().map(|key| dedupe::key(event.source, &key.as_text())) else {
-            return Vec::new();
-        };
-        let claimed = self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim));
+    pub(super) fn claim_ahead(&self, event: &NewEvent, claim: Claim, early: bool) -> Vec<ClaimedAhead> {
+        let key = event.dedupe.as_ref().map(|key| dedupe::key(event.source, &key.as_text()));
+        let claim = |early| self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim, early));
+        let Some(key) = key.filter(|_| early) else { return if early { Vec::new() } else { claim(false) } };
+        let claimed = claim(true);
         // Looked up after it was marked as being taken: whoever takes it before
         // that has it in memory or, from before, in the database by now.
         let seen = claimed.is_empty()
@@ -97,11 +101,18 @@ impl SqliteStore {
 
 impl Roster {
     /// Marks the event's key as being taken, and claims what may be sent.
-    fn claim_ahead(&mut self, event: &NewEvent, key: Key, claim: Claim) -> Vec<Claimed> {
-        if event.only.is_some() || !self.ahead.keys.insert(key) {
+    fn claim_ahead(
+        &mut self,
+        event: &NewEvent,
+        key: Option<Key>,
+        claim: Claim,
+        early: bool,
+    ) -> Vec<ClaimedAhead> {
+        let crowded = !early && !self.ahead.events.is_empty();
+        if event.only.is_some() || crowded || key.is_some_and(|key| !self.ahead.keys.insert(key)) {
             return Vec::new();
         }
-        let (mut deliveries, mut claimed) = (Vec::new(), Vec::new());
+        let (mut deliveries, mut waiting, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
         for taker in self.takers(event.workspace, event.provider, &event.described, &event.body) {
             let bytes = (claimed.len() * event.body.len()) as u64;
             if taker.ordered || claimed.len() == claim.limit as usize || bytes >= claim.bytes {
@@ -111,7 +122,9 @@ impl Roster {
             self.update(taker.no, |member| claimable = member.may_be_ahead(event.received_at, claim));
             let Some(member) = self.get(taker.no).filter(|_| claimable) else { continue };
             let id = (event.new_delivery)(event.received_at);
-            claimed.push(fresh::claimed(event, id, member, claim.now));
+            let (tell, committed) = oneshot::channel();
+            claimed.push(ClaimedAhead { delivery: fresh::claimed(event, id, member, claim.now), committed });
+            waiting.push(tell);
             deliveries.push((taker.no, id));
             self.claim(
                 id,
@@ -125,7 +138,7 @@ impl Roster {
                 },
             );
         }
-        self.ahead.events.insert(event.id, Early { key, deliveries });
+        self.ahead.events.insert(event.id, Early { key, deliveries, waiting });
         claimed
     }
 
@@ -155,10 +168,15 @@ impl Roster {
 
     /// The event's commit is over; these of its deliveries are written.
     pub(super) fn end_ahead(&mut self, event: EventId, written: &[DeliveryId]) {
-        let Some(Early { key, deliveries }) = self.ahead.events.remove(&event) else { return };
-        self.ahead.keys.remove(&key);
-        for (_, delivery) in deliveries {
-            if !written.contains(&delivery) {
+        let Some(Early { key, deliveries, waiting }) = self.ahead.events.remove(&event) else { return };
+        if let Some(key) = key {
+            self.ahead.keys.remove(&key);
+        }
+        for ((_, delivery), waiting) in deliveries.into_iter().zip(waiting) {
+            if written.contains(&delivery) {
+                // Who sent it at once does not listen.
+                let _ = waiting.send(());
+            } else {
                 self.release(delivery);
             }
         }

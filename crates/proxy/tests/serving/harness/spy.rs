@@ -9,10 +9,10 @@ use postern_protocol::api::{
 use postern_protocol::id::{DeliveryId, EventId, SourceId, TokenId, WorkerId, WorkspaceId};
 use postern_proxy::circuit::{CircuitChange, Observation, Observed};
 use postern_proxy::store::{
-    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedFresh, DeadReason, DeliveryCursor, Depth, EventContent,
-    EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember, LinearOrganization,
-    LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery, ReservedTunnel, Room,
-    Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
+    Accepted, Bulk, BulkDone, Claim, Claimed, ClaimedAhead, ClaimedFresh, DeadReason, DeliveryCursor, Depth,
+    EventContent, EventCursor, FinishAttempt, Grant, GrantReport, GrantSought, LinearApp, LinearMember,
+    LinearOrganization, LiveBatch, LiveMark, NewEvent, Page, Ping, RecoverDone, Recovery, Redelivery,
+    ReservedTunnel, Room, Source, Store, StoreError, Token, TunnelKept, Worker, Workspace, WriteMetrics,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,8 +91,8 @@ macro_rules! spy {
                 self.inner.claim_fresh(claim)
             }
 
-            fn claim_ahead(&self, event: &NewEvent, claim: Claim) -> Vec<Claimed> {
-                self.inner.claim_ahead(event, claim)
+            fn claim_ahead(&self, event: &NewEvent, claim: Claim, early: bool) -> Vec<ClaimedAhead> {
+                self.inner.claim_ahead(event, claim, early)
             }
 
             fn measured_by(&self, metrics: WriteMetrics) {
