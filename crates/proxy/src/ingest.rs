@@ -13,12 +13,15 @@ use crate::http::rate::Buckets;
 use crate::notices::Notices;
 use crate::store::{Accepted, NewEvent, RequestId, Source, Store};
 use bytes::Bytes;
+use futures_util::poll;
 use postern_protocol::dedupe::IdFrom;
 use postern_protocol::id::{EventId, SourceId, WorkerId};
 use postern_protocol::signature::Scheme;
 use postern_protocol::{Clock, HeaderList, Provider, Secret, UnixMillis};
 use serde::Serialize;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::time::Instant;
 
 mod early;
@@ -214,9 +217,20 @@ impl Ingest {
             only: origin.only,
             new_delivery: crate::entropy::delivery_id,
         };
-        self.dispatch.ahead(&event, self.early.allows(&event));
+        let early = self.early.allows(&event);
+        let mut ahead = self.dispatch.ahead(&event, early);
+        if early {
+            self.dispatch.start(std::mem::take(&mut ahead));
+        }
         let began = Instant::now();
-        let accepted = self.store.accept_event(event).await;
+        let mut accepting = pin!(self.store.accept_event(event));
+        // The commit is under way from the first poll on: what waits for it is made ready meanwhile.
+        let at_once = poll!(accepting.as_mut());
+        self.dispatch.start(ahead);
+        let accepted = match at_once {
+            Poll::Ready(accepted) => accepted,
+            Poll::Pending => accepting.await,
+        };
         self.early.committed(accepted.is_ok());
         let accepted = accepted?;
         self.metrics.committed(began.elapsed(), &accepted);

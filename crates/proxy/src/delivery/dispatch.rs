@@ -11,7 +11,7 @@ use crate::store::{Claim, Claimed, ClaimedFresh, NewEvent, StoreError};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,8 +60,7 @@ impl Dispatch {
         let claimed = self.sender.store.claim_due(claim).await?;
         let full = claimed.len() == claim.limit as usize;
         for delivery in claimed {
-            let place = room.take(delivery.body.len());
-            self.tasks.spawn(self.clone().attempt(delivery, None, place));
+            self.tasks.spawn(self.clone().attempt(Taken::new(&room, delivery, None)));
         }
         Ok(full)
     }
@@ -75,31 +74,25 @@ impl Dispatch {
         if more {
             self.bus.wake();
         }
-        self.start(room, deliveries.into_iter().map(|delivery| (delivery, None)));
-    }
-
-    /// Starts what may be, of an event whose commit is to follow at once:
-    /// `early`, it is sent meanwhile; otherwise it is signed, and sent after it.
-    pub(crate) fn ahead(self: &Arc<Self>, event: &NewEvent, early: bool) {
-        let Ok(room) = self.turn.try_lock() else { return };
-        let Some(claim) = self.claim(&room) else { return };
-        let claimed = self.sender.store.claim_ahead(event, claim, early);
-        let claimed = claimed.into_iter().map(|one| (one.delivery, (!early).then_some(one.committed)));
-        self.start(room, claimed);
-    }
-
-    /// Writes the first of these requests, as far as they wait for no commit,
-    /// before it returns.
-    fn start(
-        self: &Arc<Self>,
-        room: MutexGuard<'_, Room>,
-        claimed: impl Iterator<Item = (Claimed, Option<Committed>)>,
-    ) {
-        let placed: Vec<_> = claimed.map(|(one, commit)| (room.take(one.body.len()), one, commit)).collect();
+        let taken = deliveries.into_iter().map(|delivery| Taken::new(&room, delivery, None)).collect();
         drop(room);
-        for (number, (place, delivery, commit)) in placed.into_iter().enumerate() {
-            let mut attempt: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(self.clone().attempt(delivery, commit, place));
+        self.start(taken);
+    }
+
+    /// Claims what may be, of an event whose commit is to follow at once. What
+    /// is `early` is sent meanwhile; the rest is signed, and sent after it.
+    pub(crate) fn ahead(&self, event: &NewEvent, early: bool) -> Vec<Taken> {
+        let Ok(room) = self.turn.try_lock() else { return Vec::new() };
+        let Some(claim) = self.claim(&room) else { return Vec::new() };
+        let claimed = self.sender.store.claim_ahead(event, claim, early).into_iter();
+        claimed.map(|one| Taken::new(&room, one.delivery, (!early).then_some(one.committed))).collect()
+    }
+
+    /// Starts these attempts. The first requests, as far as they wait for no
+    /// commit, are written before it returns.
+    pub(crate) fn start(self: &Arc<Self>, taken: Vec<Taken>) {
+        for (number, one) in taken.into_iter().enumerate() {
+            let mut attempt: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(self.clone().attempt(one));
             // Its task polls it again, and is woken from then on.
             let mut nobody = Context::from_waker(Waker::noop());
             if number >= AT_ONCE || attempt.as_mut().poll(&mut nobody).is_pending() {
@@ -122,7 +115,7 @@ impl Dispatch {
         Some(Claim { now, limit, per_worker, bytes, worker_bytes, lease })
     }
 
-    async fn attempt(self: Arc<Self>, delivery: Claimed, commit: Option<Committed>, place: impl Send) {
+    async fn attempt(self: Arc<Self>, Taken { delivery, commit, place }: Taken) {
         let delivered = self.cut.run_until_cancelled(self.sender.attempt(delivery, commit)).await;
         drop(place);
         // There is room for another one, of this worker too.
@@ -133,6 +126,23 @@ impl Dispatch {
         }
     }
 }
+
+/// A claimed delivery, with its place among the attempts.
+pub(crate) struct Taken {
+    delivery: Claimed,
+    /// What it waits for before it is sent.
+    commit: Option<Committed>,
+    place: Place,
+}
+
+impl Taken {
+    fn new(room: &Room, delivery: Claimed, commit: Option<Committed>) -> Self {
+        let place = room.take(delivery.body.len());
+        Self { delivery, commit, place }
+    }
+}
+
+type Place = [Option<OwnedSemaphorePermit>; 2];
 
 /// The room of all attempts under way.
 struct Room {
@@ -151,10 +161,10 @@ impl Room {
 
     /// The place of one attempt, and the bytes of its body as far as there are
     /// any left.
-    fn take(&self, body: usize) -> impl Send + use<> {
+    fn take(&self, body: usize) -> Place {
         let bytes = body.min(self.bytes.available_permits());
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        (place, Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok())
+        [place, Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()]
     }
 }
