@@ -82,15 +82,18 @@ impl Keys {
 
 impl SqliteStore {
     pub(super) fn claim_ahead(&self, event: &NewEvent, claim: Claim, early: bool) -> Vec<ClaimedAhead> {
+        if !early && self.memory.look(|memory| !memory.roster.ahead.events.is_empty()) {
+            return Vec::new();
+        }
         let key = event.dedupe.as_ref().map(|key| dedupe::key(event.source, &key.as_text()));
-        let claim = |early| self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim, early));
-        let Some(key) = key.filter(|_| early) else { return if early { Vec::new() } else { claim(false) } };
-        let claimed = claim(true);
+        if early && key.is_none() {
+            return Vec::new();
+        }
+        let claimed = self.memory.change(|memory| memory.roster.claim_ahead(event, key, claim));
+        let Some(key) = key.filter(|_| early && !claimed.is_empty()) else { return claimed };
         // Looked up after it was marked as being taken: whoever takes it before
         // that has it in memory or, from before, in the database by now.
-        let seen = claimed.is_empty()
-            || self.memory.look(|memory| memory.keys.has(&key))
-            || self.keys.seen(key).unwrap_or(true);
+        let seen = self.memory.look(|memory| memory.keys.has(&key)) || self.keys.seen(key).unwrap_or(true);
         if seen {
             self.memory.change(|memory| memory.roster.release_ahead(event.id));
             return Vec::new();
@@ -101,15 +104,8 @@ impl SqliteStore {
 
 impl Roster {
     /// Marks the event's key as being taken, and claims what may be sent.
-    fn claim_ahead(
-        &mut self,
-        event: &NewEvent,
-        key: Option<Key>,
-        claim: Claim,
-        early: bool,
-    ) -> Vec<ClaimedAhead> {
-        let crowded = !early && !self.ahead.events.is_empty();
-        if event.only.is_some() || crowded || key.is_some_and(|key| !self.ahead.keys.insert(key)) {
+    fn claim_ahead(&mut self, event: &NewEvent, key: Option<Key>, claim: Claim) -> Vec<ClaimedAhead> {
+        if event.only.is_some() || key.is_some_and(|key| !self.ahead.keys.insert(key)) {
             return Vec::new();
         }
         let (mut deliveries, mut waiting, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
