@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { svelteTesting } from "@testing-library/svelte/vite";
 import { defineConfig } from "vitest/config";
+import { inOne } from "./first";
 import { atMost } from "./size";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
@@ -26,6 +27,7 @@ export default defineConfig({
     // Nothing inlined as data: URLs: the content security policy allows own files only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { output: { codeSplitting: { groups: [inOne(`${root}index.html`)] } } },
   },
   test: {
     environment: "jsdom",

@@ -1,6 +1,7 @@
 // Chooses the way to the backend, once, at start.
 
 import { httpTransport, openSession, takeToken } from "./http";
+import { tauriTransport } from "./tauri";
 import type { Transport } from "./types";
 
 /** Opens the transport this page was loaded for. */
@@ -10,7 +11,6 @@ export async function openTransport(): Promise<Transport> {
     return fakeTransport(new URLSearchParams(location.search));
   }
   if ("__TAURI_INTERNALS__" in window) {
-    const { tauriTransport } = await import("./tauri");
     return tauriTransport();
   }
   await openSession(takeToken(location, history));
