@@ -3,8 +3,9 @@
 
 use crate::edge::{CurrentEdge, EdgeState};
 use crate::link::{Next, Place};
+use crate::live::Feed;
 use crate::login;
-use postern_edge::api::ApiError;
+use postern_edge::api::{ApiError, Live};
 use postern_protocol::ErrorCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,22 @@ use tauri_plugin_opener::OpenerExt;
 async fn call(edge: State<'_, CurrentEdge>, op: String, args: Option<Value>) -> Result<Value, ApiError> {
     let edge = edge.inner().clone();
     edge.call(&op, args.unwrap_or_default()).await
+}
+
+/// Begins to tell the page what changes after `cursor`; by the number that it
+/// answers the page fetches ([`live_next`]).
+#[tauri::command]
+fn live_open(edge: State<'_, CurrentEdge>, feed: State<'_, Feed>, cursor: u64) -> u32 {
+    feed.open(&edge, cursor)
+}
+
+/// The next changes, or nothing for a while; `null` when another page fetches.
+///
+/// # Errors
+/// None: a command that waits must be able to have some.
+#[tauri::command]
+async fn live_next(feed: State<'_, Feed>, page: u32) -> Result<Option<Live>, ApiError> {
+    Ok(feed.next(page).await)
 }
 
 /// Which edge works for the app; later changes come as [`crate::live::EDGE`].
@@ -78,6 +95,8 @@ fn next_place(next: State<'_, Next>) -> Option<Place> {
 pub(crate) fn register<R: Runtime>(builder: Builder<R>) -> Builder<R> {
     builder.invoke_handler(tauri::generate_handler![
         call,
+        live_open,
+        live_next,
         edge_state,
         desktop_facts,
         set_start_at_login,

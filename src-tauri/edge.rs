@@ -12,7 +12,6 @@ pub(crate) use start::{EdgeError, causes};
 pub(crate) use state::EdgeState;
 pub(crate) use work::{replay, set_tunnel_on, toggle_pause};
 
-use crate::config::Config;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use postern_edge::api::{self, ApiError, Live};
@@ -24,7 +23,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tauri::async_runtime::JoinHandle;
-use tauri::{AppHandle, Runtime};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -55,25 +53,35 @@ pub(crate) struct CurrentEdge {
 }
 
 impl CurrentEdge {
-    /// Starts the edge that this machine's configuration describes, or
-    /// attaches to the one that runs.
-    ///
-    /// # Errors
-    /// When neither can be done.
-    pub(crate) async fn start<R: Runtime>(app: &AppHandle<R>, config: &Config) -> Result<Self, EdgeError> {
-        Self::of(config.edge(app)?).await
-    }
-
-    pub(crate) async fn of(config: EdgeConfig) -> Result<Self, EdgeError> {
-        let found = start::find(&config).await?;
-        let current = Self {
+    /// Between two edges until [`CurrentEdge::begin`] has found the first.
+    pub(crate) fn new(config: EdgeConfig) -> Self {
+        Self {
             config: Arc::new(config),
             which: watch::Sender::new(Which::Neither(None)),
             stop: CancellationToken::new(),
             task: Arc::default(),
-        };
-        current.take(found).await;
-        Ok(current)
+        }
+    }
+
+    /// Starts the edge that the configuration describes, or attaches to the
+    /// one that runs; neither, when this is stopped meanwhile.
+    ///
+    /// # Errors
+    /// When neither can be done.
+    pub(crate) async fn begin(&self) -> Result<(), EdgeError> {
+        tokio::select! {
+            found = start::find(&self.config) => self.take(found?).await,
+            () = self.stop.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    /// One that has begun.
+    #[cfg(test)]
+    pub(crate) async fn of(config: EdgeConfig) -> Result<Self, EdgeError> {
+        let edge = Self::new(config);
+        edge.begin().await?;
+        Ok(edge)
     }
 
     /// Calls an operation of the edge's table. Between two edges it waits for
@@ -132,6 +140,17 @@ impl CurrentEdge {
         stream::unfold(follower, |mut follower| async move {
             let live = follower.next().await?;
             Some((live, follower))
+        })
+    }
+
+    /// The same from `cursor` on, for one who reads at its own pace. It goes
+    /// from one edge to the next when [`CurrentEdge::live`] has found that.
+    pub(crate) fn live_after(&self, cursor: u64) -> impl Stream<Item = Live> + Send + use<> {
+        let which = self.which.subscribe();
+        let listener = Listener { which, cursor: Some(cursor), changes: None, stop: self.stop.clone() };
+        stream::unfold(listener, |mut listener| async move {
+            let live = listener.next().await?;
+            Some((live, listener))
         })
     }
 
@@ -218,9 +237,7 @@ impl Follower {
             if let Some(changes) = &mut self.changes
                 && let Some(live) = changes.next().await
             {
-                let status = live.status.as_ref().map(|status| status.cursor);
-                let told = live.changes.as_ref().map(|changes| changes.cursor);
-                self.cursor = told.or(self.cursor).or(status);
+                self.cursor = told(&live, self.cursor);
                 return Some(live);
             }
             self.changes = None;
@@ -234,6 +251,45 @@ impl Follower {
             }
         }
     }
+}
+
+/// Reads whichever edge there is, and finds none.
+struct Listener {
+    which: watch::Receiver<Which>,
+    /// Up to where the changes are told.
+    cursor: Option<u64>,
+    /// Of the present edge.
+    changes: Option<BoxStream<'static, Live>>,
+    stop: CancellationToken,
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<Live> {
+        loop {
+            if self.changes.is_none() {
+                let which = self.which.borrow_and_update().clone();
+                self.changes = changes(which, self.cursor).await;
+            }
+            if let Some(changes) = &mut self.changes
+                && let Some(live) = changes.next().await
+            {
+                self.cursor = told(&live, self.cursor);
+                return Some(live);
+            }
+            self.changes = None;
+            tokio::select! {
+                changed = self.which.changed() => changed.ok()?,
+                () = self.stop.cancelled() => return None,
+            }
+        }
+    }
+}
+
+/// Up to where everything is told after this, which was `cursor` before.
+fn told(live: &Live, cursor: Option<u64>) -> Option<u64> {
+    let status = live.status.as_ref().map(|status| status.cursor);
+    let changes = live.changes.as_ref().map(|changes| changes.cursor);
+    changes.or(cursor).or(status)
 }
 
 /// What an edge changes after `cursor`, until it ends; none when it has.

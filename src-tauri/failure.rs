@@ -2,6 +2,7 @@
 //! sentence on stderr. The exit code is then [`EXIT_CODE`].
 
 use crate::edge::{EdgeError, causes};
+use crate::window;
 use postern_edge::StartError;
 use std::process::ExitCode;
 use tauri::http::{Response, header};
@@ -37,6 +38,21 @@ pub(crate) fn show<R: Runtime>(app: &AppHandle<R>, problem: &EdgeError) -> tauri
         .center()
         .build()?;
     Ok(())
+}
+
+/// The same instead of the app's window, which waits for the edge in vain.
+pub(crate) fn replace_window<R: Runtime>(app: &AppHandle<R>, problem: &EdgeError) {
+    // First the new one: without any the app would end.
+    let shown = show(app, problem).and_then(|()| window::take_away(app));
+    if let Err(problem) = shown {
+        say(&format!("and no window says so: {problem}"));
+        app.exit(EXIT_CODE);
+    }
+}
+
+/// Whether that is all the app shows.
+pub(crate) fn is_shown<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.try_state::<Failure>().is_some()
 }
 
 /// Says why there is not even a window.

@@ -2,8 +2,8 @@
 //! edge, which does all the work.
 //!
 //! The page in the window reaches the edge by one command
-//! ([`commands::call`]) and hears of its changes by one event
-//! ([`live::LIVE`]). The edge runs in this process, on Tauri's async runtime,
+//! ([`commands::call`]) and fetches its changes, a batch at a time
+//! ([`live::Feed`]). The edge runs in this process, on Tauri's async runtime,
 //! and is drained before the process ends; or it is another program's that
 //! runs already ([`edge`]).
 
@@ -58,25 +58,42 @@ fn build(config: Config) -> tauri::Result<App<Wry>> {
         .build(tauri::generate_context!())
 }
 
-/// Starts the edge, then everything that shows it; or shows why it did not
-/// start.
+/// Opens the window and, while the system's web view starts in it, the edge;
+/// then everything else that shows the edge. Or shows why it did not start.
 fn start(app: &AppHandle, config: &Config) -> tauri::Result<()> {
     quit::on_signals(app);
-    match tauri::async_runtime::block_on(CurrentEdge::start(app, config)) {
-        Ok(edge) => {
-            app.manage(edge);
-            app.manage(link::Next::default());
-            link::follow(app);
-            window::open(app, !login::started_it())?;
-            tray::build(app)?;
-            if login::started_it() {
-                login::show_without_tray(app);
-            }
-            live::follow(app);
-            Ok(())
+    let edge = match config.edge(app) {
+        Ok(config) => CurrentEdge::new(config),
+        Err(problem) => return failure::show(app, &problem.into()),
+    };
+    app.manage(edge.clone());
+    app.manage(link::Next::default());
+    live::prepare(app);
+    link::follow(app);
+    let begun = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let outcome = edge.begin().await;
+        let app = begun.clone();
+        let done = begun.run_on_main_thread(move || match outcome {
+            Ok(()) => show_edge(&app),
+            Err(problem) => failure::replace_window(&app, &problem),
+        });
+        if let Err(problem) = done {
+            tracing::debug!(%problem, "the app ended while it started");
         }
-        Err(problem) => failure::show(app, &problem),
+    });
+    window::open(app, !login::started_it())
+}
+
+/// Everything outside the window that shows the edge.
+fn show_edge(app: &AppHandle) {
+    if let Err(problem) = tray::build(app) {
+        tracing::error!(%problem, "no tray icon");
     }
+    if login::started_it() {
+        login::show_without_tray(app);
+    }
+    live::follow(app);
 }
 
 fn on_event(app: &AppHandle, event: &RunEvent) {

@@ -1,18 +1,20 @@
-//! The edge's changes, handed on to the page, the tray and the notifications.
+//! The edge's changes, handed on to the tray and the notifications. The page
+//! fetches its own ([`feed`]).
+
+mod feed;
+
+pub(crate) use feed::Feed;
 
 use crate::edge::{self, CurrentEdge};
 use crate::notifications::{self, Choice, Screen};
 use crate::{tray, window};
 use futures_util::StreamExt;
 use postern_edge::SystemClock;
-use postern_edge::api::{EventSummary, Live, Status};
+use postern_edge::api::{EventSummary, Status};
 use postern_protocol::Clock;
 use std::sync::{Mutex, PoisonError};
 use tauri::{AppHandle, Emitter, Manager, Runtime};
 use tokio::sync::mpsc;
-
-/// The event that carries a [`Live`] to the page.
-pub(crate) const LIVE: &str = "postern://live";
 
 /// The event that carries an [`edge::EdgeState`] to the page.
 pub(crate) const EDGE: &str = "postern://edge";
@@ -32,10 +34,15 @@ impl Latest {
     }
 }
 
+/// What the edge's words are kept in, before it has spoken.
+pub(crate) fn prepare<R: Runtime>(app: &AppHandle<R>) {
+    app.manage(Latest::default());
+    app.manage(Feed::default());
+    app.manage(screen(app));
+}
+
 /// Follows the edge until it stops.
 pub(crate) fn follow<R: Runtime>(app: &AppHandle<R>) {
-    app.manage(Latest::default());
-    app.manage(screen(app));
     let (arrivals, changes) = mpsc::unbounded_channel();
     tauri::async_runtime::spawn(hand_on(app.clone(), arrivals));
     tauri::async_runtime::spawn(tell_state(app.clone()));
@@ -51,11 +58,10 @@ async fn hand_on<R: Runtime>(app: AppHandle<R>, arrivals: mpsc::UnboundedSender<
             tray::show_status(&app, status);
         }
         tray::show_events(&app);
-        if let Some(changes) = &change.changes {
+        if let Some(changes) = change.changes {
             // Only a notifier that has ended does not listen.
-            let _ = arrivals.send(changes.rows.clone());
+            let _ = arrivals.send(changes.rows);
         }
-        emit(&app, &change);
     }
 }
 
@@ -67,12 +73,6 @@ async fn tell_state<R: Runtime>(app: AppHandle<R>) {
         if let Err(problem) = app.emit_to(window::LABEL, EDGE, state) {
             tracing::warn!(%problem, "the page was not told which edge works for it");
         }
-    }
-}
-
-fn emit<R: Runtime>(app: &AppHandle<R>, change: &Live) {
-    if let Err(problem) = app.emit_to(window::LABEL, LIVE, change) {
-        tracing::warn!(%problem, "the page did not hear of a change; it asks for what it missed");
     }
 }
 

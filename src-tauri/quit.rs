@@ -21,14 +21,10 @@ pub(crate) fn quit<R: Runtime>(app: &AppHandle<R>) {
     }
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let code = match app.try_state::<CurrentEdge>() {
-            Some(edge) => {
-                edge.stop().await;
-                0
-            }
-            None => failure::EXIT_CODE,
-        };
-        app.exit(code);
+        if let Some(edge) = app.try_state::<CurrentEdge>() {
+            edge.stop().await;
+        }
+        app.exit(if failure::is_shown(&app) { failure::EXIT_CODE } else { 0 });
     });
 }
 

@@ -126,6 +126,11 @@ pub(crate) fn hide<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
     app.get_webview_window(LABEL).map_or(Ok(()), |window| window.hide())
 }
 
+/// Ends the window, for good.
+pub(crate) fn take_away<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
+    app.get_webview_window(LABEL).map_or(Ok(()), |window| window.destroy())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

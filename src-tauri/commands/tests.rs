@@ -3,6 +3,7 @@
 use super::register;
 use crate::edge::CurrentEdge;
 use crate::link::{Next, Place};
+use crate::live::Feed;
 use postern_edge::{EdgeConfig, MemorySecrets};
 use serde_json::{Value, json};
 use tauri::ipc::{CallbackFn, InvokeBody};
@@ -26,6 +27,7 @@ impl Page {
         let app = register(mock_builder())
             .manage(edge)
             .manage(Next::default())
+            .manage(Feed::default())
             .build(mock_context(noop_assets()))
             .unwrap();
         let window = WebviewWindowBuilder::new(&app, "main", tauri::WebviewUrl::default()).build().unwrap();
@@ -70,6 +72,19 @@ fn what_is_set_is_seen() {
     page.call(json!({ "op": "set_settings", "args": { "notifications": false } })).unwrap();
     let status = page.call(json!({ "op": "status", "args": null })).unwrap();
     assert_eq!(status["settings"]["notifications"], json!(false));
+}
+
+#[test]
+fn the_page_fetches_what_changes_until_another_does() {
+    let page = Page::open();
+    let next = |number: &Value| page.invoke("live_next", json!({ "page": number })).unwrap();
+    let first = page.invoke("live_open", json!({ "cursor": 0 })).unwrap();
+    assert_eq!(next(&first)["status"]["settings"]["notifications"], json!(true));
+    page.call(json!({ "op": "set_settings", "args": { "notifications": false } })).unwrap();
+    while next(&first)["status"]["settings"]["notifications"] != json!(false) {}
+    let second = page.invoke("live_open", json!({ "cursor": 0 })).unwrap();
+    assert_eq!(next(&first), Value::Null);
+    assert_eq!(next(&second)["status"]["settings"]["notifications"], json!(false));
 }
 
 #[test]

@@ -86,6 +86,43 @@ async fn it_attaches_and_takes_over_when_the_other_ends() {
 }
 
 #[tokio::test]
+async fn before_it_has_begun_a_call_waits_and_nothing_is_told() {
+    let dir = data();
+    let edge = CurrentEdge::new(config(dir.path()));
+    assert_eq!(edge.state(), EdgeState::Between { problem: None });
+    let call = tokio::spawn({
+        let edge = edge.clone();
+        async move { edge.call("status", Value::Null).await }
+    });
+    edge.begin().await.unwrap();
+    assert!(soon("the answer", call).await.unwrap().is_ok());
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_reads_at_their_own_pace_goes_on_with_the_next_edge() {
+    let dir = data();
+    let other = Other::start(dir.path()).await;
+    let edge = CurrentEdge::of(config(dir.path())).await.unwrap();
+    let leading = tokio::spawn(edge.live().for_each(|_| std::future::ready(())));
+    let mut live = Box::pin(edge.live_after(0));
+    assert!(soon("the status", live.next()).await.unwrap().status.is_some());
+    other.end().await;
+    let of_own = soon("the next edge's status", async {
+        while let Some(live) = live.next().await {
+            if live.status.is_some() && edge.state() == EdgeState::Own {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(of_own.await);
+    edge.stop().await;
+    soon("the end", async { while live.next().await.is_some() {} }).await;
+    soon("the end of the leading one", leading).await.unwrap();
+}
+
+#[tokio::test]
 async fn while_none_starts_it_says_why_and_goes_on_trying() {
     let dir = data();
     let other = Other::start(dir.path()).await;

@@ -1,7 +1,8 @@
 // What the app costs its user, measured on the built app under Xvfb with a real
 // proxy: `make bench-ui`. The table goes to target/bench/ui.md as well.
 //
-//     EVENTS=100000    so many are in the history when it is scrolled
+//     EVENTS=100000    so many pour in, and are in the history when it is scrolled
+//     RATE=5000        so many a second
 //     POSTERN_BIN_DIR  another build than target/release
 import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,19 +11,23 @@ import { launch } from "./harness/app.mjs";
 import { issueUpdate } from "./harness/linear.mjs";
 import { live, signIn } from "./harness/pages.mjs";
 import { eventually } from "./harness/processes.mjs";
-import { ROOT } from "./harness/programs.mjs";
+import { ROOT, program } from "./harness/programs.mjs";
 import { Proxy } from "./harness/proxy.mjs";
 import { Scope } from "./harness/scope.mjs";
 import { Session } from "./harness/session.mjs";
 
 const EVENTS = Number(process.env.EVENTS ?? 100_000);
-const STARTS = 5;
+const RATE = Number(process.env.RATE ?? 5000);
+const STARTS = 9;
 const SEEN = 200;
-/** So many posts are under way at a time. */
-const LANES = 32;
+/** Memory is looked at after so many events, as far as they go, and after all. */
+const STEPS = [20_000, 100_000, 300_000];
+/** How long the app may rest before its memory is looked at, in milliseconds. */
+const REST = 5000;
 
 const sorted = (figures) => [...figures].sort((a, b) => a - b);
 const share = (figures, part) => sorted(figures)[Math.min(figures.length - 1, Math.floor(figures.length * part))] ?? NaN;
+const mib = (figure) => `${figure.toFixed(0)} MiB`;
 const ms = (figure) => `${figure.toFixed(figure < 10 ? 1 : 0)} ms`;
 const pause = (length) => new Promise((done) => setTimeout(done, length));
 
@@ -35,7 +40,7 @@ async function firstPaint(session, page) {
   return painted - (await stat(page.pidFile)).birthtimeMs;
 }
 
-/** What the app and its web process hold in memory, each page counted once, in MiB. */
+/** What the app and its web processes hold in memory, each page counted once, in MiB: `{app, web}`. */
 async function memory(page) {
   const app = Number(await readFile(page.pidFile, "utf8"));
   const parents = new Map();
@@ -44,26 +49,29 @@ async function memory(page) {
     parents.set(Number(process), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]));
   }
   const within = (process) => process === app || (parents.has(process) && within(parents.get(process)));
-  let sum = 0;
+  const held = { app: 0, web: 0 };
   for (const process of [...parents.keys()].filter(within)) {
     const rollup = await readFile(`/proc/${process}/smaps_rollup`, "utf8").catch(() => "");
-    sum += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
+    held[process === app ? "app" : "web"] += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
   }
-  return sum / 1024;
+  return held;
 }
 
-/** Posts events, several at a time. */
-async function flood(proxy, count) {
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: LANES }, async () => {
-      while (next < count) {
-        const n = (next += 1);
-        await proxy.post("linear", "Issue", issueUpdate(`ENG-${n}`, `Flood ${n}`));
-        if (n % 20_000 === 0) console.log(`bench-ui: ${n} of ${count}`);
-      }
-    }),
-  );
+/** A proxy that does nothing but say yes and post signed deliveries, at the rate it is told. */
+class Feed {
+  token = "pst_measured";
+
+  static async start(session) {
+    const feed = new Feed();
+    feed.url = (await session.start(await program("postern-bench"), ["feed"]).says(/^(http:\S+)\n/))[1];
+    return feed;
+  }
+
+  /** Sends so many deliveries, so many a second; 0: as fast as they are taken. */
+  async send(count, rate) {
+    const answer = await fetch(`${this.url}/send/${count}/${rate}`, { method: "POST" });
+    if (!answer.ok) throw new Error(`the feed: ${answer.status} ${await answer.text()}`);
+  }
 }
 
 /** Begins to note the gaps between frames, and the first frame that each row is in. */
@@ -111,8 +119,7 @@ const row = (what, figures, wanted) => {
 };
 try {
   const session = await Session.begin(scope, { notifications: false, windowManager: true });
-  // A flood is more than one source may post.
-  const proxy = await Proxy.start(session, { POSTERN_LIMITS__SOURCE_RATE: "0" });
+  const proxy = await Proxy.start(session);
   await proxy.addSource("linear", "lin_whs_2vqZ7nq0F3mYk1x9");
   let page = await launch(session);
   await signIn(page, proxy);
@@ -140,21 +147,42 @@ try {
     return times.length === SEEN && !times.includes(null) && times;
   });
   row("receipt at the proxy to the frame with its row", seen, "50 ms at p95");
-  const small = await memory(page);
   console.log(`bench-ui: ${SEEN} events seen`);
+  await page.close();
 
-  // They wait at the proxy, so that they come as fast as they can be taken.
-  await (await page.byRole("button", /^Pause/)).click();
-  await page.shows(/Paused/);
-  await flood(proxy, EVENTS);
-  await (await page.byRole("button", /^Resume/)).click();
-  await eventually("the first of them", async () => (await shown(page)) > SEEN);
+  // Signed deliveries straight to the receiver: what a real proxy does besides would
+  // take the processors from the app.
+  const apart = await Session.begin(scope, { notifications: false, windowManager: true });
+  const feed = await Feed.start(apart);
+  page = await launch(apart);
+  await signIn(page, feed);
+  await page.byRole("button", /^Pause/);
+  await feed.send(1, 0);
+  await events(page, 1);
+  await page.run(WATCH);
+  let sent = 1;
+  const held = async () => {
+    await pause(REST);
+    const { app, web } = await memory(page);
+    rows.push([`memory with ${sent.toLocaleString("en")} events: app, web processes`, mib(app + web), "", `${mib(app)}, ${mib(web)}`, "flat"]);
+    console.log(`bench-ui: ${rows.at(-1).join(", ")}`);
+  };
+  await held();
   await gaps(page);
-  const began = performance.now();
-  const before = await shown(page);
-  await events(page, EVENTS + SEEN);
-  const rate = (EVENTS + SEEN - before) / ((performance.now() - began) / 1000);
-  row(`frames while ${Math.round(rate)} events/s arrive`, await gaps(page), "100 ms at worst");
+  const waits = [];
+  let took = 0;
+  for (const step of [...STEPS.filter((step) => step < EVENTS), EVENTS]) {
+    const count = step - sent;
+    const began = performance.now();
+    await feed.send(count, RATE);
+    sent = step;
+    await events(page, sent);
+    took += (performance.now() - began) / 1000;
+    waits.push(...(await gaps(page)));
+    await held();
+    await gaps(page);
+  }
+  row(`frames while ${Math.round((sent - 1) / took)} events/s arrive`, waits, "100 ms at worst");
 
   // A screen a frame, down through the list and back up.
   await page.run(`
@@ -167,9 +195,7 @@ try {
       if (++n < 300) requestAnimationFrame(step); else window.scrolled = true;
     });`);
   await eventually("the end of the list and its beginning", () => page.run("return window.scrolled"));
-  row(`frames while ${(EVENTS + SEEN).toLocaleString("en")} events are scrolled`, await gaps(page), "smooth: 17 ms");
-  const large = await memory(page);
-  rows.push([`memory, with ${SEEN} and ${(EVENTS + SEEN).toLocaleString("en")} events`, `${small.toFixed(0)} MiB`, "", `${large.toFixed(0)} MiB`, "flat"]);
+  row(`frames while ${sent.toLocaleString("en")} events are scrolled`, await gaps(page), "smooth: 17 ms");
   rows.push(["scripts loaded at first, compressed", `${(await initialScripts()).toFixed(0)} kB`, "", "", "90 kB"]);
   await page.close();
 } finally {

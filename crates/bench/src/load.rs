@@ -152,12 +152,11 @@ pub(crate) struct Post {
     pub(crate) uri: Uri,
     webhooks: &'static [Webhook],
     secret: [Secret; 1],
-    at: UnixMillis,
 }
 
 impl Post {
     pub(crate) fn new(sender: Sender, uri: Uri) -> Self {
-        Self { sender, uri, webhooks: &WEBHOOKS, secret: [Secret::new(WORKER_SECRET)], at: now() }
+        Self { sender, uri, webhooks: &WEBHOOKS, secret: [Secret::new(WORKER_SECRET)] }
     }
 
     /// Posts the next one; the delivery's id.
@@ -176,10 +175,11 @@ impl Post {
             .header(LINEAR_DELIVERY, &id)
             .header(linear::SIGNATURE, signature);
         if let Sender::Proxy = self.sender {
+            let at = now();
             request = request
                 .header(WEBHOOK_ID, &id)
-                .header(WEBHOOK_TIMESTAMP, self.at.seconds())
-                .header(WEBHOOK_SIGNATURE, standard::sign(&self.secret, &id, self.at, body))
+                .header(WEBHOOK_TIMESTAMP, at.seconds())
+                .header(WEBHOOK_SIGNATURE, standard::sign(&self.secret, &id, at, body))
                 .header(POSTERN_PROVIDER, "linear")
                 .header(POSTERN_SOURCE, "linear");
         }

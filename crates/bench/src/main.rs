@@ -11,6 +11,7 @@ mod backlog;
 mod baseline;
 mod crowd;
 mod delivery;
+mod feed;
 mod history;
 mod load;
 mod ndjson;
@@ -64,6 +65,9 @@ enum What {
     /// stores nothing.
     #[command(hide = true)]
     Ndjson,
+    /// The proxy of `scripts/bench-ui`.
+    #[command(hide = true)]
+    Feed,
     /// The local server of `tunnels`.
     #[command(hide = true)]
     Origin,
@@ -81,6 +85,7 @@ async fn main() -> ExitCode {
         What::Tunnels(options) => tunnels::run(&options).await,
         What::VerifyOnly => baseline::serve().await,
         What::Ndjson => ndjson::serve().await,
+        What::Feed => feed::serve().await,
         What::Origin => tunnels::serve_origin().await,
     };
     match outcome {

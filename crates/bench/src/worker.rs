@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 const LEASE_SECONDS: u32 = 86_400;
 
@@ -35,8 +35,37 @@ pub(crate) async fn start_on(
     listener: TcpListener,
 ) -> Result<(Process, impl Future<Output = Result<Uri>>)> {
     let proxy = format!("http://{}", listener.local_addr()?);
+    let mut registrations = say_yes(listener, Router::new());
+
+    let mut command = Command::new(beside("postern")?);
+    command.args(["--json", "serve", "--ui-port", "0"]).stderr(std::process::Stdio::null());
+    command.env("HOME", home).env("POSTERN_DATA_DIR", home.join("data"));
+    command.env("POSTERN_PROXY", proxy).env("POSTERN_TOKEN", "pst_measured");
+    command.env_remove("DBUS_SESSION_BUS_ADDRESS");
+    let mut process = Process::start(command)?;
+    loop {
+        let line: Value = serde_json::from_str(&process.line().await?)?;
+        if line["connection"]["state"] == "live" {
+            break;
+        }
+    }
+    Ok((process, async move { receiver(&mut registrations).await }))
+}
+
+/// The address at which the next worker that registers wants its deliveries.
+///
+/// # Errors
+/// When it names none.
+pub(crate) async fn receiver(registrations: &mut UnboundedReceiver<Value>) -> Result<Uri> {
+    let registration = registrations.recv().await.ok_or("the worker did not register")?;
+    Ok(text(&registration, "webhookUrl")?.parse()?)
+}
+
+/// A proxy on this listener that does nothing but say yes, beside other
+/// routes; what workers register with.
+pub(crate) fn say_yes(listener: TcpListener, others: Router) -> UnboundedReceiver<Value> {
     let (worker, workspace_id) = (WorkerId::from_bytes([1; 16]), WorkspaceId::from_bytes([1; 16]));
-    let (registered, mut registrations) = mpsc::unbounded_channel();
+    let (registered, registrations) = mpsc::unbounded_channel();
     let register = async move |Json(request): Json<Value>| {
         let _ = registered.send(request);
         Json(json!({
@@ -52,27 +81,10 @@ pub(crate) async fn start_on(
         }))
     };
     let workspace = async move || Json(json!({ "id": workspace_id, "name": "Bench" }));
-    let app = Router::new()
+    let app = others
         .route("/v1/workspace", get(workspace))
         .route("/edge/register", post(register))
         .route("/edge/workers/{id}/lease", post(lease));
     tokio::spawn(axum::serve(listener, app).into_future());
-
-    let mut command = Command::new(beside("postern")?);
-    command.args(["--json", "serve", "--ui-port", "0"]).stderr(std::process::Stdio::null());
-    command.env("HOME", home).env("POSTERN_DATA_DIR", home.join("data"));
-    command.env("POSTERN_PROXY", proxy).env("POSTERN_TOKEN", "pst_measured");
-    command.env_remove("DBUS_SESSION_BUS_ADDRESS");
-    let mut process = Process::start(command)?;
-    loop {
-        let line: Value = serde_json::from_str(&process.line().await?)?;
-        if line["connection"]["state"] == "live" {
-            break;
-        }
-    }
-    let url = async move {
-        let registration = registrations.recv().await.ok_or("the worker did not register")?;
-        Ok(text(&registration, "webhookUrl")?.parse()?)
-    };
-    Ok((process, url))
+    registrations
 }

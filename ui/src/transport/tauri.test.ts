@@ -4,7 +4,7 @@ import type { Place, Saved } from "./desktop";
 import type { Link } from "./types";
 
 const ipc = vi.hoisted(() => ({
-  invoke: vi.fn<(command: string, args?: { op: string; args: unknown }) => Promise<unknown>>(),
+  invoke: vi.fn<(command: string, args?: object) => Promise<unknown>>(),
   listeners: new Map<string, (event: { payload: unknown }) => void>(),
 }));
 vi.mock("@tauri-apps/api/core", () => ({ invoke: ipc.invoke }));
@@ -20,6 +20,7 @@ import { tauriTransport } from "./tauri";
 beforeEach(() => {
   vi.useFakeTimers();
   ipc.listeners.clear();
+  ipc.invoke.mockReset();
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -37,15 +38,15 @@ describe("the transport over Tauri", () => {
     expect(ipc.invoke).toHaveBeenCalledWith("call", { op: "replay", args: { id: "evt_1" } });
   });
 
-  it("listens before it catches up, tries again when that fails, and stops", async () => {
-    let failing = true;
-    ipc.invoke.mockImplementation((command, asked) => {
-      if (command === "edge_state" || asked === undefined) return Promise.resolve({ state: "own" });
-      const { op, args } = asked;
-      expect(ipc.listeners.has("postern://live")).toBe(true);
-      if (failing) return Promise.reject(new Error("starting"));
-      if (op === "status") return Promise.resolve({ version: "x" });
-      return Promise.resolve(changes((args as { cursor: number }).cursor + 1, false, true));
+  it("fetches a batch when the one before is taken, goes on where it was after a failure, and stops", async () => {
+    let answer: (batch: Live | null) => void = () => undefined;
+    let fail: (error: Error) => void = () => undefined;
+    const asked: unknown[] = [];
+    ipc.invoke.mockImplementation((command, args) => {
+      if (command === "edge_state") return Promise.resolve({ state: "own" });
+      asked.push([command, args]);
+      if (command === "live_open") return Promise.resolve(asked.length);
+      return new Promise((resolve, reject) => ([answer, fail] = [resolve, reject]));
     });
     const batches: Live[] = [];
     const links: Link[] = [];
@@ -53,23 +54,49 @@ describe("the transport over Tauri", () => {
       live: (batch) => batches.push(batch),
       link: (link) => links.push(link),
     });
-    await vi.advanceTimersByTimeAsync(0);
-    expect(links.map(({ state }) => state)).toEqual(["broken"]);
-    failing = false;
+    const soon = () => vi.advanceTimersByTimeAsync(0);
+    await soon();
+    expect(asked).toEqual([
+      ["live_open", { cursor: 7 }],
+      ["live_next", { page: 1 }],
+    ]);
+    answer({ changes: changes(9, false), status: null });
+    await soon();
+    // Nothing for a while: asked again.
+    answer({ changes: null, status: null });
+    await soon();
+    expect(batches.map((batch) => batch.changes?.cursor)).toEqual([9, undefined]);
+    fail(new Error("the page was busy"));
     await vi.advanceTimersByTimeAsync(1000);
-    expect(links.map(({ state }) => state)).toEqual(["broken", "open"]);
-    expect(batches.map((batch) => batch.changes?.cursor ?? "status")).toEqual([8, "status"]);
-    ipc.listeners.get("postern://live")?.({ payload: { changes: changes(9, false), status: null } });
-    expect(batches).toHaveLength(3);
+    expect(asked.slice(2)).toEqual([
+      ["live_next", { page: 1 }],
+      ["live_next", { page: 1 }],
+      ["live_open", { cursor: 9 }],
+      ["live_next", { page: 5 }],
+    ]);
+    expect(links.map(({ state }) => state)).toEqual(["open", "broken", "open"]);
     stop();
-    expect(ipc.listeners.has("postern://live")).toBe(false);
+    answer({ changes: changes(10, false), status: null });
+    await soon();
+    expect([batches.length, asked.length]).toEqual([2, 6]);
+  });
+
+  it("ends when another page fetches", async () => {
+    ipc.invoke.mockImplementation((command) =>
+      Promise.resolve(command === "live_open" ? 1 : command === "edge_state" ? { state: "own" } : null),
+    );
+    const batches: Live[] = [];
+    tauriTransport().live(7, { live: (batch) => batches.push(batch), link: () => undefined });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(batches).toEqual([]);
+    expect(ipc.invoke.mock.calls.filter(([command]) => command === "live_next")).toHaveLength(1);
   });
 
   it("says that its line is broken between two edges", async () => {
-    ipc.invoke.mockImplementation((command, asked) => {
+    ipc.invoke.mockImplementation((command) => {
       if (command === "edge_state")
         return Promise.resolve({ state: "attached", pid: 7, program: "postern serve" });
-      return Promise.resolve(asked?.op === "status" ? { version: "x" } : changes(8, false));
+      return command === "live_open" ? Promise.resolve(1) : new Promise(() => undefined);
     });
     const links: Link[] = [];
     const stop = tauriTransport().live(7, { live: () => undefined, link: (link) => links.push(link) });

@@ -6,7 +6,7 @@ import type { Desktop, EdgeState, Facts, Place, Saved } from "./desktop";
 import type { Live } from "./generated/Live";
 import { ApiError, type Answer, type Args, type LiveListener, type Op, type Transport } from "./types";
 
-/** How long to wait before catching up is tried again, in milliseconds. */
+/** How long to wait before following is tried again, in milliseconds. */
 const RETRY = 1000;
 
 /** Runs one of the shell's commands. */
@@ -72,10 +72,9 @@ const desktop: Desktop = {
   openDataFolder: () => ask<undefined>("open_data_folder"),
 };
 
-/** Listens first and then asks what happened before, so that nothing falls between. */
+/** Fetches a batch when the one before is taken: nothing piles up while the page is busy. */
 function live(start: number, listener: LiveListener): () => void {
   let stopped = false;
-  let unlisten: (() => void) | undefined;
   // Between two edges: the shell goes on at the change where the first ended.
   let between = false;
   let open = false;
@@ -90,42 +89,35 @@ function live(start: number, listener: LiveListener): () => void {
   });
 
   let cursor = start;
-  const catchUp = async () => {
-    for (let more = true; more && !stopped;) {
-      const changes = await call("events_since", { cursor });
-      more = changes.more && changes.cursor !== cursor;
-      cursor = changes.cursor;
-      if (changes.rows.length > 0 || changes.reset) listener.live({ changes, status: null });
+  const follow = async () => {
+    const page = await ask<number>("live_open", { cursor });
+    open = true;
+    if (!between && !stopped) listener.link({ state: "open" });
+    while (!stopped) {
+      const batch = await ask<Live | null>("live_next", { page });
+      // Another page reads, or the app ends.
+      if (batch === null) return;
+      cursor = batch.changes?.cursor ?? cursor;
+      if (!stopped) listener.live(batch);
     }
-    listener.live({ changes: null, status: await call("status", {}) });
   };
-
   void (async () => {
     while (!stopped) {
       try {
-        unlisten ??= await listen<Live>("postern://live", ({ payload }) => {
-          if (!stopped) listener.live(payload);
-        });
-        await catchUp();
-        open = true;
-        if (!between) listener.link({ state: "open" });
-        break;
+        await follow();
+        return;
       } catch (thrown) {
-        listener.link({
-          state: "broken",
-          retryAt: Date.now() + RETRY,
-          problem: ApiError.from(thrown).message,
-        });
+        open = false;
+        const problem = ApiError.from(thrown).message;
+        if (!stopped) listener.link({ state: "broken", retryAt: Date.now() + RETRY, problem });
         await new Promise((resolve) => setTimeout(resolve, RETRY));
       }
     }
-    if (stopped) unlisten?.();
   })();
 
   return () => {
     stopped = true;
     stopEdge();
-    unlisten?.();
   };
 }
 
