@@ -196,7 +196,7 @@ test("requests are filtered, and the address holds the filter", async ({ app, ma
   await expect(requests(app)).toContainText("/two");
   await app.getByLabel("Status").selectOption("4xx");
   await expect(app.getByText("Nothing matches")).toBeVisible();
-  await app.getByLabel("Size").selectOption("any size");
+  await app.getByLabel("Size").selectOption("Any size");
   await expect(requests(app)).toContainText("/missing");
   await app.getByRole("button", { name: "Show all" }).click();
   await app.keyboard.press("/");
