@@ -82,6 +82,9 @@ export class Session {
       await session.#named("org.kde.StatusNotifierWatcher");
     }
     if (windowManager) {
+      // The first key of a program has the server change keyboards, and a window manager bind its keys anew: one pressed
+      // meanwhile is lost.
+      await session.run("xdotool", "key", "Shift_L");
       const manager = session.start("openbox", []);
       await eventually("the window manager", async () => {
         if (!manager.running) throw new Error(`openbox ended:\n${manager.output}`);
