@@ -136,7 +136,7 @@ impl CurrentEdge {
     /// the next one everything after what the last one told. Ends when this
     /// is stopped.
     pub(crate) fn live(&self) -> impl Stream<Item = Live> + Send + use<> {
-        let follower = Follower { edge: self.clone(), cursor: None, changes: None };
+        let follower = Follower { edge: self.clone(), reading: Reading::after(None) };
         stream::unfold(follower, |mut follower| async move {
             let live = follower.next().await?;
             Some((live, follower))
@@ -147,7 +147,7 @@ impl CurrentEdge {
     /// from one edge to the next when [`CurrentEdge::live`] has found that.
     pub(crate) fn live_after(&self, cursor: u64) -> impl Stream<Item = Live> + Send + use<> {
         let which = self.which.subscribe();
-        let listener = Listener { which, cursor: Some(cursor), changes: None, stop: self.stop.clone() };
+        let listener = Listener { which, reading: Reading::after(Some(cursor)), stop: self.stop.clone() };
         stream::unfold(listener, |mut listener| async move {
             let live = listener.next().await?;
             Some((live, listener))
@@ -221,26 +221,15 @@ impl CurrentEdge {
 /// Reads one edge's changes after the other's.
 struct Follower {
     edge: CurrentEdge,
-    /// Up to where the changes are told; absent before the first status.
-    cursor: Option<u64>,
-    /// Of the present edge.
-    changes: Option<BoxStream<'static, Live>>,
+    reading: Reading,
 }
 
 impl Follower {
     async fn next(&mut self) -> Option<Live> {
         loop {
-            if self.changes.is_none() {
-                let which = self.edge.which.borrow().clone();
-                self.changes = changes(which, self.cursor).await;
-            }
-            if let Some(changes) = &mut self.changes
-                && let Some(live) = changes.next().await
-            {
-                self.cursor = told(&live, self.cursor);
+            if let Some(live) = self.reading.next(|| self.edge.which.borrow().clone()).await {
                 return Some(live);
             }
-            self.changes = None;
             self.edge.which.send_if_modified(|which| {
                 let ended = !matches!(which, Which::Neither(_));
                 *which = Which::Neither(None);
@@ -256,27 +245,16 @@ impl Follower {
 /// Reads whichever edge there is, and finds none.
 struct Listener {
     which: watch::Receiver<Which>,
-    /// Up to where the changes are told.
-    cursor: Option<u64>,
-    /// Of the present edge.
-    changes: Option<BoxStream<'static, Live>>,
+    reading: Reading,
     stop: CancellationToken,
 }
 
 impl Listener {
     async fn next(&mut self) -> Option<Live> {
         loop {
-            if self.changes.is_none() {
-                let which = self.which.borrow_and_update().clone();
-                self.changes = changes(which, self.cursor).await;
-            }
-            if let Some(changes) = &mut self.changes
-                && let Some(live) = changes.next().await
-            {
-                self.cursor = told(&live, self.cursor);
+            if let Some(live) = self.reading.next(|| self.which.borrow_and_update().clone()).await {
                 return Some(live);
             }
-            self.changes = None;
             tokio::select! {
                 changed = self.which.changed() => changed.ok()?,
                 () = self.stop.cancelled() => return None,
@@ -285,11 +263,34 @@ impl Listener {
     }
 }
 
-/// Up to where everything is told after this, which was `cursor` before.
-fn told(live: &Live, cursor: Option<u64>) -> Option<u64> {
-    let status = live.status.as_ref().map(|status| status.cursor);
-    let changes = live.changes.as_ref().map(|changes| changes.cursor);
-    changes.or(cursor).or(status)
+/// One edge's changes after another's.
+struct Reading {
+    /// Up to where they are told; absent before the first status.
+    cursor: Option<u64>,
+    /// Of the present edge.
+    changes: Option<BoxStream<'static, Live>>,
+}
+
+impl Reading {
+    fn after(cursor: Option<u64>) -> Self {
+        Self { cursor, changes: None }
+    }
+
+    /// The next of the edge that is read, or, where none is, of the `present`
+    /// one; `None` when that has ended, or there is none.
+    async fn next(&mut self, present: impl FnOnce() -> Which) -> Option<Live> {
+        if self.changes.is_none() {
+            self.changes = changes(present(), self.cursor).await;
+        }
+        let Some(live) = self.changes.as_mut()?.next().await else {
+            self.changes = None;
+            return None;
+        };
+        let status = live.status.as_ref().map(|status| status.cursor);
+        let told = live.changes.as_ref().map(|changes| changes.cursor);
+        self.cursor = told.or(self.cursor).or(status);
+        Some(live)
+    }
 }
 
 /// What an edge changes after `cursor`, until it ends; none when it has.

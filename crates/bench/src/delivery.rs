@@ -15,7 +15,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two posts when the time of each is measured.
 const PACE: Duration = Duration::from_millis(20);
@@ -144,8 +143,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 /// takes longer than one that is kept busy.
 async fn fdatasync(folder: &Path, length: Duration) -> Result<f64> {
     let mut file = File::create(folder.join("fdatasync"))?;
-    let mut beat = interval(PACE);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = pace::every(PACE);
     let (mut took, end) = (Vec::new(), Instant::now() + length);
     while beat.tick().await.into_std() < end {
         file.write_all(&[1; 4096])?;

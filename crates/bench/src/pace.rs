@@ -6,7 +6,7 @@ use crate::proxy::Arrivals;
 use http::Uri;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// How long the last deliveries may take.
 const DRAIN: Duration = Duration::from_secs(300);
@@ -31,8 +31,7 @@ pub(crate) async fn pace(
     let post = Post::new(Sender::Linear, uri.clone());
     let mut connection = connect(uri).await?;
     let mut sent = HashMap::new();
-    let mut beat = interval(beat);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = every(beat);
     let end = Instant::now() + length;
     while beat.tick().await.into_std() < end {
         let at = Instant::now();
@@ -48,6 +47,13 @@ pub(crate) async fn pace(
     took.sort_by(f64::total_cmp);
     let share = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
     Ok(Times { p50: share(0.5), p99: share(0.99) })
+}
+
+/// A beat; after one that came late the next is as far away as ever.
+pub(crate) fn every(length: Duration) -> Interval {
+    let mut beat = interval(length);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
 }
 
 /// The next arrival.

@@ -797,13 +797,16 @@ pub struct ClaimedFresh {
     pub more: bool,
 }
 
+/// Says that the delivery's event is committed; ends where it is not.
+pub type Committed = oneshot::Receiver<()>;
+
 /// A delivery that was claimed before its event is committed.
 #[derive(Debug)]
 pub struct ClaimedAhead {
     /// The delivery.
     pub delivery: Claimed,
-    /// Told after the commit; dropped where the delivery is not written.
-    pub committed: oneshot::Receiver<()>,
+    /// Told after the commit.
+    pub committed: Committed,
 }
 
 /// What [`Store::claim_due`] may take.

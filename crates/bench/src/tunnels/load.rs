@@ -3,9 +3,9 @@
 use super::visitor::{Address, Visitor, apart};
 use crate::Result;
 use crate::load::Seen;
+use crate::pace::every;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two requests on a beat: 200 a second.
 const BEAT: Duration = Duration::from_millis(5);
@@ -54,8 +54,7 @@ pub(super) async fn beat(to: Address, length: Duration) -> Result<Seen> {
     apart(move || async move {
         let mut visitor = Visitor::connect(&to).await?;
         let asks = visitor.asks("/");
-        let mut beat = interval(BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = every(BEAT);
         let began = Instant::now();
         let mut micros = Vec::new();
         while began.elapsed() < length {

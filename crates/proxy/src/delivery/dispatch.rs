@@ -5,9 +5,9 @@
 //! counted as room is there; who comes meanwhile wakes the scheduler, which
 //! looks again.
 
-use super::sender::{Committed, Sender};
+use super::sender::Sender;
 use crate::bus::Bus;
-use crate::store::{Claim, Claimed, ClaimedFresh, NewEvent, StoreError};
+use crate::store::{Claim, Claimed, ClaimedFresh, Committed, NewEvent, StoreError};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};

@@ -15,7 +15,7 @@ use super::tunnel::Tunnelled;
 use crate::circuit::{CircuitChange, Observation, Observed, Observer};
 use crate::config::Delivery;
 use crate::notices::Notices;
-use crate::store::{Claimed, DeadReason, FinishAttempt, Next, Ping, Store, StoreError};
+use crate::store::{Claimed, Committed, DeadReason, FinishAttempt, Next, Ping, Store, StoreError};
 use futures_util::FutureExt;
 use postern_protocol::Clock;
 use postern_protocol::api::{AttemptOutcome, CircuitState};
@@ -23,7 +23,6 @@ use postern_protocol::id::WorkerId;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long to wait before recording is tried again, at first and at most.
 const RECORD_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -35,9 +34,6 @@ const RECORD_FAILURES: u32 = 5;
 /// How long to wait before a worker is pinged again whose ping could not be
 /// recorded.
 const PING_AGAIN: Duration = Duration::from_secs(1);
-
-/// Says that the delivery's event is committed; ends where it is not.
-pub(crate) type Committed = oneshot::Receiver<()>;
 
 /// Makes attempts.
 pub(crate) struct Sender {

@@ -38,9 +38,8 @@ pub(super) struct Ahead {
 
 struct Early {
     key: Option<Key>,
-    deliveries: Vec<(WorkerNo, DeliveryId)>,
-    /// Who waits for the commit, of each of them.
-    waiting: Vec<oneshot::Sender<()>>,
+    /// Each with whom to tell of the commit.
+    deliveries: Vec<(WorkerNo, DeliveryId, oneshot::Sender<()>)>,
 }
 
 /// Ends the claims on an event's deliveries when it is dropped, but for what
@@ -108,7 +107,7 @@ impl Roster {
         if event.only.is_some() || key.is_some_and(|key| !self.ahead.keys.insert(key)) {
             return Vec::new();
         }
-        let (mut deliveries, mut waiting, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut deliveries, mut claimed) = (Vec::new(), Vec::new());
         for taker in self.takers(event.workspace, event.provider, &event.described, &event.body) {
             let bytes = (claimed.len() * event.body.len()) as u64;
             if taker.ordered || claimed.len() == claim.limit as usize || bytes >= claim.bytes {
@@ -120,8 +119,7 @@ impl Roster {
             let id = (event.new_delivery)(event.received_at);
             let (tell, committed) = oneshot::channel();
             claimed.push(ClaimedAhead { delivery: fresh::claimed(event, id, member, claim.now), committed });
-            waiting.push(tell);
-            deliveries.push((taker.no, id));
+            deliveries.push((taker.no, id, tell));
             self.claim(
                 id,
                 Flight {
@@ -134,20 +132,21 @@ impl Roster {
                 },
             );
         }
-        self.ahead.events.insert(event.id, Early { key, deliveries, waiting });
+        self.ahead.events.insert(event.id, Early { key, deliveries });
         claimed
     }
 
     /// The ids that an event's deliveries were claimed by.
-    pub(super) fn ahead(&self, event: EventId) -> &[(WorkerNo, DeliveryId)] {
-        self.ahead.events.get(&event).map_or(&[], |early| &early.deliveries)
+    pub(super) fn ahead(&self, event: EventId) -> Vec<(WorkerNo, DeliveryId)> {
+        let early = self.ahead.events.get(&event);
+        early.into_iter().flat_map(|early| &early.deliveries).map(|(no, id, _)| (*no, *id)).collect()
     }
 
     /// The transaction under way writes the event by this number. If it fails,
     /// what else it would have written fails too.
     pub(super) fn write_ahead(&mut self, event: EventId, seq: i64) {
         let Some(early) = self.ahead.events.get(&event) else { return };
-        for (_, delivery) in &early.deliveries {
+        for (_, delivery, _) in &early.deliveries {
             if let Some(flight) = self.flights.get_mut(delivery) {
                 flight.event = seq;
             }
@@ -157,21 +156,21 @@ impl Roster {
     /// Nothing is to be sent before the commit; the key is still being taken.
     fn release_ahead(&mut self, event: EventId) {
         let Some(early) = self.ahead.events.get_mut(&event) else { return };
-        for (_, delivery) in std::mem::take(&mut early.deliveries) {
+        for (_, delivery, _) in std::mem::take(&mut early.deliveries) {
             self.release(delivery);
         }
     }
 
     /// The event's commit is over; these of its deliveries are written.
     pub(super) fn end_ahead(&mut self, event: EventId, written: &[DeliveryId]) {
-        let Some(Early { key, deliveries, waiting }) = self.ahead.events.remove(&event) else { return };
+        let Some(Early { key, deliveries }) = self.ahead.events.remove(&event) else { return };
         if let Some(key) = key {
             self.ahead.keys.remove(&key);
         }
-        for ((_, delivery), waiting) in deliveries.into_iter().zip(waiting) {
+        for (_, delivery, tell) in deliveries {
             if written.contains(&delivery) {
                 // Who sent it at once does not listen.
-                let _ = waiting.send(());
+                let _ = tell.send(());
             } else {
                 self.release(delivery);
             }

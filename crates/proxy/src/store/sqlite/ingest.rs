@@ -58,7 +58,7 @@ fn accept(
          VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
     )?;
     let mut deliveries = Vec::with_capacity(workers.len());
-    let ahead = tx.memory.look(|memory| memory.roster.ahead(event.id).to_vec());
+    let ahead = tx.memory.look(|memory| memory.roster.ahead(event.id));
     for worker in &workers {
         let early = ahead.iter().find(|(no, _)| *no == worker.no && !worker.ordered);
         let id = early.map_or_else(|| (event.new_delivery)(event.received_at), |(_, id)| *id);
