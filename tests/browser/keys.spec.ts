@@ -1,4 +1,4 @@
-import { expect, go, row, test } from "./fixtures.js";
+import { expect, go, row, settled, test } from "./fixtures.js";
 
 test("a key that follows Escape at once finds the window closed", async ({ app }) => {
   const press = async (...keys: string[]) => {
@@ -41,6 +41,7 @@ test("Escape leaves the comparison, then the event; choosing moves no row", asyn
   await machine.issueUpdate("ENG-1", "Login fails after SSO redirect");
   await machine.issueUpdate("ENG-2", "Rate limit page is blank");
   await expect(app.getByRole("option")).toHaveCount(2);
+  await settled(app);
   const at = async () => (await row(app, "ENG-1").boundingBox())?.y;
   const before = await at();
   await row(app, "ENG-1").click({ modifiers: ["Control"] });
